@@ -1,0 +1,1 @@
+"""Simulated meets wall time: recipes, controllers, the pacer, the journal and the record."""

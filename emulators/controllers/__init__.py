@@ -1,0 +1,1 @@
+"""Soft-PLC programs: sequence, interlocks and alarms, one module per machine."""

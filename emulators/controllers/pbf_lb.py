@@ -1,0 +1,491 @@
+"""The soft PLC of a PBF-LB machine: sequence, interlocks, jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulators.controllers.base import Controller, Watch
+from emulators.controllers.jobs import JobControl
+from emulators.controllers.pbf_lb_signals import PHASES, Alarms, Feedstock, MachineStatus, Process
+from emulators.controllers.states import JobState, MachineState, views
+from emulators.recipes import Recipe
+from twin.equipment.laser import BuildJob
+from twin.image import Readings
+from twin.machines.pbf_lb import PbfLb
+from twin.signals import Refused, command
+
+__all__ = ["PbfLbController", "Program"]
+
+_LAYER_PHASES = ("recoat", "settle", "expose", "lower")
+_AMBIENT = 293.15
+
+
+@dataclass(frozen=True)
+class Program:
+    """A build file: what to mark and with which recipe."""
+
+    job: BuildJob
+    recipe: Recipe
+
+
+class MachineCommands(MachineStatus):
+    """The machine's state, and what may be asked of the machine as a whole."""
+
+    def __init__(self, controller: PbfLbController) -> None:
+        super().__init__()
+        self._controller = controller
+
+    @command()
+    def clear(self) -> str:
+        """After an abort or at the end of a job: reset the safety chain and drives, go idle."""
+        return self._controller.clear()
+
+    @command(on=bool)
+    def maintenance(self, on: bool) -> str:
+        """Enter or leave maintenance; only from idle."""
+        return self._controller.maintain(on)
+
+
+class PbfLbController(Controller):
+    """Load, close, purge (or pump down), preheat, layers, cool, unload; hold, resume, abort."""
+
+    LONGEST_RECOAT = 60.0  # s
+    plant: PbfLb
+
+    def __init__(self, plant: PbfLb, readings: Readings, programs: Mapping[str, Program]) -> None:
+        super().__init__(plant, readings)
+        self.programs = dict(programs)
+        self.machine = self.add("Machine", MachineCommands(self))
+        self.job = self.add("Job", JobControl(lambda: self.programs))
+        self.process = self.add("Process", Process())
+        self.feedstock = self.add("Feedstock", Feedstock())
+        self.bank = self.add("Alarms", Alarms())
+        self.state = MachineState.IDLE
+        self.since = 0.0
+        self.resume_phase = ""
+        self.stopping = False
+        self._began = 0.0  # when the layer now in work began
+        self.assemble()
+
+    def memory(self) -> Any:
+        return (self.phase, self.state, self.job.layer, self.job.orders, self.stopping)
+
+    # -- states and phases -------------------------------------------------------------------
+
+    def _enter_state(self, state: MachineState, reason: str = "") -> None:
+        if state == self.state:
+            return
+        self.state = state
+        seen = views(state)
+        machine = self.machine
+        machine.state, machine.packml, machine.reason = int(state), seen.packml, reason
+        machine.item_state, machine.operation_mode = seen.machinery_item, seen.operation_mode
+        machine.machine_tool_mode, machine.program_state = seen.machine_tool_mode, seen.program
+        if state in (MachineState.IDLE, MachineState.MAINTENANCE):
+            self.job.state, self.job.substate = int(JobState.NONE), 0
+        else:
+            self.job.show(seen.job, seen.job_substate)
+            self.tell(
+                "Job",
+                "job",
+                f"job {self.job.id} {seen.job.name.lower()}",
+                200,
+                job_order_id=self.job.id,
+                job_state=int(seen.job),
+                job_substate=seen.job_substate,
+            )
+        text = f"{state.name.lower()}: {reason}" if reason else state.name.lower()
+        self.tell("Machine", "state", text, 300 if reason else 100, state=int(state))
+
+    def _enter(self, phase: str) -> None:
+        self.phase, self.since = phase, self.now
+        self.machine.phase = PHASES.index(phase)
+        self.tell("Machine", "process", f"phase {phase}", 50, layer=self.job.layer)
+        entry = getattr(self, f"_begin_{phase.replace(' ', '_')}", None)
+        if entry is not None:
+            entry()
+
+    @property
+    def checkpoint(self) -> int | None:
+        return self.job.layer if self.phase == "settle" else None
+
+    def program(self) -> None:
+        if self._interlocks():
+            return
+        self._wishes()
+        match self.state:
+            case MachineState.IDLE if self.job.waiting:
+                self._start_job()
+            case MachineState.PREPARING | MachineState.BUILDING | MachineState.COMPLETING:
+                self._follow_setpoints()
+                getattr(self, f"_{self.phase.replace(' ', '_')}")()
+            case MachineState.FINISHED if self.job.waiting:
+                self._idle()
+
+    def inputs(self) -> None:
+        io = self.io
+        level = round(io.recoater.powder_level * self.plant.recoater.CAPACITY, 2)
+        self.feedstock.remaining_quantity = level
+        lost = io.safety.first_out == 6
+        self.conditions = {
+            "safety_chain": not io.safety.chain_closed and not lost,
+            "power_loss": lost,
+            "recoater_fault": io.recoater.fault_active,
+            "scanner_fault": not io.scanner.ready,
+            "door_open": not io.safety.door_closed,
+        }
+
+    def _interlocks(self) -> bool:
+        """Trips and holds; True if the program must not go on in this scan."""
+        working = self.state in (
+            MachineState.PREPARING,
+            MachineState.BUILDING,
+            MachineState.COMPLETING,
+        )
+        interrupted = self.state in (MachineState.HELD, MachineState.SUSPENDED)
+        if not (working or interrupted):
+            return False
+        trips = self.acting("A")
+        if trips:
+            self._abort(trips[0].definition.message)
+            return True
+        if working and self.acting("P"):
+            self.rack.reset()
+            self._hold(MachineState.SUSPENDED, "mains voltage lost")
+            return True
+        if working and self.acting("B"):
+            self._hold(MachineState.SUSPENDED, self.acting("B")[0].definition.message)
+            return True
+        return False
+
+    def _wishes(self) -> None:
+        wishes, self.job.wishes = self.job.wishes, []
+        for wish in wishes:
+            working = self.state in (MachineState.PREPARING, MachineState.BUILDING)
+            interrupted = self.state in (MachineState.HELD, MachineState.SUSPENDED)
+            if wish == "pause" and working:
+                self._hold(MachineState.HELD, "operator")
+            elif wish == "resume" and interrupted:
+                self._resume()
+            elif wish == "abort" and (
+                working or interrupted or self.state is MachineState.COMPLETING
+            ):
+                self._abort("operator")
+            elif wish == "stop" and (working or interrupted):
+                self.stopping = True
+                if interrupted:
+                    self._resume()
+
+    def _start_job(self) -> None:
+        order = self.job.take()
+        assert order is not None
+        program = self.programs[order.program]
+        self.stopping, self.resume_phase = False, ""
+        self._load_recipe(program.recipe)
+        self.plant.load(program.job)
+        self.feedstock.name = program.job.alloy.name
+        self.job.layer, self.job.layers_planned = 0, len(program.job.plan)
+        self.job.remaining_time = 0.0
+        self._enter_state(MachineState.PREPARING)
+        self._enter("load")
+
+    def _load_recipe(self, recipe: Recipe) -> None:
+        process, air = self.process, recipe.atmosphere
+        process.laser_power, process.scan_speed = recipe.hatch.power, recipe.hatch.speed
+        process.focus = 0.0
+        process.preheat_temperature = recipe.temperature.preheat
+        process.plate_low = max(recipe.temperature.preheat - 20.0, 253.15)
+        process.unpack_temperature = recipe.temperature.unpack
+        process.gas_speed, process.oxygen_limit = air.duct_velocity, air.oxygen_limit
+        process.purge_flow = min(air.purge_flow, 0.4 / 60)
+        process.process_flow = air.process_flow
+        process.vacuum, process.vacuum_limit = air.vacuum, air.vacuum_pressure
+        process.dosing_factor = recipe.recoating.dosing_factor
+        process.recoating_speed = recipe.recoating.speed
+        process.settle_time = recipe.recoating.settle
+
+    def _follow_setpoints(self) -> None:
+        io, process = self.io, self.process
+        for laser in self._laser_terminals():
+            laser.power, laser.focus = process.laser_power, process.focus
+        io.scanner.scan_speed = process.scan_speed
+        io.recoater.travel_speed = process.recoating_speed
+        io.recoater.dosing_factor = process.dosing_factor
+        if self.phase in ("preheat", *_LAYER_PHASES):
+            io.platform.temperature_demand = process.preheat_temperature
+
+    def _laser_terminals(self) -> list[Any]:
+        return [getattr(self.io, f"laser{i + 1}") for i in range(len(self.plant.lasers))]
+
+    def _emission(self, on: bool) -> None:
+        for laser in self._laser_terminals():
+            laser.enable = on
+
+    # -- hold, resume, abort -----------------------------------------------------------------
+
+    def _hold(self, state: MachineState, reason: str) -> None:
+        self.io.scanner.run = False
+        self.io.recoater.recoat = False
+        self._emission(False)
+        if self.phase in (*_LAYER_PHASES, "cool", "unload"):
+            self.resume_phase = self.phase
+        self._enter_state(state, reason)
+
+    def _resume(self) -> None:
+        blocking = [*self.acting("A"), *self.acting("B")]
+        if blocking:
+            self.tell(
+                "Machine", "interlock", f"resume refused: {blocking[0].definition.message}", 500
+            )
+            return
+        io = self.io
+        io.safety.reset = not io.safety.chain_closed
+        io.recoater.reset_drive = io.recoater.fault_active or not io.recoater.at_home
+        self._enter_state(MachineState.PREPARING, "")
+        # The way back passes purge and preheat, which are over at once if nothing was lost.
+        self._enter("close")
+
+    def _abort(self, reason: str) -> None:
+        io = self.io
+        io.scanner.run = False
+        io.recoater.recoat = False
+        self._emission(False)
+        io.platform.temperature_demand = _AMBIENT
+        self._enter_state(MachineState.ABORTED, reason)
+        self._enter("none")
+
+    def clear(self) -> str:
+        """Reset after an abort or the end of a job; `Refused` while a cause remains."""
+        if self.state not in (MachineState.ABORTED, MachineState.FINISHED):
+            raise Refused(f"nothing to clear: the machine is {self.state.name.lower()}")
+        io = self.io
+        if not io.safety.chain_closed:
+            kept = self.plant.safety.causes()
+            if kept:
+                raise Refused(f"safety chain kept open: {self.plant.safety.CAUSES[kept[0]]}")
+            io.safety.reset = True
+        io.recoater.reset_drive = io.recoater.fault_active or not io.recoater.at_home
+        io.safety.door_lock = False
+        io.chamber.purge_flow = io.chamber.process_flow = 0.0
+        io.chamber.vacuum_pump = False
+        io.gas.blower = 0.0
+        io.chiller.run = False
+        self._idle()
+        return "idle"
+
+    def _idle(self) -> None:
+        self._enter_state(MachineState.IDLE)
+        self._enter("none")
+
+    def maintain(self, on: bool) -> str:
+        """Enter maintenance from idle, or leave it."""
+        wanted = MachineState.IDLE if on else MachineState.MAINTENANCE
+        if self.state is not wanted:
+            raise Refused(f"the machine is {self.state.name.lower()}")
+        self._enter_state(MachineState.MAINTENANCE if on else MachineState.IDLE)
+        return self.state.name.lower()
+
+    # -- preparing ---------------------------------------------------------------------------
+
+    def _begin_load(self) -> None:
+        io = self.io
+        io.platform.z_demand = 0.0
+        io.safety.reset = False
+        io.recoater.reset_drive = False
+
+    def _load(self) -> None:
+        if self.io.platform.in_position:
+            self._enter("close")
+
+    def _begin_close(self) -> None:
+        self.io.safety.door_lock = True
+        self.io.chiller.run = True
+
+    def _close(self) -> None:
+        io = self.io
+        if not io.safety.door_locked:
+            io.safety.door_lock = io.safety.door_closed
+            return
+        ready = io.safety.chain_closed and io.recoater.at_home and not io.recoater.fault_active
+        if ready and io.chiller.flow > 10e-3 / 60:
+            io.safety.reset = io.recoater.reset_drive = False
+            self._enter("pump down" if self.process.vacuum else "purge")
+
+    def _begin_purge(self) -> None:
+        io, process = self.io, self.process
+        io.chamber.purge_flow, io.chamber.process_flow = process.purge_flow, process.process_flow
+        io.gas.blower = max(io.gas.blower, 0.72)
+
+    def _purge(self) -> None:
+        io, limit = self.io, self.process.oxygen_limit
+        if (
+            io.chamber.oxygen_top < limit
+            and io.chamber.oxygen_bottom < limit
+            and io.gas.speed > 12.0
+        ):
+            self._enter("preheat")
+
+    def _begin_pump_down(self) -> None:
+        io = self.io
+        io.chamber.purge_flow = io.chamber.process_flow = 0.0
+        io.gas.blower = 0.0
+        io.chamber.vacuum_pump = True
+
+    def _pump_down(self) -> None:
+        if self.io.chamber.vacuum < self.process.vacuum_limit:
+            self._enter("preheat")
+
+    def _preheat(self) -> None:
+        io, process = self.io, self.process
+        if io.platform.temperature < process.preheat_temperature - 2.0:
+            return
+        io.chamber.purge_flow = 0.0
+        self._enter_state(MachineState.BUILDING)
+        phase, self.resume_phase = self.resume_phase or "recoat", ""
+        if phase == "expose" and io.scanner.layer_done >= self.job.layer + 1:
+            phase = "lower"
+        self._began = self.now
+        self._enter(phase)
+
+    # -- layers ------------------------------------------------------------------------------
+
+    def _begin_recoat(self) -> None:
+        self._began = self.now
+        self.io.recoater.recoat = True
+
+    def _recoat(self) -> None:
+        io = self.io
+        if not io.recoater.at_home:
+            io.recoater.recoat = False
+        elif not io.recoater.recoat:
+            self._enter("settle")
+
+    def _settle(self) -> None:
+        due = self.since + self.process.settle_time
+        if self.now >= due:
+            self._enter("expose")
+        else:
+            self.wake = due
+
+    def _begin_expose(self) -> None:
+        io = self.io
+        io.scanner.layer = self.job.layer + 1
+        self._emission(True)
+        io.scanner.run = True
+
+    def _expose(self) -> None:
+        io = self.io
+        if io.scanner.layer_done != self.job.layer + 1:
+            return
+        io.scanner.run = False
+        self._emission(False)
+        self.job.layer += 1
+        self._estimate()
+        if self.stopping or self.job.layer >= self.job.layers_planned:
+            self._enter_state(MachineState.COMPLETING)
+            self._enter("cool")
+        else:
+            self._enter("lower")
+
+    def _estimate(self) -> None:
+        left = self.job.layers_planned - self.job.layer
+        self.job.remaining_time = left * (self.now - self._began)
+
+    def _begin_lower(self) -> None:
+        io = self.io
+        thickness = self.programs[self.job.program].job.plan.layer_thickness
+        io.platform.z_demand = self.job.layer * thickness
+        self._regulate_gas()
+
+    def _regulate_gas(self) -> None:
+        # Once per layer: the blower follows the filter so that the gas speed stays.
+        io, wanted = self.io, self.process.gas_speed
+        if not self.process.vacuum and io.gas.speed > 1.0:
+            error = wanted / io.gas.speed
+            if abs(error - 1) > 0.01:
+                io.gas.blower = min(max(io.gas.blower * error, 0.2), 1.0)
+
+    def _lower(self) -> None:
+        # The demand was written in the scan that began this phase; motion shows in the next.
+        if self.now > self.since and self.io.platform.in_position:
+            self._enter("recoat")
+
+    # -- completing --------------------------------------------------------------------------
+
+    def _begin_cool(self) -> None:
+        self.io.platform.temperature_demand = _AMBIENT
+
+    def _cool(self) -> None:
+        io, limit = self.io, self.process.unpack_temperature
+        if io.platform.temperature < limit and io.platform.part_temperature < limit:
+            self._enter("unload")
+
+    def _begin_unload(self) -> None:
+        io = self.io
+        io.gas.blower = 0.0
+        io.chamber.process_flow = io.chamber.purge_flow = 0.0
+        io.chamber.vacuum_pump = False
+        io.safety.door_lock = False
+        io.chiller.run = False
+
+    def _unload(self) -> None:
+        self.job.remaining_time = 0.0
+        self._enter_state(MachineState.FINISHED)
+        self._enter("none")
+
+    # -- what to watch -----------------------------------------------------------------------
+
+    def watches(self) -> list[Watch]:
+        process = self.process
+        signal = self.table
+
+        def level(path: str, name: str, shift: float = 0.0) -> Watch:
+            found = signal[f"Process.{name}"]
+            value = getattr(process, found.attribute) + shift
+            return Watch(path, found.from_si(value))
+
+        match self.phase:
+            case "close":
+                return [Watch("Chiller.Flow", 10.0)]
+            case "purge":
+                return [
+                    level("Chamber.OxygenTop", "OxygenLimit"),
+                    level("Chamber.OxygenBottom", "OxygenLimit"),
+                    Watch("Gas.Speed", 12.0),
+                ]
+            case "pump down":
+                return [level("Chamber.Vacuum", "VacuumLimit")]
+            case "preheat":
+                return [level("Platform.Temperature", "PreheatTemperature", -2.0)]
+            case "cool":
+                return [
+                    level("Platform.Temperature", "UnpackTemperature"),
+                    level("Platform.PartTemperature", "UnpackTemperature"),
+                ]
+        return []
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            **super().snapshot(),
+            "own": {
+                "state": int(self.state),
+                "since": self.since,
+                "resume_phase": self.resume_phase,
+                "stopping": self.stopping,
+                "began": self._began,
+                "job": self.job.program,
+            },
+        }
+
+    def reload(self, snapshot: dict[str, Any]) -> None:
+        program = self.programs.get(snapshot["own"]["job"])
+        self.plant.load(program.job if program else None)
+
+    def reinstate(self, snapshot: dict[str, Any]) -> None:
+        super().reinstate(snapshot)
+        own = snapshot["own"]
+        self.state, self.since = MachineState(own["state"]), own["since"]
+        self.resume_phase, self.stopping = own["resume_phase"], own["stopping"]
+        self._began = own["began"]

@@ -1,0 +1,382 @@
+"""What the PBF-LB controller shows and takes: states, setpoints, feedstock, alarms."""
+
+from __future__ import annotations
+
+from emulators.controllers.base import AlarmBank
+from emulators.controllers.states import MachineState
+from twin.alarms import Priority
+from twin.signals import Component, alarm, parameter, setpoint, status
+
+__all__ = ["PHASES", "Alarms", "Feedstock", "MachineStatus", "Process"]
+
+PHASES = (
+    "none",
+    "load",
+    "close",
+    "purge",
+    "pump down",
+    "preheat",
+    "recoat",
+    "settle",
+    "expose",
+    "lower",
+    "cool",
+    "unload",
+)
+_LAYER = ("recoat", "settle", "expose", "lower")
+_INERT = ("preheat", *_LAYER)
+
+
+class MachineStatus(Component):
+    """State of the machine in its own words and as the companion specifications number it."""
+
+    state = status(
+        int,
+        choices=tuple(s.name.lower() for s in MachineState),
+        start=1,
+        doc="state of the controller",
+    )
+    phase = status(int, choices=PHASES, doc="phase of the sequence")
+    item_state = status(
+        int,
+        low=0,
+        high=3,
+        start=2,
+        companion="MachineryBuildingBlocks/MachineryItemState",
+        doc="Machinery item state number",
+    )
+    operation_mode = status(
+        int,
+        low=0,
+        high=3,
+        start=3,
+        companion="MachineryBuildingBlocks/MachineryOperationMode",
+        doc="Machinery operation mode number",
+    )
+    machine_tool_mode = status(
+        int,
+        low=0,
+        high=5,
+        start=1,
+        companion="Monitoring/MachineTool/OperationMode",
+        doc="machine tool operation mode",
+    )
+    program_state = status(
+        int,
+        low=0,
+        high=4,
+        start=2,
+        companion="Production/ActiveProgram/State",
+        doc="program state number",
+    )
+    packml = status(str, length=16, start="IDLE", doc="PackML name of the state")
+    reason = status(str, length=64, doc="why the job is held or was aborted")
+
+
+class Process(Component):
+    """Setpoints an operator may move during a build, and parameters of the recipe."""
+
+    laser_power = setpoint("W", low=0, high=1000, start=280, doc="hatch power of every laser")
+    scan_speed = setpoint("mm/s", low=10, high=20_000, start=1000, doc="hatch scan speed")
+    focus = setpoint("mm", low=-20, high=20, doc="focus offset from the build plane")
+    preheat_temperature = setpoint(
+        "degC", low=20, high=500, start=80, doc="build plate while building"
+    )
+    gas_speed = setpoint("m/s", low=1, high=30, start=20, doc="gas speed in the duct")
+    dosing_factor = setpoint("", low=0.5, high=5, start=1.8, doc="powder dosed per powder needed")
+    oxygen_limit = parameter(
+        "ppm", low=10, high=20_000, start=1000, doc="oxygen above which the laser may not emit"
+    )
+    purge_flow = parameter("L/min", low=1, high=400, start=100, doc="gas flow while purging")
+    process_flow = parameter("L/min", low=0, high=30, start=3, doc="gas flow while building")
+    recoating_speed = parameter("mm/s", low=10, high=500, start=150, doc="recoating speed")
+    settle_time = parameter("s", low=0, high=60, start=0.5, doc="wait between recoat and exposure")
+    unpack_temperature = parameter(
+        "degC", low=25, high=200, start=60, doc="plate and part at which the door may be opened"
+    )
+    vacuum = parameter(bool, doc="build in vacuum instead of inert gas")
+    vacuum_limit = parameter(
+        "Pa", low=1e-4, high=1000, start=0.01, doc="pressure at which a build in vacuum may start"
+    )
+    plate_low = parameter(
+        "degC",
+        low=-20,
+        high=500,
+        start=60,
+        doc="plate temperature below which the alarm comes; follows the preheat "
+        "setpoint at a job's start, 20 K below it",
+    )
+
+
+class Feedstock(Component):
+    """The powder in the machine."""
+
+    identifier = status(
+        str,
+        length=64,
+        start="LOT-0001",
+        companion="Equipment/Feedstock/Powder/Identifier",
+        doc="powder lot",
+    )
+    name = status(str, length=64, companion="Equipment/Feedstock/Powder/Name", doc="alloy")
+    remaining_quantity = status(
+        "kg",
+        low=0,
+        high=1000,
+        companion="Equipment/Feedstock/Powder/RemainingQuantity",
+        doc="powder in the supply",
+    )
+    ready_for_production = status(
+        bool,
+        start=True,
+        companion="Equipment/Feedstock/Powder/ReadyForProduction",
+        doc="lot released",
+    )
+    cycle = status(
+        int,
+        low=0,
+        high=10_000,
+        companion="Equipment/Feedstock/Powder/Cycle",
+        doc="times the lot has been reused",
+    )
+
+
+class Alarms(AlarmBank):
+    """The alarms of a PBF-LB machine."""
+
+    safety_chain = alarm(
+        doc="safety chain open",
+        priority=Priority.URGENT,
+        action="A",
+        latching=True,
+        cause="emergency stop, door, cooling water, over-pressure, watchdog or loss of power",
+        consequence="laser, drives and heater are without power, the job ends",
+        response="find the first cause, remove it, clear the machine",
+    )
+    power_loss = alarm(
+        doc="mains voltage lost",
+        priority=Priority.URGENT,
+        action="P",
+        latching=True,
+        cause="power dip",
+        consequence="everything stopped; gas, heat and layer time are lost",
+        response="judge interlayer temperature and oxygen history, then resume or abort",
+    )
+    oxygen_high = alarm(
+        doc="oxygen above the limit",
+        priority=Priority.HIGH,
+        action="B",
+        source="Chamber.OxygenTop",
+        high="Process.OxygenLimit",
+        deadband=50,
+        on_delay=0.5,
+        phases=_LAYER,
+        cause="leak, purge gas out, door seal",
+        consequence="laser inhibited, job held; oxide in the layer",
+        response="find the leak, purge, resume below the limit",
+    )
+    oxygen_bottom_high = alarm(
+        doc="oxygen above the limit at the build plane",
+        priority=Priority.HIGH,
+        action="B",
+        source="Chamber.OxygenBottom",
+        high="Process.OxygenLimit",
+        deadband=50,
+        on_delay=0.5,
+        phases=_LAYER,
+        cause="leak near the build plane",
+        consequence="laser inhibited, job held; oxide in the layer",
+        response="find the leak, purge, resume below the limit",
+    )
+    oxygen_dangerous = alarm(
+        doc="oxygen far too high while exposing",
+        priority=Priority.URGENT,
+        action="A",
+        source="Chamber.OxygenBottom",
+        high=20_000,
+        deadband=1000,
+        phases=("expose",),
+        cause="chamber open or large leak",
+        consequence="fire with reactive powder; job aborted",
+        response="stay away, keep the chamber closed, flood with argon",
+    )
+    pressure_low = alarm(
+        doc="chamber pressure low",
+        priority=Priority.MEDIUM,
+        source="Chamber.Pressure",
+        low=1.0,
+        deadband=0.5,
+        on_delay=5,
+        phases=_LAYER,
+        cause="gas supply out, leak",
+        consequence="air is drawn in",
+        response="check gas supply and door seal",
+    )
+    gas_speed_low = alarm(
+        doc="gas speed over the bed low",
+        priority=Priority.HIGH,
+        action="B",
+        source="Gas.Speed",
+        low=12,
+        deadband=1,
+        on_delay=2,
+        phases=_LAYER,
+        cause="blower, flap, clogged filter",
+        consequence="plume takes power, spatter falls on the part",
+        response="check blower and filter, resume when the flow is back",
+    )
+    filter_high = alarm(
+        doc="process filter nearly full",
+        priority=Priority.LOW,
+        source="Gas.FilterDifferentialPressure",
+        high=80,
+        deadband=5,
+        on_delay=5,
+        cause="condensate on the filter",
+        consequence="gas speed will fall",
+        response="plan a filter change after this job",
+    )
+    filter_full = alarm(
+        doc="process filter full",
+        priority=Priority.MEDIUM,
+        action="B",
+        source="Gas.FilterDifferentialPressure",
+        high=100,
+        deadband=5,
+        on_delay=5,
+        phases=_LAYER,
+        cause="condensate on the filter",
+        consequence="gas speed cannot be held",
+        response="hold, change the filter wet under inert gas, resume",
+    )
+    blower_power_high = alarm(
+        doc="blower power high",
+        priority=Priority.LOW,
+        source="Gas.BlowerPower",
+        high=90,
+        deadband=5,
+        on_delay=5,
+        cause="filter or duct blocked",
+        consequence="blower overheats",
+        response="check the filter",
+    )
+    chiller_flow_low = alarm(
+        doc="cooling water flow low",
+        priority=Priority.HIGH,
+        source="Chiller.Flow",
+        low=9,
+        deadband=0.5,
+        on_delay=3,
+        phases=_INERT,
+        cause="pump, hose, filter of the chiller",
+        consequence="laser stops when the flow is half",
+        response="check the chiller",
+    )
+    chiller_warm = alarm(
+        doc="cooling water return warm",
+        priority=Priority.MEDIUM,
+        source="Chiller.ReturnTemperature",
+        high=32,
+        deadband=1,
+        on_delay=5,
+        phases=_INERT,
+        cause="low flow, high heat load",
+        consequence="laser power drifts",
+        response="check the chiller",
+    )
+    recoater_fault = alarm(
+        doc="recoater stopped",
+        priority=Priority.HIGH,
+        action="B",
+        phases=_LAYER,
+        cause="part curled up, blade blocked",
+        consequence="layer not spread; part may be damaged",
+        response="look through the window, drop the part that curls, reset and resume",
+    )
+    recoater_torque_high = alarm(
+        doc="recoater torque high",
+        priority=Priority.MEDIUM,
+        source="Recoater.Torque",
+        high=2.5,
+        deadband=0.5,
+        phases=("recoat",),
+        cause="part stands out of the powder",
+        consequence="blade wear, crash to come",
+        response="lower power at overhangs or raise dosing",
+    )
+    short_feed = alarm(
+        doc="powder does not cover the bed",
+        priority=Priority.MEDIUM,
+        source="Recoater.BedBrightness",
+        low=65,
+        deadband=3,
+        on_delay=1,
+        phases=_LAYER,
+        cause="low dosing factor, bridging in the supply",
+        consequence="thin layer, then a thick one",
+        response="raise the dosing factor, check the supply",
+    )
+    powder_low = alarm(
+        doc="powder supply low",
+        priority=Priority.LOW,
+        source="Recoater.PowderLevel",
+        low=10,
+        deadband=2,
+        on_delay=1,
+        cause="powder used up",
+        consequence="short feed, then a hold",
+        response="refill",
+    )
+    powder_empty = alarm(
+        doc="powder supply empty",
+        priority=Priority.MEDIUM,
+        action="B",
+        source="Recoater.PowderLevel",
+        low=1,
+        deadband=1,
+        on_delay=1,
+        phases=_LAYER,
+        cause="powder used up",
+        consequence="job held",
+        response="refill and resume",
+    )
+    plate_cold = alarm(
+        doc="build plate too cold",
+        priority=Priority.MEDIUM,
+        source="Platform.Temperature",
+        low="Process.PlateLow",
+        deadband=2,
+        on_delay=10,
+        phases=_LAYER,
+        cause="heater failed, loss of power",
+        consequence="distortion, cracks",
+        response="check the heater",
+    )
+    scanner_fault = alarm(
+        doc="scanner stopped",
+        priority=Priority.HIGH,
+        action="B",
+        phases=_LAYER,
+        cause="mirror drive",
+        consequence="layer stopped between vectors",
+        response="reset the scanner, resume in the layer",
+    )
+    window_warm = alarm(
+        doc="protective window warm",
+        priority=Priority.MEDIUM,
+        source="Laser1.WindowTemperature",
+        high=60,
+        deadband=2,
+        on_delay=5,
+        cause="dirty window absorbs power",
+        consequence="focus shift, less power on the bed",
+        response="clean the window, check power on the plate",
+    )
+    door_open = alarm(
+        doc="door is open",
+        priority=Priority.MEDIUM,
+        phases=("close",),
+        cause="door not closed before the start",
+        consequence="the job waits",
+        response="close the door",
+    )

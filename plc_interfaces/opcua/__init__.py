@@ -1,0 +1,1 @@
+"""OPC UA: a hardened asyncua server, companion specifications, alarms and security."""

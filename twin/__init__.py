@@ -1,0 +1,1 @@
+"""Plants of metal additive manufacturing: simulated processes, physics and signal declarations."""

@@ -1,0 +1,1 @@
+"""Reusable equipment that machines are put together from."""

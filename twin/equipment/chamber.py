@@ -1,0 +1,244 @@
+"""Process chamber and gas circuit: oxygen, moisture, pressure, vacuum, blower and filter."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from math import exp, log, sqrt
+from typing import Any
+
+from twin.equipment.services import SafetyChain
+from twin.machine import Equipment
+from twin.signals import actuator, fault, measured
+from twin.trajectory import Relaxation
+
+__all__ = ["Chamber", "GasCircuit"]
+
+AIR_OXYGEN = 0.2095
+ATMOSPHERE = 101_325.0
+LITRE_PER_MIN = 1e-3 / 60
+
+
+def dew_point(vapour_pressure: float) -> float:
+    """Dew or frost point (K) of a water vapour pressure (Pa), Magnus form (Sonntag, 1990)."""
+    x = log(max(vapour_pressure, 1e-6) / 611.2)
+    over_ice = vapour_pressure < 611.2
+    a, b = (22.46, 272.62) if over_ice else (17.62, 243.12)
+    return 273.15 + b * x / (a - x)
+
+
+class Chamber(Equipment):
+    """Gas-tight process chamber: a stirred volume with purge, leak and desorption.
+
+    Oxygen: V dC/dt = q_leak (0.2095 - C) + q_des - q_in (C - C_in), linear between events, so
+    its closed form is exact. Desorption falls over hours and is held over a layer.
+    """
+
+    VOLUME = 0.2  # m3, default
+    GAS_PURITY = 5e-6  # oxygen in the argon supply, argon 4.8 class, default
+    DESORPTION = 6e-9  # m3/s of oxygen from walls and powder at the start, default
+    DESORPTION_TIME = 4 * 3600.0  # s, default
+    STIRRED = 2e-7  # oxygen fraction set free by recoating fresh powder, default
+    CELL_LAG = 4.3  # s: T90 = 10 s, default
+    MIXING_LAG = 18.0  # s: top of the chamber after the bottom, default
+    OVER_PRESSURE = 1200.0  # Pa at process gas flow
+    RELIEF = 60e2  # Pa over ambient, default
+    PUMP_TIME = 95.0  # s, V/S of the vacuum pump set, default
+    ULTIMATE = 5e-3  # Pa, default
+
+    oxygen_top = measured("ppm", low=0, high=250_000, start=209_500, noise=2, quantum=1,
+                          companion="Monitoring/Process/ChamberOxygen",
+                          doc="oxygen mole fraction at the top of the chamber")
+    oxygen_bottom = measured("ppm", low=0, high=250_000, start=209_500, noise=2, quantum=1,
+                             companion="Monitoring/Process/ChamberOxygenBottom",
+                             doc="oxygen mole fraction above the build plane")
+    dew_point = measured("degC", low=-80, high=30, start=9, noise=0.1, quantum=0.1,
+                         companion="Monitoring/Process/ChamberDewPoint", doc="dew point of the gas")
+    pressure = measured("mbar", low=-1013, high=100, noise=0.05, quantum=0.01,
+                        companion="Monitoring/Process/ChamberPressure",
+                        doc="chamber pressure over ambient")
+    vacuum = measured("Pa", low=0, high=120_000, start=101_325, noise=0,
+                      doc="absolute chamber pressure, wide-range gauge")
+    temperature = measured("degC", low=0, high=150, start=20, noise=0.05, quantum=0.01,
+                           companion="Monitoring/Process/ChamberTemperature",
+                           doc="chamber gas temperature")
+    purge_flow = actuator("L/min", low=0, high=400, doc="purge gas flow demand")
+    process_flow = actuator("L/min", low=0, high=30, doc="process gas flow demand")
+    vacuum_pump = actuator(bool, doc="vacuum pumps and their valve")
+    leak = fault("mbar.L/s", low=0, high=500, doc="leak into the chamber near the build plane")
+    regulator_failure = fault(bool, doc="the pressure regulator stays open")
+
+    def __init__(self, chain: SafetyChain) -> None:
+        super().__init__()
+        self._chain = chain
+        self._epoch = 0
+        self.moisture = 1150.0
+        self._since = 0.0  # when the chamber was closed
+
+    @property
+    def oxygen(self) -> float:
+        """True mean oxygen mole fraction now."""
+        trajectory = self.trajectories.get("oxygen_bottom")
+        if isinstance(trajectory, Relaxation):
+            return trajectory.source(self.now)
+        return float(self.oxygen_bottom)
+
+    def sense(self, time: float) -> None:
+        super().sense(time)
+        self.dew_point = dew_point(self.moisture)
+
+    def span(self, attribute: str, start: float, end: float) -> tuple[float, float]:
+        if attribute == "dew_point":
+            low, high = super().span("moisture", start, end)
+            return dew_point(low), dew_point(high)
+        return super().span(attribute, start, end)
+
+    def started(self) -> None:
+        if self.trajectories:
+            self._arm()
+        else:
+            self._anchor()
+
+    def driven(self, attribute: str) -> None:
+        self._anchor()
+
+    def stir(self) -> None:
+        """Recoating sets free a little of the oxygen held between fresh powder grains."""
+        self._anchor(self.STIRRED * exp(-(self.now - self._since) / self.DESORPTION_TIME))
+
+    def warm(self, heat: float) -> None:
+        """Heat (W) given to the chamber gas from now on; conductance to the walls 12 W/K."""
+        self.sense(self.now)
+        self.follow("temperature", Relaxation(self.now, self.temperature, 293.15 + heat / 12, 900))
+
+    def tripped(self, power_lost: bool) -> None:
+        # An open chain leaves the inert gas on; without power the valves fall shut.
+        if power_lost:
+            self.purge_flow = self.process_flow = 0.0
+            self.vacuum_pump = False
+            self._anchor()
+
+    def _anchor(self, added: float = 0.0) -> None:
+        now = self.now
+        self.sense(now)
+        mean = self.oxygen + added
+        volume_leak = self.leak / ATMOSPHERE  # Pa m3/s to m3/s at ambient
+        inlet = self.purge_flow + self.process_flow
+        desorbed = self.DESORPTION * exp(-(now - self._since) / self.DESORPTION_TIME)
+        exchange = max(inlet + volume_leak, 1e-8)
+        target = (volume_leak * AIR_OXYGEN + desorbed + inlet * self.GAS_PURITY) / exchange
+        target = min(target, AIR_OXYGEN)
+        tau = self.VOLUME / exchange
+        if self.vacuum_pump:
+            tau, target = min(tau, self.PUMP_TIME), target * 0.02
+        # The leak sits at the bottom: its sensor sees a plume before the gas is mixed.
+        plume = 0.3 * volume_leak * AIR_OXYGEN / (volume_leak + 2e-3)
+        self.follow("oxygen_bottom", Relaxation(now, mean, target + plume, tau, self.CELL_LAG,
+                                                self.oxygen_bottom))
+        self.follow("oxygen_top", Relaxation(now, mean, target, tau,
+                                             self.CELL_LAG + self.MIXING_LAG, self.oxygen_top))
+        dry = (volume_leak * 1150.0 + desorbed / self.DESORPTION * 1e-5 * 40.0) / exchange + 1.0
+        self.follow("moisture", Relaxation(now, self.moisture, min(dry, 1150.0), 1.5 * tau))
+        if self.vacuum_pump:
+            gauge = -ATMOSPHERE
+            floor = self.ULTIMATE + self.leak / (self.VOLUME / self.PUMP_TIME)
+            self.follow("vacuum", Relaxation(now, self.vacuum, floor, self.PUMP_TIME))
+            self.follow("pressure", Relaxation(now, self.pressure, gauge + floor, self.PUMP_TIME))
+        else:
+            # A regulator holds the process pressure; purge lifts it, a leak lowers it.
+            over = self.OVER_PRESSURE * min(inlet / (5 * LITRE_PER_MIN), 1.0)
+            over += 8.0 * self.purge_flow / LITRE_PER_MIN
+            over -= 3e5 * volume_leak * (1 if inlet > 0 else 0)
+            if self.regulator_failure and inlet > 0:
+                over = 120e2
+            self.follow("pressure", Relaxation(now, self.pressure, over, 4.0))
+            self.follow("vacuum", Relaxation(now, self.vacuum, ATMOSPHERE + over, 4.0))
+        self._arm()
+
+    def _arm(self) -> None:
+        self._epoch += 1
+        rising = self.trajectories["pressure"]
+        if isinstance(rising, Relaxation) and rising.first < self.RELIEF < rising.target:
+            self.plant.run(self._relieve(rising.crossing(self.RELIEF), self._epoch))
+
+    def _relieve(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.timeout(max(0.0, due - self.now))
+        if epoch == self._epoch:
+            self.log("interlock", "chamber over-pressure, relief valve opened")
+            self.purge_flow = self.process_flow = 0.0
+            self._anchor()
+            self._chain.open(SafetyChain.OVER_PRESSURE)
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"since": self._since, "moisture": self.moisture}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self._since, self.moisture = hidden["since"], hidden["moisture"]
+
+
+class GasCircuit(Equipment):
+    """Recirculation: a blower drives gas over the build plane and through a filter.
+
+    Blower and system curves are quadratic: n^2 a = (b + k_duct + k_filter) v^2.
+    """
+
+    STALL = 160e2  # Pa at full speed and no flow, default
+    DUCT = 12.0  # Pa s2/m2: duct and chamber, default
+    CLEAN = 3.5  # Pa s2/m2: a fresh filter, default
+    FUME_FOR_DOUBLE = 0.03  # kg of condensate that doubles the resistance, default
+    RATED_POWER = 1500.0
+    RESPONSE = 1.5  # s
+
+    speed = measured("m/s", low=0, high=40, noise=0.05, quantum=0.01,
+                     companion="Monitoring/Process/GasSpeed", doc="gas speed in the duct")
+    filter_differential_pressure = measured(
+        "mbar", low=0, high=150, noise=0.05, quantum=0.01,
+        companion="Monitoring/Health/FilterDifferentialPressure",
+        doc="pressure difference over the process filter")
+    blower_power = measured("%", low=0, high=120, noise=0.1, quantum=0.1,
+                            companion="Monitoring/Health/BlowerPower",
+                            doc="electrical power of the blower, share of rated")
+    blower = actuator("%", low=0, high=100, doc="blower speed demand, share of rated")
+    filter_clog = fault("", low=1, high=50, start=1, doc="factor on the filter's resistance")
+    flow_loss = fault("%", low=0, high=100, doc="share of the gas flow that is lost (hose, flap)")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fume = 0.0
+
+    def driven(self, attribute: str) -> None:
+        self._anchor()
+
+    def started(self) -> None:
+        if not self.trajectories:
+            self._anchor()
+
+    def tripped(self, power_lost: bool) -> None:
+        if power_lost:
+            self.blower = 0.0
+            self._anchor()
+
+    def load(self, fume: float) -> None:
+        """Condensate (kg) that reached the filter."""
+        self.fume += fume
+        self._anchor()
+
+    def _anchor(self) -> None:
+        now = self.now
+        self.sense(now)
+        filter_ = self.CLEAN * (1 + self.fume / self.FUME_FOR_DOUBLE) * self.filter_clog
+        n = self.blower
+        flow = n * sqrt(self.STALL / (self.DUCT + filter_ + 6.0))
+        speed = flow * (1 - self.flow_loss)
+        self.follow("speed", Relaxation(now, self.speed, speed, self.RESPONSE))
+        self.follow("filter_differential_pressure",
+                    Relaxation(now, self.filter_differential_pressure, filter_ * speed**2,
+                               self.RESPONSE))
+        # Near the stall point a side-channel blower draws more power for the same speed.
+        share = n**3 * (0.55 + 0.5 * filter_ / (self.DUCT + filter_))
+        self.follow("blower_power", Relaxation(now, self.blower_power, share, self.RESPONSE))
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"fume": self.fume}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.fume = hidden["fume"]

@@ -1,0 +1,357 @@
+"""Powder bed: platform with heater and the part on it, recoater, powder supply and overflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from math import exp, isfinite
+from typing import Any
+
+import simpy
+
+from twin.machine import Equipment
+from twin.signals import actuator, fault, measured
+from twin.trajectory import Polyline, Ramp, Relaxation
+
+__all__ = ["Platform", "Recoater"]
+
+AMBIENT = 293.15
+
+
+class Platform(Equipment):
+    """Build platform: Z axis, plate heater with its own temperature controller, part on top.
+
+    Plate: C dT/dt = P - G (T - T_amb), full power until the setpoint, then held there by the
+    heater's controller. Part: C dT/dt = P_absorbed - G (T - T_plate) - h A (T - T_gas), where G is
+    the series conductance of all layers below, so the surface warms as the part grows and as its
+    section widens over a narrow foot.
+    """
+
+    HEAT_CAPACITY = 11_000.0  # J/K: steel plate and heater block, default
+    LOSS = 5.0  # W/K, default
+    POWER = 2_500.0  # W, default
+    Z_SPEED = 5e-3  # m/s, default
+    RETURN = 2e-3  # m: lowers further and returns, against backlash, default
+    CONTACT = 2e-5  # m2K/W between part and plate, default
+    GRID = 30.0  # s
+    GAS_TRANSFER = 25.0  # W/m2K, convection and radiation of the top, default
+
+    z = measured("mm", low=0, high=500, quantum=0.001,
+                 companion="Monitoring/Process/PlatformPosition",
+                 doc="platform depth below the first layer")
+    in_position = measured(bool, start=True, doc="platform stands at the demanded depth")
+    temperature = measured("degC", low=0, high=600, start=20, noise=0.1, quantum=0.1,
+                           companion="Monitoring/Process/PlateTemperature",
+                           doc="build plate temperature")
+    part_temperature = measured("degC", low=0, high=1500, start=20, noise=0.5, quantum=0.1,
+                                companion="Monitoring/Process/InterlayerTemperature",
+                                doc="surface temperature of the part between layers, infrared")
+    heater_power = measured("W", low=0, high=4000, quantum=1, doc="electrical heater power")
+    temperature_demand = actuator("degC", low=0, high=500, start=20,
+                                  doc="setpoint of the plate heater's controller; 20 or less = off")
+    z_demand = actuator("mm", low=0, high=500, doc="depth to move to")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.resistance = 0.0  # K/W from surface to plate, without contact
+        self.part_mass = 0.0  # kg
+        self.section = 0.0  # m2 of the layer last solidified
+        self._capacity = 1.0  # J/K
+        self._absorbed = 0.0  # W
+        self._epoch = 0  # of the plate's regime; what waits for an older one has nothing to do
+
+    @property
+    def moving(self) -> bool:
+        """Whether the Z axis is under way."""
+        return not self.in_position
+
+    def driven(self, attribute: str) -> None:
+        if attribute == "temperature_demand":
+            self._anchor_plate()
+        else:
+            self.plant.run(self._move(self.z_demand))
+
+    def started(self) -> None:
+        if self.trajectories:
+            self._arm()
+
+    def tripped(self, power_lost: bool) -> None:
+        self.temperature_demand = AMBIENT
+        self.absorb(0.0)
+        self._anchor_plate()
+
+    def _move(self, target: float) -> Generator[Any, Any, None]:
+        self.in_position = False
+        start = self.now
+        self.sense(start)
+        beyond = target + self.RETURN if target > self.z else target
+        first = abs(beyond - self.z) / self.Z_SPEED
+        second = abs(beyond - target) / self.Z_SPEED
+        times = [start, start + first] + ([start + first + second] if second else [])
+        self.follow("z", Polyline(tuple(times), (self.z, beyond, target)[: len(times)]))
+        yield self.plant.env.timeout(first + second)
+        if self.z_demand == target:
+            self.settle("z", target)
+            self.in_position = True
+
+    def _anchor_plate(self, time: float | None = None) -> None:
+        now = self.now if time is None else time
+        self.sense(now)
+        demand = self.temperature_demand
+        if demand <= AMBIENT + 1e-9 or self.temperature > demand + 1e-6:
+            self.heater_power = 0.0
+            self._plate(Relaxation(now, self.temperature, AMBIENT, self._plate_tau))
+        elif self.temperature < demand - 1e-6:
+            self.heater_power = self.POWER
+            hot = AMBIENT + self.POWER / self.LOSS
+            self._plate(Relaxation(now, self.temperature, hot, self._plate_tau))
+        else:
+            self.heater_power = self.LOSS * (demand - AMBIENT)
+            self.settle("temperature", demand)
+        self._arm()
+        self._anchor_part(now)
+
+    @property
+    def _plate_tau(self) -> float:
+        return self.HEAT_CAPACITY / self.LOSS
+
+    def _plate(self, trajectory: Relaxation) -> None:
+        self.follow("temperature", trajectory)
+
+    def _arm(self) -> None:
+        self._epoch += 1
+        plate = self.trajectories.get("temperature")
+        if not isinstance(plate, Relaxation):
+            return
+        if self.temperature_demand > AMBIENT + 1e-9:
+            due = plate.crossing(self.temperature_demand)
+            if isfinite(due):
+                self.plant.run(self._reached(due, self._epoch))
+        if self._part_tau() is not None:
+            self.plant.run(self._follow_plate(self._epoch))
+
+    def _reached(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        # The heater's controller takes over when the setpoint is reached, from either side.
+        yield self.plant.env.timeout(max(0.0, due - self.now))
+        if epoch == self._epoch:
+            self.settle("temperature", self.temperature_demand)
+            self._anchor_plate(due)
+
+    def _follow_plate(self, epoch: int) -> Generator[Any, Any, None]:
+        # While the plate warms or cools, the part's closed form is renewed on a fixed grid, at
+        # the grid's nominal times so that it does not matter when the waiting began.
+        tick = int(self.now / self.GRID) + 1
+        while True:
+            yield self.plant.env.timeout(max(0.0, tick * self.GRID - self.now))
+            if epoch != self._epoch:
+                return
+            self._anchor_part(tick * self.GRID)
+            tick += 1
+
+    def _part_tau(self) -> float | None:
+        if self.section <= 0:
+            return None
+        conductance = 1 / (self.resistance + self.CONTACT / self.section)
+        return self._capacity / (conductance + self.GAS_TRANSFER * self.section)
+
+    def _anchor_part(self, time: float | None = None) -> None:
+        now = self.now if time is None else time
+        self.sense(now)
+        tau = self._part_tau()
+        if tau is None:
+            plate = self.trajectories.get("temperature")
+            if plate is None:
+                self.settle("part_temperature", self.temperature)
+            else:
+                self.follow("part_temperature", plate)
+            return
+        conductance = 1 / (self.resistance + self.CONTACT / self.section)
+        loss = self.GAS_TRANSFER * self.section
+        total = conductance + loss
+        target = (self._absorbed + conductance * self.temperature + loss * AMBIENT) / total
+        self.follow("part_temperature", Relaxation(now, self.part_temperature, target, tau))
+
+    def absorb(self, power: float) -> None:
+        """Heat (W) that the layer being exposed takes up from now on."""
+        self._absorbed = power
+        self._anchor_part()
+
+    def grow(self, section: float, thickness: float, density: float, specific_heat: float,
+             conductivity: float) -> None:
+        """A layer of `section` (m2) solidified on the part; properties in SI."""
+        if section <= 0:
+            return
+        self.section = section
+        self.part_mass += section * thickness * density
+        self.resistance += thickness / (conductivity * section)
+        # Of a column heated at the top and cooled at the foot, half takes part in the swing.
+        self._capacity = max(0.5 * self.part_mass * specific_heat, 1.0)
+        self._anchor_part()
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"resistance": self.resistance, "mass": self.part_mass, "section": self.section,
+                "capacity": self._capacity, "absorbed": self._absorbed}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.resistance, self.part_mass = hidden["resistance"], hidden["mass"]
+        self.section, self._capacity = hidden["section"], hidden["capacity"]
+        self._absorbed = hidden["absorbed"]
+
+
+class Recoater(Equipment):
+    """Recoater with powder supply and overflow: one stroke per layer, there and back.
+
+    Torque = friction + stiffness x protrusion; a protrusion above a share of the layer that
+    depends on the blade stops the stroke: a crash.
+    """
+
+    TRAVEL = 0.42  # m, default
+    FRICTION = 0.8  # N m, default
+    STIFFNESS = 4.0e4  # N m per m of protrusion, hard blade, default
+    CRASH_SHARE = {"hard": 0.6, "soft": 1.2}  # protrusion per layer thickness, default
+    CAPACITY = 60.0  # kg of powder in the supply, default
+    BED = (0.28, 0.28)  # m: width and length covered
+
+    position = measured("mm", low=0, high=500, quantum=0.1, doc="recoater position")
+    at_home = measured(bool, start=True, doc="recoater at its home position")
+    torque = measured("N.m", low=0, high=20, noise=0.03, quantum=0.01,
+                      companion="Monitoring/Health/RecoaterTorque", doc="drive torque")
+    fault_active = measured(bool, doc="drive stopped: torque limit or position error")
+    powder_level = measured("%", low=0, high=100, start=100, noise=0.05, quantum=0.1,
+                            companion="Monitoring/Health/PowderLevel", doc="powder supply level")
+    overflow_level = measured("%", low=0, high=100, noise=0.05, quantum=0.1,
+                              doc="overflow container level")
+    bed_brightness = measured("%", low=0, high=100, start=80, noise=0.3, quantum=0.1,
+                              companion="Monitoring/Process/BedBrightness",
+                              doc="camera: mean brightness of the far end of the bed after recoat; "
+                                  "falls when powder does not reach it")
+    travel_speed = actuator("mm/s", low=10, high=500, start=150, doc="recoating speed")
+    dosing_factor = actuator("", low=0.5, high=5, start=2, doc="powder dosed per powder needed")
+    recoat = actuator(bool, doc="recoat (rising edge)")
+    reset_drive = actuator(bool, doc="acknowledge a drive fault (rising edge)")
+    short_feed = fault("%", low=0, high=100, doc="share of the dose that is missing")
+    blade_nick = fault("um", low=0, high=500, doc="depth of a nick in the blade")
+    jam = fault(bool, doc="recoater drive blocked")
+
+    def __init__(self, blade: str, spread: Callable[[], None]) -> None:
+        super().__init__()
+        if blade not in self.CRASH_SHARE:
+            raise ValueError(f"blade must be one of {', '.join(self.CRASH_SHARE)}, not {blade!r}")
+        self.blade = blade
+        self._spread_over = spread
+        self.layer = 0.0  # m, thickness of the layer to spread
+        self.powder_density = 4000.0  # kg/m3, bulk
+        self.protrusion = 0.0  # m, highest point of the part above the plane
+        self.covered = 1.0  # share of the bed that got its full layer
+        self._deficit = 0.0  # m: what earlier strokes left unfilled
+        self._stroke: simpy.Process | None = None
+
+    def driven(self, attribute: str) -> None:
+        if attribute == "recoat" and self.recoat and self.at_home and not self.fault_active:
+            self._stroke = self.plant.run(self._spread())
+        elif attribute == "reset_drive" and self.reset_drive and not self.jam:
+            self.fault_active = False
+            if not self.at_home:
+                self._stroke = self.plant.run(self._retract())
+
+    def tripped(self, power_lost: bool) -> None:
+        self.recoat = False
+        if self._stroke is not None and self._stroke.is_alive:
+            self._stroke.interrupt("safety chain")
+
+    @property
+    def moving(self) -> bool:
+        """Whether a stroke is under way."""
+        return self._stroke is not None and self._stroke.is_alive
+
+    def _dose(self) -> None:
+        area = self.BED[0] * self.BED[1]
+        need = area * (self.layer + self._deficit) * self.powder_density
+        dose = need * self.dosing_factor * (1 - self.short_feed)
+        dose = min(dose, self.powder_level * self.CAPACITY)
+        self.powder_level -= dose / self.CAPACITY
+        spread = min(dose, need)
+        self.covered = min(1.0, spread / need) if need > 0 else 1.0
+        self.overflow_level = min(1.0, self.overflow_level + (dose - spread) / self.CAPACITY)
+        self._deficit = (need - spread) / (area * self.powder_density)
+        self.bed_brightness = 0.8 - 0.5 * (1 - self.covered) ** 0.5
+        if self.covered < 0.999:
+            self.log("fault", "powder did not cover the bed", covered=self.covered)
+
+    def _spread(self) -> Generator[Any, Any, None]:
+        env, start = self.plant.env, self.now
+        self.at_home = False
+        stroke = self.TRAVEL / self.travel_speed
+        contact = start + 0.5 * stroke
+        rise = self.STIFFNESS * self.protrusion * (1.0 if self.blade == "hard" else 0.25)
+        limit = self.CRASH_SHARE[self.blade] * self.layer
+        crashes = self.jam or (self.layer > 0 and self.protrusion > limit)
+        self.follow("position", Polyline((start, start + stroke, start + 2 * stroke),
+                                         (0.0, self.TRAVEL, 0.0)))
+        low = self.FRICTION + 2e3 * self.blade_nick
+        self.follow("torque", Polyline(
+            (start, start + 0.1, contact - 0.05, contact, contact + 0.3 * stroke,
+             start + stroke, start + 2 * stroke, start + 2 * stroke + 0.1),
+            (0.0, low, low, low + rise, low + 0.5 * rise, low, 0.6 * low, 0.0)))
+        try:
+            if crashes:
+                yield env.timeout(contact - start)
+                self.crash()
+                return
+            yield env.timeout(stroke)
+            self._dose()
+            self._spread_over()
+            yield env.timeout(stroke)
+        except simpy.Interrupt:
+            self._stop()
+            return
+        self.settle("position", 0.0)
+        self.settle("torque", 0.0)
+        self.at_home = True
+
+    def crash(self) -> None:
+        """The blade meets the part: torque limit, drive stops where it is."""
+        self.log("fault", "recoater crash", protrusion=self.protrusion, blade=self.blade)
+        self._stop()
+        self.follow("torque", Ramp(self.now, 15.0, 0.0, 10.0))
+        self.fault_active = True
+
+    def _stop(self) -> None:
+        self.sense(self.now)
+        self.settle("position", self.position)
+        self.settle("torque", 0.0)
+
+    def _retract(self) -> Generator[Any, Any, None]:
+        start, first = self.now, self.position
+        duration = max(first / self.travel_speed, 0.05)
+        self.follow("position", Polyline((start, start + duration), (first, 0.0)))
+        try:
+            yield self.plant.env.timeout(duration)
+        except simpy.Interrupt:
+            self._stop()
+            return
+        self.settle("position", 0.0)
+        self.at_home = True
+
+    def refill(self) -> None:
+        """Fill the supply and empty the overflow, as an operator does before a job."""
+        self.powder_level, self.overflow_level = 1.0, 0.0
+
+    def curl(self, thickness: float, overhang: float, drop: float) -> None:
+        """Curl of the layer just exposed, from its unsupported share and temperature drop (K).
+
+        Thermal strain alpha dT bends unsupported edges up; default constant: an unsupported
+        share of 1 at a drop of 1300 K protrudes by 0.45 of the layer.
+        """
+        raised = 0.45 * thickness * overhang * drop / 1300.0
+        # Each layer on top presses the older curl down.
+        self.protrusion = self.protrusion * exp(-1 / 3) + raised
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"layer": self.layer, "density": self.powder_density, "covered": self.covered,
+                "protrusion": self.protrusion, "deficit": self._deficit}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.layer, self.powder_density = hidden["layer"], hidden["density"]
+        self.covered, self.protrusion = hidden["covered"], hidden["protrusion"]
+        self._deficit = hidden["deficit"]
+        self._stroke = None

@@ -1,0 +1,137 @@
+"""What every machine stands on: safety chain, cooling water, electrical supply."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from twin.machine import Equipment
+from twin.signals import actuator, fault, measured
+from twin.trajectory import Relaxation
+
+__all__ = ["Chiller", "SafetyChain"]
+
+AMBIENT = 293.15
+
+
+class SafetyChain(Equipment):
+    """Hard-wired chain: faster than any scan, and no program can bypass it."""
+
+    CAUSES = ("none", "emergency stop", "door", "cooling water", "over-pressure", "watchdog",
+              "power loss")
+    OVER_PRESSURE = 4
+    POWER_LOSS = 6
+
+    door_closed = measured(bool, start=True, doc="door switch")
+    door_locked = measured(bool, doc="door lock feedback")
+    chain_closed = measured(bool, start=True, doc="safety chain closed: hazardous energy possible")
+    first_out = measured(int, choices=CAUSES, doc="what opened the safety chain first")
+    door_lock = actuator(bool, doc="lock the door")
+    reset = actuator(bool, doc="close the safety chain again (rising edge), if nothing keeps it open")
+    emergency_stop = fault(bool, doc="somebody presses the emergency stop button")
+    door_forced = fault(bool, doc="somebody opens the door, locked or not")
+    power_loss = fault(bool, doc="mains voltage is lost while true")
+    watchdog_expired = fault(bool, doc="the external controller stopped writing")
+
+    def causes(self) -> list[int]:
+        """What holds the chain open now, as numbers of `CAUSES`."""
+        held = [(1, self.emergency_stop), (2, not self.door_closed), (5, self.watchdog_expired),
+                (6, self.power_loss)]
+        return [number for number, on in held if on]
+
+    def open(self, cause: int) -> None:
+        """Open the chain at this very moment."""
+        if not self.chain_closed:
+            return
+        self.chain_closed = False
+        self.first_out = cause
+        self.log("interlock", f"safety chain opened: {self.CAUSES[cause]}", cause=cause)
+        self.plant.trip(power_lost=cause == self.POWER_LOSS)
+
+    def driven(self, attribute: str) -> None:
+        match attribute:
+            case "door_lock":
+                self.door_locked = self.door_lock and self.door_closed
+            case "door_forced":
+                self.door_closed = not self.door_forced
+                self.door_locked = self.door_lock and self.door_closed
+                self.log("process", "door opened" if self.door_forced else "door closed")
+            case "reset" if self.reset and not self.chain_closed and not self.causes():
+                self.chain_closed = True
+                self.first_out = 0
+                self.log("interlock", "safety chain closed")
+        held = self.causes()
+        if held:
+            self.open(held[0])
+
+
+class Chiller(Equipment):
+    """Cooling water for laser and optics; loss of flow opens the safety chain."""
+
+    NOMINAL = 12e-3 / 60  # m3/s, default
+    LOW_FLOW = 0.5
+    RESPONSE = 1.5  # s, default
+
+    flow = measured("L/min", low=0, high=30, noise=0.05, quantum=0.01,
+                    companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")
+    supply_temperature = measured("degC", low=0, high=60, start=20, noise=0.02, quantum=0.01,
+                                  companion="Monitoring/Health/ChillerSupplyTemperature",
+                                  doc="water to the laser")
+    return_temperature = measured("degC", low=0, high=60, start=20, noise=0.02, quantum=0.01,
+                                  doc="water from the laser")
+    run = actuator(bool, doc="chiller on")
+    flow_loss = fault("%", low=0, high=100, doc="share of the flow that is lost")
+
+    def __init__(self, chain: SafetyChain) -> None:
+        super().__init__()
+        self._chain = chain
+        self._heat = 0.0
+        self._epoch = 0
+
+    def heat(self, power: float) -> None:
+        """Heat (W) that laser and optics give to the water from now on."""
+        self._heat = power
+        self._anchor()
+
+    def driven(self, attribute: str) -> None:
+        self._anchor()
+
+    def started(self) -> None:
+        if self.trajectories:
+            self._arm()
+
+    def tripped(self, power_lost: bool) -> None:
+        self._heat = 0.0
+        self.run = self.run and not power_lost
+        self._anchor()
+
+    def _anchor(self) -> None:
+        now = self.now
+        self.sense(now)
+        target = self.NOMINAL * (1 - self.flow_loss) * self.run
+        self.follow("flow", Relaxation(now, self.flow, target, self.RESPONSE))
+        # Water: rho c = 4.18 MJ/m3K; at no flow the heat stays in the laser (shown by its own
+        # temperature), so the rise is limited to what the loop can hold.
+        rise = min(self._heat / (4.18e6 * max(target, 0.1 * self.NOMINAL)), 25.0)
+        self.follow("return_temperature",
+                    Relaxation(now, self.return_temperature, self.supply_temperature + rise, 8.0))
+        self._arm()
+
+    def _arm(self) -> None:
+        self._epoch += 1
+        flow = self.trajectories["flow"]
+        low = self.LOW_FLOW * self.NOMINAL
+        if isinstance(flow, Relaxation) and flow.target < low < flow.first:
+            self.plant.run(self._low(flow.crossing(low), self._epoch))
+
+    def _low(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.timeout(max(0.0, due - self.now))
+        if epoch == self._epoch and self.run:
+            self.log("interlock", "cooling water flow low")
+            self._chain.open(3)
+
+    def hidden_state(self) -> dict[str, float]:
+        return {"heat": self._heat}
+
+    def restore_hidden(self, hidden: dict[str, float]) -> None:
+        self._heat = hidden["heat"]

@@ -1,0 +1,141 @@
+"""The base of every plant: one SimPy environment, seeded streams, events, snapshots."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import simpy
+
+from twin.signals import Component, Kind, SignalTable, Value
+
+__all__ = ["Equipment", "Plant", "PlantEvent"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlantEvent:
+    """Something that happened in the plant, with its own time, whatever the scan."""
+
+    time: float
+    source: str
+    kind: str
+    """process, interlock, fault or defect."""
+    message: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class Clockwork(simpy.Environment):
+    """An environment that is moved to exact times.
+
+    ``run(until=t)`` adds a difference to the time and leaves an event behind, so that the last bit
+    would depend on how often one looks.
+    """
+
+    def advance(self, until: float) -> None:
+        """Process all events before `until` (s) and let it be that time."""
+        while self.peek() < until:
+            self.step()
+        self._now = max(self._now, until)
+
+
+class Equipment(Component):
+    """A component of a plant; it reaches the plant's clock, streams and log."""
+
+    plant: Plant
+    path: str = ""
+
+    @property
+    def now(self) -> float:
+        """Simulated time, s."""
+        return float(self.plant.env.now)
+
+    def log(self, kind: str, message: str, **fields: Any) -> None:
+        """Tell what happened."""
+        self.plant.happened.append(PlantEvent(self.now, self.path, kind, message, fields))
+
+    def started(self) -> None:
+        """Called when the plant is assembled and again after a restore: arm timed events here."""
+
+    def tripped(self, power_lost: bool) -> None:
+        """Called the moment the hard-wired safety chain opens, whether or not power is lost."""
+
+
+class Plant(Component):
+    """A machine's hardware: a tree of equipment in one simulated time."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.env = Clockwork()
+        self.happened: list[PlantEvent] = []
+
+    def assemble(self) -> None:
+        """Connect the finished tree; call once at the end of a machine's constructor."""
+        self.table = SignalTable(self)
+        for path, component in self.walk():
+            if isinstance(component, Equipment):
+                component.plant = self
+                component.path = path
+        self._start()
+
+    def _start(self) -> None:
+        for _, component in self.walk():
+            if isinstance(component, Equipment):
+                component.started()
+
+    def run(self, process: Generator[Any, Any, Any]) -> simpy.Process:
+        """Start a process in this plant."""
+        return self.env.process(process)
+
+    def advance(self, until: float) -> None:
+        """Let everything before `until` (s) happen."""
+        self.env.advance(until)
+
+    def next_event(self) -> float:
+        """The time of the next event (s); infinity if none is due."""
+        return float(self.env.peek())
+
+    def stream(self, name: str, number: int = 0) -> np.random.Generator:
+        """A random stream of its own for a purpose and, say, a layer."""
+        digest = hashlib.blake2b(f"{self.seed}/{name}/{number}".encode(), digest_size=16).digest()
+        return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+    def drive(self, path: str, value: Value) -> bool:
+        """Set an actuator or a fault (SI); True if that changed it."""
+        signal = self.table[path]
+        if signal.kind not in (Kind.ACTUATOR, Kind.FAULT):
+            raise KeyError(f"{path} is neither actuator nor fault")
+        owner = self.table.owners[path]
+        if getattr(owner, signal.attribute) == value:
+            return False
+        setattr(owner, signal.attribute, value)
+        owner.driven(signal.attribute)
+        return True
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no process is under way, so that a snapshot holds all there is."""
+        return True
+
+    def trip(self, power_lost: bool) -> None:
+        """Tell all equipment that the safety chain opened."""
+        for _, component in self.walk():
+            if isinstance(component, Equipment):
+                component.tripped(power_lost)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state of the whole plant as plain data; only when `quiet`."""
+        return {
+            "time": float(self.env.now),
+            "components": {path: component.state() for path, component in self.walk()},
+        }
+
+    def reinstate(self, snapshot: dict[str, Any]) -> None:
+        """Take back what `snapshot` gave."""
+        self.env = Clockwork(initial_time=snapshot["time"])
+        for path, component in self.walk():
+            component.restore(snapshot["components"][path])
+        self._start()

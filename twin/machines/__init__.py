@@ -1,0 +1,1 @@
+"""The machines of a metal-AM works, each put together from equipment."""

@@ -1,0 +1,184 @@
+"""Laser powder bed fusion (PBF-LB): the plant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twin.equipment.chamber import Chamber, GasCircuit
+from twin.equipment.laser import BuildJob, ExposureResult, LaserSource, Scanner
+from twin.equipment.powder_bed import Platform, Recoater
+from twin.equipment.services import Chiller, SafetyChain
+from twin.machine import Equipment, Plant
+from twin.meltpool import MeltPoolModel, Mode
+from twin.meltpool.defects import (
+    REDEPOSITION,
+    evaporation_rate,
+    expected_defects,
+    gas_pore_density,
+    porosity_estimate,
+    sample_defects,
+)
+from twin.meltpool.laws import Laws
+from twin.parts.layers import Role
+from twin.signals import measured
+from twin.trajectory import Relaxation
+
+__all__ = ["LayerMonitor", "PbfLb"]
+
+
+class LayerMonitor(Equipment):
+    """Layer-wise process monitoring: what the on-axis sensors said over the last layer's hatch."""
+
+    layer = measured(int, low=0, high=1_000_000, doc="layer that the figures belong to")
+    duration = measured("s", low=0, high=100_000, doc="exposure time of the layer")
+    area = measured("mm2", low=0, high=250_000, doc="area of the layer")
+    photodiode_mean = measured("mV", low=0, high=10_000, noise=1.0, quantum=0.1,
+                               companion="Monitoring/Process/LayerPhotodiodeMean",
+                               doc="mean photodiode signal over the hatch")
+    photodiode_deviation = measured("mV", low=0, high=10_000, noise=0.5, quantum=0.1,
+                                    doc="standard deviation of the photodiode signal over the hatch")
+    pyrometer_mean = measured("degC", low=0, high=4000, noise=1.0, quantum=0.1,
+                              companion="Monitoring/Process/LayerPyrometerMean",
+                              doc="mean pyrometer temperature over the hatch")
+    width_mean = measured("um", low=0, high=2000, noise=0.5, quantum=0.1,
+                          companion="Monitoring/Process/LayerMeltPoolWidthMean",
+                          doc="mean melt-pool width over the hatch")
+
+
+class PbfLb(Plant):
+    """A laser powder bed fusion machine with one to twelve lasers."""
+
+    PLATE = (0.28, 0.28)  # m
+    HEIGHT = 0.35  # m
+    PLUME = (0.02, 0.10)  # share of power lost in the plume at nominal and at no gas flow, default
+    GAS_NOMINAL = 20.0  # m/s in the duct
+    CARRIED = 0.9  # share of the metal vapour that gas at nominal flow takes to the filter, default
+    DEPOSIT = 0.02  # loss of window transmission per kg of fume that is not carried off, default
+    DOWNWIND = 8e-3  # m that spatter is carried along the gas flow (-y), default
+
+    def __init__(self, seed: int = 0, lasers: int = 1, blade: str = "hard",
+                 wavelength: float = 1070e-9, model: MeltPoolModel | None = None) -> None:
+        super().__init__(seed)
+        if not 1 <= lasers <= 12:
+            raise ValueError(f"lasers must be 1 to 12, not {lasers}")
+        self.safety = self.add("Safety", SafetyChain())
+        self.chiller = self.add("Chiller", Chiller(self.safety))
+        self.chamber = self.add("Chamber", Chamber(self.safety))
+        self.gas = self.add("Gas", GasCircuit())
+        self.platform = self.add("Platform", Platform())
+        self.recoater = self.add("Recoater", Recoater(blade, spread=self.chamber.stir))
+        self.lasers = [
+            self.add(f"Laser{i + 1}", LaserSource(wavelength)) for i in range(lasers)
+        ]
+        self.scanner = self.add("Scanner", Scanner(
+            self.lasers, model or Laws(), self.platform, self.recoater,
+            heat=self._heat, exposed=self._solidify))
+        self.monitor = self.add("Layer", LayerMonitor())
+        self.results: list[ExposureResult] = []
+        """Layers exposed since somebody last took them; the recorder empties it."""
+        self.defects: list[np.ndarray[Any, Any]] = []
+        self.assemble()
+
+    def load(self, job: BuildJob | None) -> None:
+        """Take a job: its vectors, its powder, a clean plate."""
+        self.scanner.load(job)
+        self.platform.resistance = self.platform.part_mass = self.platform.section = 0.0
+        self.recoater.protrusion = 0.0
+        if job is not None:
+            self.recoater.layer = job.plan.layer_thickness
+            self.recoater.powder_density = job.bulk_density
+            self.recoater.refill()
+
+    def drive(self, path: str, value: Any) -> bool:
+        if path == "Scanner.Run":
+            self._blow()
+        changed = super().drive(path, value)
+        if changed and path.startswith("Gas."):
+            self._blow()
+            self.scanner.replan()
+        if changed and path == "Safety.PowerLoss" and value:
+            self.scanner.load(self.scanner.job)
+        return changed
+
+    @property
+    def quiet(self) -> bool:
+        return not (self.scanner.marking or self.scanner.interrupted or self.recoater.moving
+                    or self.platform.moving)
+
+    def _blow(self) -> None:
+        flow = self.gas.trajectories["speed"]
+        speed = flow.target if isinstance(flow, Relaxation) else self.gas.speed
+        least, most = self.PLUME
+        share = min(speed / self.GAS_NOMINAL, 1.0)
+        self.scanner.gas_speed = speed
+        self.scanner.plume = most + (least - most) * share
+
+    def _heat(self, power: float) -> None:
+        self.chiller.heat(power)
+        self.chamber.warm(0.1 * power + 0.15 * (self.platform.temperature - 293.15))
+
+    def _solidify(self, result: ExposureResult) -> None:
+        """What a finished layer leaves: solid, heat, curl, fume, defects, monitoring figures."""
+        job, layer = self.scanner.job, result.layer
+        assert job is not None
+        alloy = job.alloy
+        warm = min(max(self.platform.part_temperature, 300.0), alloy.solidus - 50.0)
+        density, heat, conductivity = (float(x) for x in alloy.solid_means(warm))
+        self.platform.grow(layer.area, layer.thickness, density, heat, conductivity)
+        overhang = layer.overhang_area / layer.area if layer.area > 0 else 0.0
+        self.recoater.curl(layer.thickness, overhang, alloy.solidus - warm)
+        length = np.hypot(*(layer.end - layer.start).T)
+        carried = self.CARRIED * min(result.gas_speed / self.GAS_NOMINAL, 1.0)
+        vapour = evaporation_rate(result.pool, alloy) * (length / result.speed)
+        fume = float(vapour.sum())
+        self.gas.load(fume * carried)
+        for number, laser in enumerate(self.lasers):
+            own = float(vapour[layer.laser == number].sum()) * (1 - carried)
+            laser.deposit = min(laser.deposit + self.DEPOSIT * own, 0.9)
+        counts = expected_defects(
+            result.pool, alloy, vector_length=length, speed=result.speed, sigma=result.sigma,
+            hatch_spacing=job.hatch_spacing, layer_thickness=layer.thickness / result.covered,
+            gas_porosity=0.0, redeposition=REDEPOSITION * (2 - carried / self.CARRIED))
+        defects = sample_defects(
+            self.stream("defects", layer.index), counts, layer.start, layer.end,
+            width=result.pool.width, hatch_spacing=job.hatch_spacing,
+            drift=(0.0, -self.DOWNWIND * carried))
+        hatch = (layer.role != Role.CONTOUR) & (layer.role != Role.SUPPORT) & (length > 0)
+        if not hatch.any():
+            hatch = length > 0
+        porosity = porosity_estimate(counts, vector_length=np.maximum(length, 1e-9),
+                                     hatch_spacing=job.hatch_spacing,
+                                     layer_thickness=layer.thickness)
+
+        def mean(values: Any) -> float:
+            if not hatch.any():
+                return 0.0
+            return float(np.average(values[hatch], weights=length[hatch]))
+
+        pool, monitor = result.pool, self.monitor
+        photodiode = mean(result.photodiode)
+        deviation = mean((result.photodiode - photodiode) ** 2) ** 0.5
+        monitor.layer = layer.index + 1
+        monitor.duration, monitor.area = result.duration, layer.area
+        monitor.photodiode_mean, monitor.photodiode_deviation = photodiode, deviation
+        monitor.pyrometer_mean, monitor.width_mean = mean(result.pyrometer), mean(pool.width)
+        self.results.append(result)
+        self.defects.append(defects)
+        # Gas pores are far too many to place one by one; their number is enough.
+        gas_pores = float(gas_pore_density()) * layer.area * layer.thickness
+        monitor.log("layer", f"layer {layer.index + 1} solidified", **{
+            "layer": layer.index + 1, "z": layer.z, "area": layer.area,
+            "overhang_area": layer.overhang_area, "vectors": len(length),
+            "scan_length": float(length.sum()), "duration": result.duration,
+            "energy_absorbed": result.absorbed, "covered": result.covered,
+            "gas_speed": result.gas_speed, "oxygen": self.chamber.oxygen,
+            "interlayer_temperature": result.interlayer_temperature,
+            "protrusion": self.recoater.protrusion, "fume": fume,
+            "photodiode_mean": photodiode, "photodiode_deviation": deviation,
+            "pyrometer_mean": monitor.pyrometer_mean, "width_mean": monitor.width_mean,
+            "depth_mean": mean(pool.depth), "length_mean": mean(pool.length),
+            "power_mean": mean(result.power),
+            "keyhole_share": mean((pool.mode == Mode.KEYHOLE).astype(float)),
+            "porosity": mean(porosity), "gas_pores": gas_pores, "defects": len(defects)})

@@ -1,0 +1,123 @@
+"""What every melt-pool level takes and gives: the beam, the pool, and the model protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.materials import Alloy
+
+Array = npt.NDArray[np.float64]
+
+INFRARED: Final = 1070e-9
+GREEN: Final = 515e-9
+BLUE: Final = 450e-9
+
+
+class Mode(IntEnum):
+    """Regime of a melt pool."""
+
+    NONE = 0
+    CONDUCTION = 1
+    TRANSITION = 2
+    KEYHOLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Beam:
+    """Gaussian beam: standard deviation ``sigma`` at focus (m) and wavelength (m).
+
+    The spot sizes in use are the 1/e2 (D4sigma) diameter, four sigma, and the full width at half
+    maximum, 2.355 sigma; only sigma is stored.
+    """
+
+    sigma: float
+    wavelength: float = INFRARED
+
+    def __post_init__(self) -> None:
+        for name, value, high in (
+            ("sigma", self.sigma, 0.01),
+            ("wavelength", self.wavelength, 1e-4),
+        ):
+            if not 0.0 < value <= high:
+                raise ValueError(f"beam {name} {value!r} m: allowed above 0 to {high:g} m")
+
+    @classmethod
+    def from_d4sigma(cls, spot: float, wavelength: float = INFRARED) -> Self:
+        """Beam with the given 1/e2 diameter (m)."""
+        return cls(spot / 4.0, wavelength)
+
+    @property
+    def d4sigma(self) -> float:
+        """1/e2 diameter (m)."""
+        return 4.0 * self.sigma
+
+
+def defocused_sigma(
+    sigma: npt.ArrayLike, offset: npt.ArrayLike, rayleigh_length: npt.ArrayLike
+) -> Array:
+    """Beam standard deviation (m) at ``offset`` (m) from the focus, any shape.
+
+    ``sigma sqrt(1 + (offset / rayleigh_length)^2)``, the propagation law of a beam of constant
+    quality (ISO 11146-1). ValueError if the Rayleigh length (m) is not above 0.
+    """
+    length = np.asarray(rayleigh_length, float)
+    if not bool(np.all(length > 0.0)):
+        raise ValueError(f"rayleigh_length {length.min():g} m: allowed above 0 m")
+    widening = np.sqrt(1.0 + (np.asarray(offset, float) / length) ** 2)
+    return np.asarray(np.asarray(sigma, float) * widening)
+
+
+@dataclass(frozen=True, slots=True)
+class MeltPool:
+    """Melt pools of n beam positions or vectors, each array of shape (n,).
+
+    length, width, depth (m) of the melted region, depth below the consolidated surface; peak
+    temperature (K); cooling rate (K/s) at the solidus on the trailing end; ``mode`` (`Mode` as
+    uint8); ``absorptivity``, the absorbed fraction of the beam; ``normalised_enthalpy`` (King et
+    al. 2014) with flat-surface absorptivity; ``uncertainty``, one relative standard deviation of
+    width and depth. Where nothing melts the sizes are 0.
+    """
+
+    length: Array
+    width: Array
+    depth: Array
+    peak_temperature: Array
+    cooling_rate: Array
+    mode: npt.NDArray[np.uint8]
+    absorptivity: Array
+    normalised_enthalpy: Array
+    uncertainty: Array
+
+    def __len__(self) -> int:
+        return len(self.mode)
+
+
+class MeltPoolModel(Protocol):
+    """One level of melt-pool physics."""
+
+    @property
+    def name(self) -> str:
+        """Name of the level."""
+        ...
+
+    def pools(
+        self,
+        alloy: Alloy,
+        power: npt.ArrayLike,
+        speed: npt.ArrayLike,
+        sigma: npt.ArrayLike,
+        preheat: npt.ArrayLike,
+        wavelength: npt.ArrayLike = INFRARED,
+        powder_layer: npt.ArrayLike = 0.0,
+    ) -> MeltPool:
+        """Steady pools for power on the surface (W), speed (m/s), sigma (m, D4sigma / 4), local
+        temperature before the beam comes (K), wavelength (m) and powder thickness (m).
+
+        Arguments broadcast to (n,). ValueError names a field outside its range.
+        """
+        ...

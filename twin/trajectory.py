@@ -1,0 +1,203 @@
+"""Closed forms of continuous states: a value as a function of time since its last anchor.
+
+Looking at a trajectory is pure, so looking more often changes no bit; only an event replaces
+one by another. ``span`` bounds a trajectory over an interval, which lets the clock jump over
+scans at which nothing can happen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import exp, inf, log
+from typing import Any, Protocol
+
+import numpy as np
+
+__all__ = ["Constant", "Polyline", "Ramp", "Relaxation", "Steps", "Trajectory", "revive"]
+
+
+class Trajectory(Protocol):
+    """A state as a function of simulated time, valid until the next event."""
+
+    def at(self, time: float) -> float:
+        """The value at `time` (s)."""
+        ...
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and highest value within [start, end]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that no process moves."""
+
+    value: float
+
+    def at(self, time: float) -> float:  # noqa: ARG002, RUF100
+        """The value."""
+        return self.value
+
+    def span(self, start: float, end: float) -> tuple[float, float]:  # noqa: ARG002, RUF100
+        """The value, twice."""
+        return self.value, self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A straight line from `first` at `since`, with `rate` per second, held at `last`."""
+
+    since: float
+    first: float
+    last: float
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ValueError(f"rate must be above 0, not {self.rate}")
+
+    def at(self, time: float) -> float:
+        """The value at `time` (s)."""
+        moved = self.rate * (time - self.since)
+        if moved >= abs(self.last - self.first):
+            return self.last
+        return self.first + (moved if self.last > self.first else -moved)
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and highest value within [start, end]."""
+        a, b = self.at(start), self.at(end)
+        return (a, b) if a < b else (b, a)
+
+    def end(self) -> float:
+        """The time at which `last` is reached."""
+        return self.since + abs(self.last - self.first) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """First-order approach of x to `target` with `tau`, seen through a first-order lag.
+
+    x(t) = target + (first - target) exp(-t/tau). With ``lag > 0`` the value is y, where
+    lag dy/dt = x - y and y starts at `reading`: a sensor behind its own response time.
+    """
+
+    since: float
+    first: float
+    target: float
+    tau: float
+    lag: float = 0.0
+    reading: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.tau > 0:
+            raise ValueError(f"tau must be above 0, not {self.tau}")
+
+    def source(self, time: float) -> float:
+        """The value before the lag."""
+        return self.target + (self.first - self.target) * exp((self.since - time) / self.tau)
+
+    def _modes(self) -> tuple[float, float]:
+        # Equal time constants make the two-exponential form 0/0; the nudge moves the answer by
+        # less than 1e-6 of the step.
+        tau = self.tau if abs(self.tau - self.lag) > 1e-6 * self.lag else self.tau * (1 + 1e-6)
+        slow = (self.first - self.target) * tau / (tau - self.lag)
+        return slow, self.reading - self.target - slow
+
+    def at(self, time: float) -> float:
+        """The value at `time` (s), behind the lag if there is one."""
+        if self.lag <= 0:
+            return self.source(time)
+        slow, quick = self._modes()
+        dt = self.since - time
+        return self.target + slow * exp(dt / self.tau) + quick * exp(dt / self.lag)
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and highest value within [start, end]."""
+        a, b = self.at(start), self.at(end)
+        low, high = (a, b) if a < b else (b, a)
+        if self.lag > 0:
+            slow, quick = self._modes()
+            ratio = -quick * self.tau / (slow * self.lag) if slow else 0.0
+            rates = 1 / self.lag - 1 / self.tau
+            if ratio > 0 and rates:
+                turn = self.since + log(ratio) / rates
+                if start < turn < end:
+                    peak = self.at(turn)
+                    low, high = min(low, peak), max(high, peak)
+        return low, high
+
+    def crossing(self, level: float) -> float:
+        """The time at which the value before the lag crosses `level`; infinity if never."""
+        here, there = self.first - self.target, level - self.target
+        if here == there:
+            return self.since
+        if here * there <= 0 or abs(there) > abs(here):
+            return inf
+        return self.since + self.tau * log(here / there)
+
+
+@dataclass(frozen=True, slots=True)
+class Polyline:
+    """Straight lines between points, held outside them."""
+
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def at(self, time: float) -> float:
+        """The value at `time` (s)."""
+        times, values = self.times, self.values
+        i = bisect_right(times, time)
+        if i == 0:
+            return values[0]
+        if i == len(times):
+            return values[-1]
+        share = (time - times[i - 1]) / (times[i] - times[i - 1])
+        return values[i - 1] + share * (values[i] - values[i - 1])
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and highest value within [start, end]."""
+        inside = [v for t, v in zip(self.times, self.values, strict=True) if start < t < end]
+        inside += [self.at(start), self.at(end)]
+        return min(inside), max(inside)
+
+
+class Steps:
+    """A value that holds from each time to the next, such as one per scan vector."""
+
+    __slots__ = ("times", "values")
+
+    def __init__(self, times: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> None:
+        self.times = times
+        self.values = values
+
+    def at(self, time: float) -> float:
+        """The value at `time` (s); the first one before the first time."""
+        return float(self.values[max(int(self.times.searchsorted(time, "right")) - 1, 0)])
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and highest value within [start, end]."""
+        first = max(int(self.times.searchsorted(start, "right")) - 1, 0)
+        last = max(int(self.times.searchsorted(end, "right")), first + 1)
+        part = self.values[first:last]
+        return float(part.min()), float(part.max())
+
+
+_KINDS: dict[str, type[Any]] = {c.__name__: c for c in (Constant, Ramp, Relaxation, Polyline)}
+
+
+def store(trajectory: Trajectory) -> list[Any]:
+    """A trajectory as plain data for a snapshot; `revive` is its inverse."""
+    name = type(trajectory).__name__
+    if name not in _KINDS:
+        raise TypeError(f"a {name} trajectory cannot cross a snapshot")
+    return [name, asdict(trajectory)]  # type: ignore[call-overload]
+
+
+def revive(stored: Sequence[Any]) -> Trajectory:
+    """A trajectory from what `store` made of it."""
+    name, fields = stored
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    made: Trajectory = _KINDS[name](**values)
+    return made
