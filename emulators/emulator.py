@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from math import floor, inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from emulators.controllers.base import Controller
 from emulators.journal import Entry, Journal
 from emulators.pacer import Pacer, prompt_threads
@@ -97,23 +99,30 @@ class Emulator:
         self.alarm_count = 0
         self.branch = 0
         self.failure: BaseException | None = None
+        self.keep_vectors = False
+        """Whether every scan vector's melt pool is recorded."""
         self._queue: deque[tuple[Act, Future[Any]]] = deque()
         self._script: dict[int, list[Act]] = {}
         self._listeners: list[Callable[[Update], None]] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._sources = [(self.table.owners[s.path], s) for s in self.table.values()]
         self._measured = {s.path: i for i, s in enumerate(self.readings.signals)}
-        self._plan = [
-            (self._measured.get(s.path, -1), self.table.owners[s.path], s.attribute,
-             s.unit.factor, s.unit.offset, s.type is float, s.kind)
-            for s in self.table.values()
+        self._template: list[Any] = [
+            False if s.kind is Kind.ALARM else "" for s in self.table.values()
         ]
-        self._quality = [int(Quality.GOOD)] * len(self._plan)
+        self._from_image = [
+            (self.table.index[path], i) for path, i in self._measured.items()
+        ]
+        self._own = [
+            [self.table.index[s.path], self.table.owners[s.path], s.attribute, s, None, None]
+            for s in self.table.values()
+            if s.path not in self._measured and s.kind not in (Kind.ALARM, Kind.COMMAND)
+        ]
+        self._quality = [int(Quality.GOOD)] * len(self.table)
         self._pending_events: list[Event] = []
         self._pending_alarms: dict[str, AlarmStatus] = {}
-        self._shown: list[Any] = [None] * len(self._plan)
-        self._published_at = -inf
+        self._shown: list[Any] = [None] * len(self.table)
+        self._published_at = self._diagnosed_at = -inf
         self._checkpoint = -1
         self._alarm_view: dict[str, AlarmStatus] = {}
         self._hash_scans = max(1, round(_HASH_EVERY / scan_period))
@@ -223,22 +232,21 @@ class Emulator:
 
     def run(self, until: Callable[[Emulator], bool] | float) -> None:
         """Run in this thread until a simulated time (s), a condition, or `stop`."""
-        last = inf
-        done: Callable[[Emulator], bool]
         if callable(until):
-            done = until
+            self._run(until, inf)
         else:
-            last = floor(until / self.scan_period + 1e-9)
-            target = int(last)
-            done = lambda e: e.scan_number >= target  # noqa: E731
+            self.run_to(floor(until / self.scan_period + 1e-9))
+
+    def run_to(self, scan: int, until: Callable[[Emulator], bool] | None = None) -> None:
+        """Run in this thread up to a scan, which is run itself."""
+        self._run(until or (lambda e: e.scan_number >= scan), scan)
+
+    def _run(self, done: Callable[[Emulator], bool], last: float) -> None:
         self.pacer.restart(self.time)
-        self._emit(self.plant.happened)
         with prompt_threads():
             while not self._stop.is_set() and not done(self):
-                ahead = min(self._look_ahead(), last)
-                if not self._wait(int(ahead)):
-                    continue
-                self.scan(self.next_scan)
+                if self._wait(int(min(self._look_ahead(), last))):
+                    self.scan(self.next_scan)
         self._drain_refusing()
         self.publish(force=True)
 
@@ -426,7 +434,7 @@ class Emulator:
             self.trace.event(self.scan_number, event.source, event.kind, event.message,
                              {"time": event.time, **event.fields})
         if self.recorder is not None:
-            self.recorder.event(self._pending_events[-1], scan=self.scan_number)
+            self.recorder.event(self.scan_number, self._pending_events[-1])
 
     def _emit(self, happened: list[Any]) -> bool:
         """Pass the plant's events on; the list is emptied."""
@@ -436,7 +444,7 @@ class Emulator:
             fields = {k: v for k, v in found.fields.items() if isinstance(v, (int, float, str))}
             self._note(Event(0.0, found.time, found.source, found.kind, found.message, 100, fields))
             if found.kind == "layer" and self.recorder is not None:
-                self.recorder.layer({"scan": self.scan_number, "time": found.time, **fields})
+                self.recorder.row("layers", self.scan_number, {"time": found.time, **fields})
         happened.clear()
         return True
 
@@ -458,7 +466,7 @@ class Emulator:
             if alarm.active and alarm.raised_at == self.time:
                 self.alarm_count += 1
             if self.recorder is not None:
-                self.recorder.alarm(status, scan=self.scan_number, time=self.time)
+                self.recorder.alarm(self.scan_number, self.time, status)
         told = told or bool(controller.changed_alarms)
         controller.changed_alarms.clear()
         return told
@@ -469,7 +477,9 @@ class Emulator:
         if results:
             for result, found in zip(results, defects or (), strict=False):
                 if self.recorder is not None:
-                    self.recorder.defects(result.layer.index + 1, result.layer.z, found)
+                    self.recorder.rows("defects", self.scan_number, _defect_columns(result, found))
+                    if self.keep_vectors:
+                        self.recorder.rows("vectors", self.scan_number, _vector_columns(result))
             results.clear()
         if defects:
             defects.clear()
@@ -483,20 +493,19 @@ class Emulator:
         self.trace.image(number, self._values())
 
     def _values(self) -> list[Any]:
-        latched = self.readings.values
-        values: list[Any] = []
-        for i, owner, attribute, factor, offset, analog, kind in self._plan:
-            if i >= 0:
-                values.append(latched[i])
-            elif kind is Kind.COMMAND:
-                values.append("")
-            elif kind is Kind.ALARM:
-                values.append(False)
-            elif analog:
+        values, latched = list(self._template), self.readings.values
+        for slot, i in self._from_image:
+            values[slot] = latched[i]
+        for entry in self._own:
+            slot, owner, attribute, signal, before, shown = entry
+            value = getattr(owner, attribute)
+            if value is not before:
                 # Twelve digits: what an operator wrote as 1000 ppm must not read 1000.0000000000001.
-                values.append(float(f"{(getattr(owner, attribute) - offset) / factor:.12g}"))
-            else:
-                values.append(getattr(owner, attribute))
+                shown = value
+                if signal.type is float:
+                    shown = float(f"{signal.unit.from_si(value):.12g}")
+                entry[4], entry[5] = value, shown
+            values[slot] = shown
         return values
 
     def _make_frame(self) -> Frame:
@@ -519,7 +528,9 @@ class Emulator:
         if not force and not self._listeners and not self._pending_alarms and self.pacer.factor > 1:
             return
         self._published_at = now
-        self._diagnose()
+        if now > self._diagnosed_at + 0.2:
+            self._diagnosed_at = now
+            self._diagnose()
         frame, before = self._make_frame(), self._frame
         changed = tuple(
             i for i, (new, old) in enumerate(zip(frame.values, self._shown, strict=True))
@@ -550,10 +561,14 @@ class Emulator:
         if checkpoint is None or checkpoint == self._checkpoint or not self.plant.quiet:
             return
         self._checkpoint = checkpoint
-        if self.recorder is not None:
-            self.recorder.flush()
-        if self.snapshots is not None:
-            self.snapshots.write(Snapshot(number, time, checkpoint, self.state(), self.branch))
+        store = self.snapshots
+        if store is None:
+            return
+        snapshot = Snapshot(number, time, checkpoint, self.state(), self.branch)
+        if self.recorder is None:
+            store.write(snapshot)
+        else:
+            self.recorder.flush(after=lambda: store.write(snapshot))
 
     def state(self) -> dict[str, Any]:
         """Everything the run needs to go on from this scan, as plain data."""
@@ -587,6 +602,35 @@ class Emulator:
             self._alarm_view[alarm.path] = self._status(alarm)
         self.readings.latch(self.scan_number, self.time)
         self._frame = self._make_frame()
+
+
+def _defect_columns(result: Any, found: Any) -> dict[str, Any]:
+    count = len(found)
+    layer, vectors = result.layer, found["vector"]
+    return {
+        "layer": np.full(count, layer.index + 1, np.int32),
+        "kind": found["kind"].astype(np.int8),
+        "x": found["x"].astype(np.float32), "y": found["y"].astype(np.float32),
+        "z": np.full(count, layer.z, np.float32), "size": found["size_m"].astype(np.float32),
+        "vector": vectors.astype(np.int32), "part": layer.part[vectors].astype(np.int16),
+    }
+
+
+def _vector_columns(result: Any) -> dict[str, Any]:
+    layer, pool = result.layer, result.pool
+    columns = {
+        "begun": result.begun, "ended": result.ended,
+        "x0": layer.start[:, 0], "y0": layer.start[:, 1],
+        "x1": layer.end[:, 0], "y1": layer.end[:, 1],
+        "power": result.power, "speed": result.speed, "width": pool.width, "depth": pool.depth,
+        "length": pool.length, "photodiode": result.photodiode, "pyrometer": result.pyrometer,
+    }
+    return {
+        "layer": np.full(len(layer.role), layer.index + 1, np.int32), "role": layer.role,
+        "part": layer.part, "laser": layer.laser, "mode": pool.mode,
+        **{name: values if name in ("begun", "ended") else values.astype(np.float32)
+           for name, values in columns.items()},
+    }
 
 
 def _rest(event: Event) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from twin.parts import (
     load_part,
 )
 
-__all__ = ["build_program", "load_parts", "pbf_lb_program"]
+__all__ = ["build_program", "cli_program", "is_layers", "load_parts", "pbf_lb_program"]
 
 
 def load_parts(files: Sequence[str | Path], unit: str | None = None) -> list[Part]:
@@ -87,3 +87,14 @@ def build_program(parts: Sequence[Part], recipe: Recipe, lasers: int = 1, suppor
     plan = BuildPlan(placed, recipe.layer_thickness, hatch_style(recipe), style, lasers,
                      plate_size=PbfLb.PLATE)
     return pbf_lb_program("+".join(part.name for part in parts), plan, recipe)
+
+
+def is_layers(file: str | Path) -> bool:
+    """Whether a file holds ready layers (Common Layer Interface) instead of a part's surface."""
+    return not str(file).startswith("example:") and Path(file).suffix.lower() == ".cli"
+
+
+def cli_program(file: str | Path, recipe: Recipe, lasers: int = 1) -> Program:
+    """A program that marks the layers of a Common Layer Interface file as they are."""
+    plan = BuildPlan.from_cli(file, None, lasers, plate_size=PbfLb.PLATE)
+    return pbf_lb_program(Path(file).stem, plan, recipe)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,18 +19,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from emulators.canonical import plain
-from emulators.record import TABLES, RecordError, open_run, parts_of, write_meta
+from emulators.record import TABLES, RecordError, open_run, parts_of, to_json, write_meta
 from plc_interfaces.host import AlarmStatus, Event
 from twin.image import Frame, Quality
 from twin.signals import Kind, Signal, SignalTable
 
-__all__ = ["Recorder", "software_versions"]
+__all__ = ["RecordError", "Recorder", "open_run", "software_versions"]
 
 FORMAT = 1
+_ROW_GROUP = 50_000
 _LIBRARIES = ("amtwin", "numpy", "scipy", "numba", "simpy", "pyarrow")
 _UNRECORDED = (Kind.COMMAND, Kind.IMAGE, Kind.SERIES)
 _INT32 = 2**31 - 1
+# The disk's, and Arrow's for values that do not fit their column.
+_FAILURES = (OSError, pa.ArrowInvalid, pa.ArrowTypeError)
 
 
 def software_versions() -> dict[str, str]:
@@ -94,10 +95,7 @@ class Recorder:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "software": software_versions(),
             **(meta or {}),
-            "signals": {
-                s.path: {"kind": s.kind.value, "unit": s.unit.symbol, "doc": s.doc}
-                for s in self._signals
-            },
+            "signals": self._columns_told(),
         }
         self._write_meta()
 
@@ -121,6 +119,7 @@ class Recorder:
         recorder.meta = {**open_run(folder).meta, "state": "running"}
         recorder._prepare(Path(folder), table, rows_per_part, part_period)
         recorder.branch = branch
+        recorder.meta["signals"] = recorder._columns_told()
         try:
             for name in TABLES:
                 _drop_later(recorder.folder / name, scan, branch)
@@ -139,7 +138,7 @@ class Recorder:
         self._part_period = part_period
         self._signals = [s for s in table.values() if s.kind not in _UNRECORDED]
         indices = [table.index[s.path] for s in self._signals]
-        # itemgetter gives a bare value for one index; the scan of a frame is never looked up.
+        # Of a single index itemgetter would give the bare value, not a tuple.
         self._pick = itemgetter(*indices) if len(indices) > 1 else _picker(indices)
         self._paths = list(table)
         self._schema = pa.schema(
@@ -167,10 +166,15 @@ class Recorder:
         except OSError as error:
             raise self._failure(error) from None
 
-    def _failure(self, error: OSError) -> RecordError:
-        return RecordError(
-            f"{self.folder}: the record cannot be written: {error.strerror or error}"
-        )
+    def _columns_told(self) -> dict[str, Any]:
+        return {
+            s.path: {"kind": s.kind.value, "unit": s.unit.symbol, "doc": s.doc}
+            for s in self._signals
+        }
+
+    def _failure(self, error: Exception) -> RecordError:
+        reason = getattr(error, "strerror", None) or error
+        return RecordError(f"{self.folder}: the record cannot be written: {reason}")
 
     # -- rows ------------------------------------------------------------------------------------
 
@@ -238,7 +242,7 @@ class Recorder:
                 "kind": kind,
                 "message": message,
                 "severity": severity,
-                "fields": json.dumps(plain(fields), ensure_ascii=False),
+                "fields": to_json(fields),
             },
         )
 
@@ -291,20 +295,22 @@ class Recorder:
         taken, self._frames = self._frames, []
         return taken
 
-    def _submit(self, work: Mapping[str, Any]) -> None:
+    def _submit(
+        self, work: Mapping[str, Any], after: Callable[[], object] | None = None
+    ) -> None:
         """Hand rows to the writing thread; waits for its last part, which bounds what is open."""
         self._settle()
-        self._pending = self._writer.submit(self._write, work)
+        self._pending = self._writer.submit(self._write, work, after)
 
     def _settle(self) -> None:
         if self._pending is not None:
             pending, self._pending = self._pending, None
             try:
                 pending.result()
-            except OSError as error:
+            except _FAILURES as error:
                 raise self._failure(error) from None
 
-    def _write(self, work: Mapping[str, Any]) -> None:
+    def _write(self, work: Mapping[str, Any], after: Callable[[], object] | None = None) -> None:
         for name, rows in work.items():
             table = self._signal_table(rows) if name == "signals" else _joined(rows)
             folder = self.folder / name
@@ -314,6 +320,8 @@ class Recorder:
             pq.write_table(table, aside, compression="zstd")
             aside.replace(path)
             self._next[name] += 1
+        if after is not None:
+            after()
 
     def _signal_table(self, frames: list[tuple[Any, ...]]) -> pa.Table:
         *own, values = zip(*frames, strict=True)
@@ -324,17 +332,26 @@ class Recorder:
         ]
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
-    def flush(self) -> None:
-        """Put every row on disk; call it before a snapshot, which a resume goes on from."""
-        work: dict[str, Any] = {}
-        for name, rows in self._rows.items():
-            self._columns.setdefault(name, []).append(_from_rows(rows))
-        work, self._columns, self._rows = {**self._columns}, {}, {}
+    def flush(self, after: Callable[[], object] | None = None) -> None:
+        """Put every row on disk.
+
+        With `after` the call returns at once and `after` is called, on the writing thread, when
+        the rows are there: a snapshot goes on from rows that must not be missing.
+        """
+        gathered, self._rows = self._rows, {}
+        try:
+            for name, rows in gathered.items():
+                self._columns.setdefault(name, []).append(_from_rows(rows))
+        except _FAILURES as error:
+            raise self._failure(error) from None
+        work: dict[str, Any] = {**self._columns}
+        self._columns = {}
         if self._frames:
             work["signals"] = self._take_frames()
-        if work:
-            self._submit(work)
-        self._settle()
+        if work or after is not None:
+            self._submit(work, after)
+        if after is None:
+            self._settle()
 
     def update(self, meta: Mapping[str, Any]) -> None:
         """Put more into ``run.json`` now."""
@@ -353,7 +370,7 @@ class Recorder:
             self.flush()
             for name in TABLES:
                 _merge(self.folder / name)
-        except OSError as error:
+        except _FAILURES as error:
             raise self._failure(error) from None
         finally:
             self._writer.shutdown()
@@ -401,7 +418,7 @@ def _drop_later(folder: Path, scan: int, branch: int) -> None:
 
 
 def _merge(folder: Path) -> None:
-    """Make one file of a table's parts, part by part so that memory stays small."""
+    """Make one file of a table's parts, in row groups of a size that reads fast."""
     parts = parts_of(folder)
     if len(parts) < 2:
         return
@@ -411,9 +428,13 @@ def _merge(folder: Path) -> None:
     merged = folder / f"{parts[0][0]:06d}-{parts[-1][1]:06d}.parquet"
     aside = merged.with_suffix(".tmp")
     with pq.ParquetWriter(aside, schema, compression="zstd") as writer:
-        for _, _, path in parts:
-            rows = pq.ParquetFile(path).read()
-            writer.write_table(_joined([rows, schema.empty_table()]).select(schema.names))
+        gathered, count = [schema.empty_table()], 0
+        for number, (_, _, path) in enumerate(parts, 1):
+            gathered.append(pq.ParquetFile(path).read())
+            count += len(gathered[-1])
+            if count >= _ROW_GROUP or number == len(parts):
+                writer.write_table(_joined(gathered).select(schema.names))
+                gathered, count = [schema.empty_table()], 0
     aside.replace(merged)
     for _, _, path in parts:
         if path != merged:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from plc_interfaces.registers import (
     INSTANCES,
+    MOST_ARGUMENTS,
     TYPES,
-    UNMAPPED,
     Place,
     RegisterMap,
     Row,
     Table,
+    has_registers,
     template,
 )
 from twin.signals import Kind, Signal, SignalTable
@@ -61,7 +62,7 @@ def allocate(table: SignalTable, present: RegisterMap) -> tuple[RegisterMap, lis
 def _wanted(table: SignalTable) -> dict[tuple[str, str], Row]:
     wanted = {row.key: row for row in LINK_ROWS}
     for signal in table.values():
-        if signal.kind in UNMAPPED:
+        if not has_registers(signal):
             continue
         row = row_of(signal)
         owner = row.path.rpartition(".")[0]
@@ -78,8 +79,8 @@ def _wanted(table: SignalTable) -> dict[tuple[str, str], Row]:
 
 def row_of(signal: Signal) -> Row:
     """A signal's row before it has addresses (they are -1); pictures and the like get no places."""
-    unmapped = signal.kind in UNMAPPED
-    if not unmapped and signal.type not in TYPES.values():
+    mapped = has_registers(signal)
+    if mapped and signal.type not in TYPES.values():
         raise ValueError(f"{signal.path}: {signal.type.__name__} has no place in registers")
     bit = signal.type is bool
     inputs = Place(Table.DISCRETE if bit else Table.INPUT, -1)
@@ -87,7 +88,7 @@ def row_of(signal: Signal) -> Row:
     read: Place | None
     write: Place | None
     match signal.kind:
-        case _ if unmapped:
+        case _ if not mapped:
             read = write = None
         case Kind.SETPOINT | Kind.PARAMETER:
             read = write = outputs
@@ -97,7 +98,7 @@ def row_of(signal: Signal) -> Row:
             read, write = Place(Table.INPUT, -1), Place(Table.HOLDING, -1)
         case _:
             read, write = inputs, None
-    return Row(
+    row = Row(
         path=template(signal.path)[0],
         kind=signal.kind.value,
         datatype=signal.type.__name__,
@@ -111,6 +112,12 @@ def row_of(signal: Signal) -> Row:
         arguments={name: t.__name__ for name, t in signal.arguments.items()},
         doc=signal.doc,
     )
+    if signal.kind is Kind.COMMAND and row.write_words > 1 + MOST_ARGUMENTS:
+        raise ValueError(
+            f"{signal.path}: its arguments take {row.write_words - 1} registers; at most "
+            f"{MOST_ARGUMENTS} fit into one request"
+        )
+    return row
 
 
 def _refresh(old: Row, new: Row, name: str) -> Row:

@@ -41,7 +41,9 @@ async def connect(
         # Its library takes a second to import, which only those who use it shall wait for.
         from plc_interfaces.opcua.device import OpcUaDevice
 
-        opcua: Device = await OpcUaDevice.connect(target, user=user, password=password, **options)
+        opcua: Device = await OpcUaDevice.connect(
+            target, user=user or "", password=password or "", **options
+        )
         return opcua
     if scheme == "modbus":
         if options:

@@ -11,7 +11,7 @@ from typing import Any
 
 from plc_interfaces.allocation import row_of
 from plc_interfaces.host import role_to_write
-from plc_interfaces.registers import COLUMNS, UNMAPPED, RegisterMap, Row, to_cells
+from plc_interfaces.registers import COLUMNS, RegisterMap, Row, has_registers, to_cells
 from twin.signals import Kind, SignalTable
 
 __all__ = ["FORMATS", "Listed", "instance_namespace", "node_id", "render", "signal_list"]
@@ -50,13 +50,13 @@ def signal_list(
     """
     listed = []
     components = dict.fromkeys(
-        path.rpartition(".")[0] for path, s in table.items() if s.kind not in UNMAPPED
+        path.rpartition(".")[0] for path, s in table.items() if has_registers(s)
     )
     for path, signal in table.items():
         if signal.kind is Kind.FAULT:
             continue
         row = replace(row_of(signal), path=path, read=None, write=None)
-        if signal.kind not in UNMAPPED and path in registers:
+        if has_registers(signal) and path in registers:
             place = registers.locate(path)
             row = replace(row, read=place.read, write=place.write)
         role = role_to_write(signal, external_control)

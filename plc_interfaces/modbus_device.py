@@ -14,9 +14,18 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
 
-from plc_interfaces.codecs import WordOrder, decode, encode, words_of
+from plc_interfaces.codecs import WordOrder, decode, encode
 from plc_interfaces.modbus_unit import CallResult
-from plc_interfaces.registers import Place, Quality16, RegisterMap, Row, Table, table_of
+from plc_interfaces.registers import (
+    ARGUMENT_TEXT,
+    Place,
+    Quality16,
+    RegisterMap,
+    Row,
+    Table,
+    argument_words,
+    table_of,
+)
 from twin.image import Quality, Sample, Subscription
 from twin.signals import Kind, Refused, SignalTable, Value
 
@@ -138,7 +147,9 @@ class ModbusDevice:
         for (name, kind), value in zip(kinds.items(), arguments, strict=True):
             if type(value) is not kind and not (kind is float and type(value) is int):
                 raise Refused(f"{path}: {name} takes {kind.__name__}, not {value!r}", "type")
-            words += encode(value, kind, words_of(kind), self._order)
+            if kind is str and len(str(value).encode()) > ARGUMENT_TEXT:
+                raise Refused(f"{path}: {name} takes {ARGUMENT_TEXT} bytes of text", "range")
+            words += encode(value, kind, argument_words(kind), self._order)
         async with self._calling:
             last = (await self._read(Table.INPUT, row.read.address, 1, path))[0]
             self._trigger = max(self._trigger, last) % 0xFFFF + 1

@@ -129,7 +129,7 @@ class ModbusServer:
 
     def may_write(self, peer: str) -> bool:
         """Whether a client at this address may write."""
-        if not self.writable:
+        if not self.writable or not peer:
             return False
         address = ip_address(peer.partition("%")[0])
         address = getattr(address, "ipv4_mapped", None) or address
@@ -265,9 +265,7 @@ class _Store:
 def _identify(host: Host, request: ReadDeviceInformationRequest) -> ModbusPDU:
     """Nameplate: basic and regular objects, or one of them (Application Protocol 1.1b3, 6.21)."""
     i = host.identity
-    objects = dict(
-        enumerate((i.manufacturer, i.machine, i.software, "", i.name, i.model, i.serial))
-    )
+    objects = {0: i.manufacturer, 1: i.machine, 2: i.software, 4: i.model, 6: i.name}
     if request.read_code == 4:
         if request.object_id not in objects:
             raise ModbusError(ExcCodes.ILLEGAL_ADDRESS, f"no object {request.object_id}")

@@ -16,7 +16,15 @@ from pymodbus.constants import ExcCodes
 
 from plc_interfaces.codecs import WordOrder, decode, encode, words_of
 from plc_interfaces.host import Act, ActKind, AlarmStatus, Host, role_to_write
-from plc_interfaces.registers import ANSWER_WORDS, Quality16, RegisterMap, Row, Table
+from plc_interfaces.registers import (
+    ANSWER_WORDS,
+    Quality16,
+    RegisterMap,
+    Row,
+    Table,
+    argument_words,
+    has_registers,
+)
 from twin.image import Frame, Quality
 from twin.signals import Kind, Refused, Signal, Value
 
@@ -81,7 +89,7 @@ class _Call:
     def __init__(self, unit: ModbusUnit, signal: Signal) -> None:
         self.unit = unit
         self.signal = signal
-        self.sizes = [words_of(t) for t in signal.arguments.values()]
+        self.sizes = [argument_words(t) for t in signal.arguments.values()]
         self.arguments = [[0] * n for n in self.sizes]
         self.trigger = 0
         self.answer = [0, CallResult.IDLE, *[0] * ANSWER_WORDS]
@@ -275,7 +283,7 @@ class ModbusUnit:
         members: dict[str, list[int]] = {}
         missing = []
         for path, signal in host.table.items():
-            if signal.kind in (Kind.IMAGE, Kind.SERIES, Kind.FAULT):
+            if not has_registers(signal):
                 continue
             try:
                 row = registers.locate(path)

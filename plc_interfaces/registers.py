@@ -25,15 +25,17 @@ from twin.units import unit
 
 __all__ = [
     "ANSWER_WORDS",
+    "ARGUMENT_TEXT",
     "COLUMNS",
     "FOLDER",
     "INSTANCES",
-    "UNMAPPED",
     "Place",
     "Quality16",
     "RegisterMap",
     "Row",
     "Table",
+    "argument_words",
+    "has_registers",
     "load_table",
     "table_of",
     "template",
@@ -47,7 +49,12 @@ ANSWER_WORDS = 32
 """Registers for the text a command answers with."""
 SIZE = 65_536
 TYPES: Mapping[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
-UNMAPPED = (Kind.IMAGE, Kind.SERIES, Kind.FAULT)
+LONGEST_TEXT = 240
+"""Bytes of text that one request can still carry; longer ones have no registers."""
+ARGUMENT_TEXT = 64
+"""Bytes set aside for a text among a command's arguments."""
+MOST_ARGUMENTS = 122
+"""Registers of a command's arguments, which one request writes together with the trigger."""
 COLUMNS = (
     "path kind type unit low high length choices arguments words "
     "read_table read_address read_stride write_table write_address write_stride doc"
@@ -126,7 +133,7 @@ class Row:
     def write_words(self) -> int:
         """Registers taken where it is written."""
         if self.kind == Kind.COMMAND:
-            return 1 + sum(words_of(TYPES[t]) for t in self.arguments.values())
+            return 1 + sum(argument_words(TYPES[t]) for t in self.arguments.values())
         return self.words
 
     def spans(self) -> Iterator[tuple[Place, int]]:
@@ -173,6 +180,18 @@ class Row:
             attribute=self.path.rpartition(".")[2],
             path=self.path,
         )
+
+
+def has_registers(signal: Signal) -> bool:
+    """Whether a signal is on Modbus: no pictures, no series, no long texts, never a fault."""
+    if signal.type is str and signal.length > LONGEST_TEXT:
+        return False
+    return signal.kind not in (Kind.IMAGE, Kind.SERIES, Kind.FAULT)
+
+
+def argument_words(kind: type) -> int:
+    """Registers of one argument of a command."""
+    return words_of(kind, ARGUMENT_TEXT)
 
 
 def template(path: str) -> tuple[str, int]:
@@ -396,8 +415,9 @@ def _from_cells(cells: Mapping[str, str | None], where: str) -> Row:
         raise ValueError(f"{where}, path: a signal's path, not empty")
     kind = one_of("kind", (*(k.value for k in Kind), "link", "component"))
     read, write = place("read"), place("write")
+    placed = read is not None or write is not None
     arguments = {}
-    if read is not None or write is not None:
+    if placed:
         one_of("type", (*TYPES, "word"))
         for argument in filter(None, cell("arguments").split("|")):
             name, _, argument_type = argument.partition(":")
@@ -417,7 +437,7 @@ def _from_cells(cells: Mapping[str, str | None], where: str) -> Row:
         unit=cell("unit"),
         low=number("low"),
         high=number("high"),
-        length=integer("length", 32 if cell("type") == "str" else 0, 0, 250),
+        length=integer("length", 32, 1, LONGEST_TEXT) if placed and cell("type") == "str" else 0,
         choices=tuple(filter(None, cell("choices").split("|"))),
         arguments=arguments,
         doc=cell("doc"),

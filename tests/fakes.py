@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -182,7 +182,7 @@ class FakeHost:
             for s in self.table.of_kind(Kind.ALARM)
             if s.alarm is not None
         }
-        self.alarms: dict[str, AlarmDefinition] = {
+        self.alarms: Mapping[str, AlarmDefinition] = {
             path: a.definition for path, a in self._alarms.items()
         }
         self._scan = 0
@@ -239,9 +239,7 @@ class FakeHost:
     def tell(self, source: str, message: str, kind: str = "process", **fields: Value) -> None:
         with self._lock:
             time = self._scan * SCAN_PERIOD
-            self._events.append(
-                Event(RUN_START + time, time, source, kind, message, fields=fields)
-            )
+            self._events.append(Event(RUN_START + time, time, source, kind, message, fields=fields))
 
     def step(self, scans: int = 1) -> None:
         for _ in range(scans):
@@ -307,9 +305,7 @@ class FakeHost:
         for path, a in self._alarms.items():
             self._values[self.table.index[path]] = a.active
         time = self._scan * SCAN_PERIOD
-        return Frame(
-            self._scan, time, RUN_START + time, tuple(self._values), tuple(self._quality)
-        )
+        return Frame(self._scan, time, RUN_START + time, tuple(self._values), tuple(self._quality))
 
     def _status(self, a: Alarm) -> AlarmStatus:
         return AlarmStatus(

@@ -130,7 +130,7 @@ class Plant(Component):
         """The state of the whole plant as plain data; only when `quiet`."""
         return {
             "time": float(self.env.now),
-            "components": {path: component.state() for path, component in self.walk()},
+            "components": {path: component.keep() for path, component in self.walk()},
         }
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:

@@ -290,7 +290,7 @@ class Component:
     def driven(self, attribute: str) -> None:
         """Called after an actuator or a fault of this component changed; models react here."""
 
-    def state(self) -> dict[str, Any]:
+    def keep(self) -> dict[str, Any]:
         """Everything needed to go on from here, as plain data, this component only."""
         return {
             "values": {
@@ -311,7 +311,7 @@ class Component:
         """Take back what `hidden_state` gave."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Take back what `keep` gave."""
         for name, value in state["values"].items():
             kind = self.signals[name].type
             setattr(self, name, tuple(value) if kind is tuple else value)

@@ -245,7 +245,7 @@ class Controller(Component):
         return {
             "phase": self.phase,
             "conditions": dict(self.conditions),
-            "components": {path: c.state() for path, c in self.walk()},
+            "components": {path: c.keep() for path, c in self.walk()},
             "alarms": {path: alarm.store() for path, alarm in self.alarms.items()},
             "outputs": self.rack.store(),
         }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import Server, ua
+from asyncua.server.address_space import AttributeValue
 
 from plc_interfaces.host import Host, role_to_write
 from plc_interfaces.opcua.nodes import MethodCallback, NodeBuilder
@@ -49,6 +50,32 @@ _ARGUMENT_TYPES = {
 }
 
 
+class Sampled(AttributeValue):  # type: ignore[misc]
+    """A signal's stored value, which was sampled again in the newest scan though it is the same.
+
+    Only changes are stored; the time stamp of what is read is nevertheless the newest scan's.
+    """
+
+    _value: ua.DataValue | None
+
+    def __init__(self, value: ua.DataValue, newest: Callable[[], datetime]) -> None:
+        self._newest = newest
+        super().__init__(value)
+
+    @property
+    def value(self) -> ua.DataValue | None:
+        """What a client reads."""
+        stamp = self._newest()
+        if self._value is not None and self._value.SourceTimestamp != stamp:
+            now = datetime.now(UTC)
+            self._value = replace(self._value, SourceTimestamp=stamp, ServerTimestamp=now)
+        return self._value
+
+    @value.setter
+    def value(self, value: ua.DataValue | None) -> None:
+        self._value = value
+
+
 @dataclass
 class MachineNodes:
     """Where a machine's signals are in an address space."""
@@ -63,12 +90,14 @@ class MachineNodes:
     )
     """Further variables that follow from a signal's value in another form."""
     kinds: dict[int, ua.VariantType] = field(default_factory=dict)
+    stamp: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """Source time of the newest scan that was published."""
 
     def values(
         self, frame: Frame, indices: Collection[int]
     ) -> Iterator[tuple[ua.NodeId, ua.DataValue]]:
         """The variables that show the signals of `indices`, and what they show in `frame`."""
-        source = datetime.fromtimestamp(frame.stamp, UTC)
+        source = self.stamp = datetime.fromtimestamp(frame.stamp, UTC)
         server = datetime.now(UTC)
         for i in indices:
             node = self.variables.get(i)
@@ -262,6 +291,7 @@ def _add_variable(
         description=signal.doc,
         writable=writable,
     )
+    builder.replace_attribute(node, lambda value: Sampled(value, lambda: nodes.stamp))
     nodes.variables[index] = node
     nodes.kinds[index] = kind
     if writable:

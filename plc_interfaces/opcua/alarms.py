@@ -39,7 +39,7 @@ _CODES = {
 
 def bad_status(error: Refused) -> int:
     """The status code that says why something was refused."""
-    return _CODES.get(error.code, ua.StatusCodes.BadInvalidState)
+    return int(_CODES.get(error.code, ua.StatusCodes.BadInvalidState))
 
 
 class Alarms:

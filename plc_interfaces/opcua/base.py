@@ -10,6 +10,7 @@ from pathlib import Path
 
 from asyncua import ua
 
+from plc_interfaces.opcua.nodesets import collector_off
 from plc_interfaces.opcua.patches import Limits, LoginHook, PatchedServer, WriteGate
 from plc_interfaces.opcua.security import CertificateStore, TrustList, Users, policies
 
@@ -66,7 +67,8 @@ async def make_server(
     server.product_uri = "urn:amtwin"
     server.manufacturer_name = "amtwin"
     server.application_type = ua.ApplicationType.Server
-    await server.init()
+    with collector_off():
+        await server.init()
     await server.set_application_uri(uri)
     await server.set_build_info(
         server.product_uri,

@@ -42,14 +42,15 @@ _CODES = {
     ua.StatusCodes.BadMethodInvalid: "unknown",
     ua.StatusCodes.BadNodeIdUnknown: "unknown",
     ua.StatusCodes.BadNodeIdInvalid: "unknown",
+    ua.StatusCodes.BadNotFound: "unknown",
     ua.StatusCodes.BadUserAccessDenied: "role",
 }
 _MAP_COLUMNS = ("path", "node_id", "kind", "type", "unit", "low", "high", "doc")
 
 
-def _refused(path: str, code: int) -> Refused:
+def _refused(path: str, code: int, why: str | None = None) -> Refused:
     name = ua.StatusCode(code).name
-    return Refused(f"{path}: the server answered {name}", _CODES.get(code, "refused"))
+    return Refused(why or f"{path}: the server answered {name}", _CODES.get(code, "refused"))
 
 
 @dataclass(frozen=True)
@@ -191,11 +192,14 @@ class OpcUaDevice:
             _argument(path, name, type_, value)
             for (name, type_), value in zip(expected.items(), arguments, strict=True)
         ]
-        try:
-            answer = await self._client.get_node(point.owner).call_method(point.node, *variants)
-        except UaStatusCodeError as error:
-            raise _refused(path, error.code) from error
-        return "" if answer is None else str(answer)
+        request = ua.CallMethodRequest(
+            ObjectId=point.owner, MethodId=point.node, InputArguments=variants
+        )
+        result = (await self._client.uaclient.call([request]))[0]
+        if not result.StatusCode.is_good():
+            told = [d.AdditionalInfo for d in result.InputArgumentDiagnosticInfos or ()]
+            raise _refused(path, result.StatusCode.value, told[0] if told else None)
+        return str(result.OutputArguments[0].Value) if result.OutputArguments else ""
 
     async def subscribe(
         self, paths: Sequence[str], callback: Callable[[str, Sample], None], period: float = 0.1

@@ -282,6 +282,15 @@ class NodeBuilder:
         """The stored value of a variable."""
         return self._space[node].attributes[ua.AttributeIds.Value]
 
+    def replace_attribute(
+        self, node: ua.NodeId, make: Callable[[ua.DataValue], AttributeValue]
+    ) -> None:
+        """Keep a variable's value in another kind of store."""
+        attributes = self._space[node].attributes
+        value = attributes[ua.AttributeIds.Value].value
+        if value is not None:
+            attributes[ua.AttributeIds.Value] = make(value)
+
     def share(self, source: ua.NodeId, alias: ua.NodeId) -> None:
         """Let `alias` show the value of `source` from now on: one stored value with two names."""
         self._space[alias].attributes[ua.AttributeIds.Value] = self.attribute(source)

@@ -15,7 +15,7 @@ import asyncua
 from asyncua import ua
 from asyncua.common.xmlimporter import XmlImporter
 
-__all__ = ["COMPANIONS", "Namespaces", "load_companions"]
+__all__ = ["COMPANIONS", "Namespaces", "collector_off", "load_companions"]
 
 COMPANIONS: dict[str, str] = {
     "di": "http://opcfoundation.org/UA/DI/",

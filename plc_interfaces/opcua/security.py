@@ -42,7 +42,7 @@ POLICIES = (
 )
 _KEY_BITS = 2048
 _VALID_DAYS = 1825  # default
-_MAX_REJECTED = 100
+_MAX_RECORDED = 100  # files per folder that strangers can make us write
 
 
 class SecurityError(ValueError):
@@ -244,7 +244,8 @@ class TrustList:
         if self._is_issued(certificate):
             return
         if self._trust_all and _is_signed_by(certificate, certificate):
-            _write_private(self._store.trusted / _file_name(certificate), data)
+            if len(list(self._store.trusted.iterdir())) < _MAX_RECORDED:
+                _write_private(self._store.trusted / _file_name(certificate), data)
             _logger.warning("trusted on first use: client certificate %s", _label(certificate))
             return
         self._reject(certificate, "is not trusted")
@@ -294,7 +295,7 @@ class TrustList:
 
     def _reject(self, certificate: x509.Certificate, reason: str) -> None:
         path = self._store.rejected / _file_name(certificate)
-        if not path.exists() and len(list(self._store.rejected.iterdir())) < _MAX_REJECTED:
+        if not path.exists() and len(list(self._store.rejected.iterdir())) < _MAX_RECORDED:
             _write_private(path, certificate.public_bytes(serialization.Encoding.DER))
         _logger.warning(
             "client certificate %s %s; to let it in, move %s to %s",
@@ -319,7 +320,9 @@ def _load(path: Path) -> x509.Certificate | None:
 
 def _der(path: Path) -> bytes | None:
     certificate = _load(path)
-    return certificate and certificate.public_bytes(serialization.Encoding.DER)
+    if certificate is None:
+        return None
+    return certificate.public_bytes(serialization.Encoding.DER)
 
 
 def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -370,11 +373,8 @@ class Account(User):  # type: ignore[misc]
     duty: Duty | None = None
 
 
-_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
-
-
 def _hash(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, **_SCRYPT)  # type: ignore[arg-type]
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
 
 @dataclass(frozen=True)
@@ -440,7 +440,9 @@ class Users(UserManager):  # type: ignore[misc]
         entries = {}
         for name, user in content.get("users", {}).items():
             if not isinstance(user, dict):
-                raise SecurityError(f"{self.path}: users.{name}: a table with role, salt and scrypt")
+                raise SecurityError(
+                    f"{self.path}: users.{name}: a table with role, salt and scrypt"
+                )
             role = user.get("role")
             if role not in _ROLES:
                 allowed = ", ".join(_ROLES)

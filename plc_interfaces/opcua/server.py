@@ -20,6 +20,7 @@ from plc_interfaces.opcua.address_space import MachineNodes, add_signals, make_t
 from plc_interfaces.opcua.alarms import Alarms, bad_status
 from plc_interfaces.opcua.base import Security, make_server
 from plc_interfaces.opcua.companion import JOBS, Machine, add_machine, bind
+from plc_interfaces.opcua.discovery import allow_discovery
 from plc_interfaces.opcua.events import Notifiers
 from plc_interfaces.opcua.jobs import Jobs, add_event_type
 from plc_interfaces.opcua.nodes import MethodCallback, NodeBuilder
@@ -39,6 +40,12 @@ _PACED_S = 0.004
 _ANSWER_S = 10.0
 """Wall time a client waits for a command's answer before BadTimeout (default)."""
 _MOST_PENDING = 1000
+_CALL_CODES = {
+    "type": ua.StatusCodes.BadInvalidArgument,
+    "range": ua.StatusCodes.BadInvalidArgument,
+    "unknown": ua.StatusCodes.BadNotFound,
+}
+"""Status codes of a refused call where they differ from those of a refused write."""
 
 
 class _Inbox:
@@ -169,6 +176,7 @@ class Endpoint:
             # Whatever changed while the nodes were being made.
             everything = tuple(range(len(host.table)))
             self._deliver(host, Update(host.frame(), everything, tuple(host.alarm_states()), ()))
+        allow_discovery(self._server)
         await self._server.start()
 
     async def stop(self) -> None:
@@ -257,24 +265,19 @@ class Endpoint:
 
     def _command(self, host: Host) -> Callable[[Signal], MethodCallback]:
         def of(signal: Signal) -> MethodCallback:
-            async def call(_: ua.NodeId, *arguments: ua.Variant) -> list[ua.Variant]:
-                answer = await self._call(host, signal, [a.Value for a in arguments])
+            async def call(_: ua.NodeId, *arguments: ua.Variant) -> Any:
+                try:
+                    answer = await self._ask(host, signal, [a.Value for a in arguments])
+                except Refused as error:
+                    return _refused_call(error)
                 return [ua.Variant(answer, ua.VariantType.String)]
 
             return call
 
         return of
 
-    async def _call(self, host: Host, signal: Signal, arguments: list[Any]) -> str:
-        """Call a command for the client whose method call is being run."""
-        try:
-            return await self._ask(host, signal, arguments)
-        except Refused as error:
-            is_argument = error.code in ("type", "range")
-            code = ua.StatusCodes.BadInvalidArgument if is_argument else bad_status(error)
-            raise ua.UaStatusCodeError(code) from error
-
     async def _ask(self, host: Host, signal: Signal, arguments: list[Any]) -> str:
+        """Call a command for the client whose method call is being run; its answer."""
         user = caller().user
         if not self._may(host, signal, user):
             raise Refused(f"{user.name} may not call {signal.path}", "role")
@@ -299,6 +302,15 @@ class Endpoint:
         """Say in an event why something was refused: a bad status has no room for words."""
         stamp = host.frame()
         self._tell(host, Event(stamp.stamp, stamp.time, signal.path, "refused", str(error), 300))
+
+
+def _refused_call(error: Refused) -> ua.CallMethodResult:
+    """A bad status; why, in the diagnostic information, as outputs are not given then."""
+    code = _CALL_CODES.get(error.code, bad_status(error))
+    return ua.CallMethodResult(
+        StatusCode=ua.StatusCode(code),
+        InputArgumentDiagnosticInfos=[ua.DiagnosticInfo(AdditionalInfo=str(error))],
+    )
 
 
 def _log_late_refusal(path: str, future: Future[Any]) -> None:

@@ -21,8 +21,10 @@ values = st.recursive(
     | st.integers(-(2**63), 2**63)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["kind", "magnitude", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["kind", "magnitude", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 acts = st.builds(
@@ -152,5 +154,8 @@ def test_branches_follow_the_tree(tmp_path: Path) -> None:
     assert history.newest_branch == 3
     assert history.forks[2] == Fork(2, 1, 30)
     assert [(r.branch, r.upto) for r in history.lineage(3)] == [
-        (3, math.inf), (2, 15), (1, 15), (0, 15)
+        (3, math.inf),
+        (2, 15),
+        (1, 15),
+        (0, 15),
     ]

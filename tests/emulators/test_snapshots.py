@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,11 @@ from twin.signals import Kind
 states = st.dictionaries(
     st.text("abc", max_size=3),
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.binary()
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.binary()
         | st.text(st.characters(exclude_categories=["Cs"])),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xy"), inner),
         max_leaves=8,
@@ -53,8 +56,15 @@ def test_state_hash_sees_values_not_containers() -> None:
     class State(IntEnum):
         IDLE = 4
 
-    state = {"b": np.float64(0.1), "a": (1, np.int32(2)), "p": Phase.PURGE, "s": State.IDLE,
-             "n": np.array([1.5, 2.5]), "f": np.bool_(True), "i": -math.inf}
+    state = {
+        "b": np.float64(0.1),
+        "a": (1, np.int32(2)),
+        "p": Phase.PURGE,
+        "s": State.IDLE,
+        "n": np.array([1.5, 2.5]),
+        "f": np.bool_(True),
+        "i": -math.inf,
+    }
     same = {"a": [1, 2], "b": 0.1, "p": "purge", "s": 4, "n": [1.5, 2.5], "f": True, "i": -math.inf}
     assert state_hash(state) == state_hash(same)
     assert parse(canonical_json(state)) == same
@@ -64,8 +74,12 @@ def test_state_hash_sees_values_not_containers() -> None:
 
 @pytest.mark.parametrize(
     ("state", "message"),
-    [({"a": {1: 2}}, r"state\.a has a key 1"), ({"a": [object()]}, r"a\[0\] is a object"),
-     ({"a": {1, 2}}, "a is a set"), ({"a": {"$bytes": "x"}}, "has a key")],
+    [
+        ({"a": {1: 2}}, r"state\.a has a key 1"),
+        ({"a": [object()]}, r"a\[0\] is a object"),
+        ({"a": {1, 2}}, "a is a set"),
+        ({"a": {"$bytes": "x"}}, "has a key"),
+    ],
 )
 def test_what_is_not_plain_data_is_refused(
     tmp_path: Path, state: dict[str, Any], message: str
@@ -159,7 +173,7 @@ def test_trace_hash_depends_on_order_scan_and_values(hashed: tuple[FakeHost, Tra
 
 
 def test_what_lies_outside_the_trace_hash(hashed: tuple[FakeHost, TraceHash]) -> None:
-    host, start = hashed
+    host, _ = hashed
     reference = TraceHash(host.table)
     reference.image(1, host.frame().values)
     outside = host.table.of_kind(Kind.DIAGNOSTIC, Kind.FAULT)
@@ -173,7 +187,3 @@ def test_what_lies_outside_the_trace_hash(hashed: tuple[FakeHost, TraceHash]) ->
     exact = TraceHash(host.table)
     exact.image(1, altered(host, "Chamber.OxygenTop", 1e5))
     assert below_float32.hexdigest == exact.hexdigest != reference.hexdigest
-
-
-def test_snapshots_are_values() -> None:
-    assert replace(snapshot(1), scan=2) == Snapshot(2, 0.05, 1, {}, 0)

@@ -41,7 +41,9 @@ def test_int_survives(value: int, order: WordOrder) -> None:
     assert decode(encode(value, int, 2, order), int, order) == value
 
 
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(1, 40))
+@given(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(1, 40)
+)
 def test_text_is_cut_to_whole_characters(text: str, words: int) -> None:
     registers = encode(text, str, words)
     assert len(registers) == words

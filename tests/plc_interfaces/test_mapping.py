@@ -49,7 +49,7 @@ def test_json_and_table_agree(fake_host: FakeHost, fake_registers: RegisterMap) 
     assert [d["path"] for d in data] == [line.split()[0] for line in lines]
     start = next(d for d in data if d["path"] == "Job.Start")
     assert start["arguments"] == {"part": "str", "layers": "int"}
-    assert start["write"]["words"] == 1 + 16 + 2
+    assert start["write"]["words"] == 1 + 32 + 2
 
 
 def test_unknown_format() -> None:

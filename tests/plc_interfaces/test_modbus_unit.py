@@ -186,7 +186,7 @@ def answer(bench: Bench, path: str) -> tuple[int, CallResult, str]:
 
 def test_command(bench: Bench) -> None:
     trigger = bench.place("Job.Start", write=True)
-    arguments = encode("bracket", str, 16) + encode(3, int, 2)
+    arguments = encode("bracket", str, 32) + encode(3, int, 2)
     assert answer(bench, "Job.Start") == (0, CallResult.IDLE, "")
     bench.unit.write(trigger.table, trigger.address, [1, *arguments])
     assert answer(bench, "Job.Start") == (1, CallResult.ACCEPTED, "started bracket")
@@ -202,9 +202,9 @@ def test_command(bench: Bench) -> None:
 
 def test_arguments_before_the_trigger(bench: Bench) -> None:
     trigger = bench.place("Job.Start", write=True)
-    layers = trigger.address + 17
+    layers = trigger.address + 33
     assert bench.refused(trigger.table, layers, [0]) == ExcCodes.ILLEGAL_VALUE
-    bench.unit.write(trigger.table, trigger.address + 1, encode("ring", str, 16))
+    bench.unit.write(trigger.table, trigger.address + 1, encode("ring", str, 32))
     bench.unit.write(trigger.table, layers, encode(8, int, 2))
     assert bench.unit.read(trigger.table, layers, 2) == encode(8, int, 2)
     bench.unit.write(trigger.table, trigger.address, [7])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_repeated_components_have_room_from_the_start() -> None:
     twelve, added = allocate(FakeHost(lasers=INSTANCES).table, one)
     assert added == []
     reads = [twelve.locate(f"Laser{k}.Power").read for k in range(1, INSTANCES + 1)]
-    steps = {b.address - a.address for a, b in zip(reads, reads[1:], strict=False) if a and b}
+    steps = {b.address - a.address for a, b in pairwise(reads) if a and b}
     assert len(steps) == 1
     with pytest.raises(KeyError, match="Laser13"):
         twelve.locate("Laser13.Power")

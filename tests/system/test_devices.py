@@ -109,7 +109,7 @@ async def test_calls(device: Device) -> None:
     with pytest.raises(Refused, match="running already"):
         await device.call("Job.Start", "bracket", 12)
     assert await device.call("Job.Abort") == "aborted"
-    with pytest.raises(Refused, match="argument|takes"):
+    with pytest.raises(Refused, match="takes"):
         await device.call("Job.Start", "bracket")
     with pytest.raises(Refused):
         await device.call("Job.Nothing")

@@ -9,6 +9,8 @@ import struct
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyModbusTCP.client import ModbusClient
 from pyModbusTCP.utils import decode_ieee, encode_ieee, long_list_to_word, word_list_to_long
 
@@ -90,8 +92,8 @@ async def test_pymodbustcp(
         assert client.write_single_register(0, 77)
         assert client.write_read_multiple_registers(0, [78], 0, 1) == [78]
         nameplate = client.read_device_identification(2)
-        assert nameplate.objs_by_id[0] == b"amtwin"
-        assert nameplate.objs_by_id[4] == b"FAKE-01"
+        assert nameplate.vendor_name == b"amtwin"
+        assert nameplate.user_application_name == b"FAKE-01"
         client.close()
 
     await asyncio.to_thread(script)
@@ -153,6 +155,35 @@ async def test_mbpoll(
 async def test_exceptions(server: ModbusServer, pdu: bytes, unit: int, code: int) -> None:
     (answer,) = await exchange(server.port, frame(pdu, unit))
     assert answer == bytes([pdu[0] | 0x80, code])
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200
+)
+@given(
+    request_bytes=st.one_of(
+        st.binary(min_size=1, max_size=253),
+        st.builds(
+            lambda function, rest: bytes([function]) + rest,
+            st.sampled_from([1, 2, 3, 4, 5, 6, 15, 16, 22, 23, 43]),
+            st.binary(max_size=20),
+        ),
+    )
+)
+def test_any_request_has_a_proper_answer(
+    fake_host: FakeHost, tables: Tables, request_bytes: bytes
+) -> None:
+    server = ModbusServer([(1, fake_host)], tables=tables)
+    answer = asyncio.run(server._answer(1, request_bytes, "127.0.0.1"))
+    server.units[1].close()
+    function = request_bytes[0] & 0x7F
+    if answer.function_code >= 0x80:
+        assert answer.function_code == function | 0x80
+        # 4, device failure, would be a defect here.
+        assert answer.exception_code in (1, 2, 3, 6, 7)
+    else:
+        assert answer.function_code == function
+        assert len(answer.encode()) < 253
 
 
 @pytest.mark.parametrize("unit", [0, 1, 255])

@@ -335,7 +335,7 @@ class Scanner(Equipment):
         power = laser.plate_power(demand, self.plume)
         sigma = laser.sigma(job.sigma) * factors[:, 2]
         pool = self.model.pools(job.alloy, power, speed, sigma,
-                                self._platform.part_temperature, laser.wavelength,
+                                self._interlayer(job), laser.wavelength,
                                 result.powder_layer)
         back = laser.transmission * (1 - self.plume)
         result.begun[mine], result.ended[mine] = ended - mark, ended
@@ -359,6 +359,10 @@ class Scanner(Equipment):
             ):
                 laser.follow(name, Steps(times, np.asarray(values, float)))
         return float(ended[-1]), float((power * pool.absorptivity * mark).sum())
+
+    def _interlayer(self, job: BuildJob) -> float:
+        # The laws hold up to the mushy range; a part that hot has other troubles.
+        return min(self._platform.part_temperature, job.alloy.solidus - 60.0)
 
     def _account(self, now: float) -> None:
         """Settle which vectors have begun; what has begun will be finished as it is."""

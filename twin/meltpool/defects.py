@@ -135,7 +135,7 @@ def balling_index(pool: MeltPool) -> Array:
     """Pool length over pi times width, shape (n,); 0 where nothing melts.
 
     A free liquid cylinder breaks up above 1 (Plateau-Rayleigh). A track wetting its plate holds
-    longer: AM-Bench tracks at 2.4 to 3.7 were sound, so an alarm belongs above those.
+    longer: the AM-Bench tracks in ``validation.toml`` reach 2.4 to 3.7, so an alarm belongs above.
     """
     slender = np.divide(
         pool.length, pool.width, out=np.zeros_like(pool.width), where=pool.width > 0.0

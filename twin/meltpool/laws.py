@@ -3,9 +3,11 @@
 Steady pools on a half space, one beam, straight track. Constants are solid means from the local
 preheat to the solidus (liquid values at the liquidus for the keyhole). The closures marked
 *fitted* were adjusted on the tracks in ``validation.toml``; residuals: `validation_table`.
-Valid for laser spots of 50-170 um and 0.1-2 m/s in the fitted alloys; elsewhere it extrapolates
-with the right limits (point source, fast beam, beam at rest) and a larger stated uncertainty.
-Not covered: shape of the keyhole, turns and starts, neighbouring beams.
+Fitted for laser spots of 50-170 um and 0.4-1.5 m/s in four alloys; elsewhere it extrapolates with
+the right conduction limits (point source, fast beam, beam at rest). The stated uncertainty grows
+for alloys without fitted tracks and on powder, not with the distance from the fitted range. Keyhole
+depths below 0.05 m/s are not to be trusted. Not covered: shape of the keyhole, turns and starts,
+neighbouring beams.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ __all__ = ["Laws"]
 
 # Boiling ratio: Eagar-Tsai peak rise with flat-surface absorptivity over the rise to boiling. It
 # marks the regimes of all alloys and speeds with the same numbers: vapour depression and keyhole
-# lines of Cunningham et al. 2019 lie at 2.6-2.9 and 3.3-3.5, and the absorptivity steps of Trapp
-# et al. 2017 in steel, tungsten and aluminium between. Above 1 because stirring and evaporation,
+# lines of Cunningham et al. 2019 (Ti-6Al-4V) lie at 2.6-2.9 and 3.3-3.5; the absorptivity of Trapp
+# et al. 2017 starts to climb between 2.5 and 3.2 in steel and has climbed by 2.5 in tungsten and
+# 2.4 in aluminium. Above 1 because stirring and evaporation,
 # absent from Eagar-Tsai, hold the surface below boiling for longer.
 DEPRESSION_RATIO: Final = 2.6
 KEYHOLE_RATIO: Final = 3.35

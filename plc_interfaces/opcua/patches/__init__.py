@@ -5,8 +5,8 @@ module              what it mends
 ==================  ===============================================================================
 ``event_filter``    OfType compared exactly (standard clients got no alarms); Like, Cast missing;
                     an endless element recursion could be requested
-``monitoring``      sampling interval, DiscardOldest, Overflow, Sampling and Disabled modes and
-                    percent deadband ignored; absolute deadband compared with the last sample;
+``items``,          sampling interval, DiscardOldest, Overflow, Sampling and Disabled modes and
+``monitoring``      percent deadband ignored; absolute deadband compared with the last sample;
                     bad monitored item id gave an internal error; a deep copy and an encoding per
                     item and value; ModifySubscription and MaxNotificationsPerPublish ignored;
                     events reached one node only

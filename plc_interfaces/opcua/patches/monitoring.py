@@ -7,22 +7,24 @@ import dataclasses
 import math
 import struct
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import ua
+from asyncua.common.event_objects import EventQueueOverflowEvent
 from asyncua.common.utils import ServiceError
 from asyncua.server.address_space import AddressSpace
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.monitored_item_service import MonitoredItemData, MonitoredItemService
 from asyncua.server.subscription_service import SubscriptionService
-from asyncua.ua.ua_binary import create_dataclass_serializer
 from asyncua.ua.uaprotocol_auto import DataChangeFilter  # what is decoded; ua's is a subclass
 
 from plc_interfaces.opcua.patches.event_filter import EventFilterEvaluator
+from plc_interfaces.opcua.patches.items import DataItem, ValueEncoder, content_of, status_of
 
-_OVERFLOW = 0x480  # InfoType DataValue and the Overflow bit (Part 4, 7.39.1)
+_MIN_EVENTS = 10
 _ALWAYS_PASS = {
     ua.NodeId(ua.ObjectIds.RefreshStartEventType),
     ua.NodeId(ua.ObjectIds.RefreshEndEventType),
@@ -31,168 +33,6 @@ _NUMERIC = {
     *(ua.VariantType(i) for i in range(ua.VariantType.SByte.value, ua.VariantType.Double.value + 1))
 }
 _DATA_CHANGE_ENCODING = ua.NodeId(ua.ObjectIds.DataChangeNotification_Encoding_DefaultBinary)
-_CACHE_ENTRIES = 20_000
-_CACHE_BYTES = 1_024  # longer values (images, spectra) are encoded each time, not kept
-
-
-class _Done:
-    """Awaitable that is finished already: spares a coroutine object per notification."""
-
-    def __await__(self) -> Iterator[None]:
-        return iter(())
-
-
-_DONE = _Done()
-
-
-class ValueEncoder:
-    """Encodes each DataValue once for all subscriptions that report it."""
-
-    def __init__(self) -> None:
-        self._pack = create_dataclass_serializer(ua.DataValue)
-        self._known: dict[int, tuple[ua.DataValue, bytes]] = {}
-
-    def encode(self, value: ua.DataValue) -> bytes:
-        """Return the binary encoding of ``value``, which must not change afterwards."""
-        known = self._known.get(id(value))
-        if known is not None and known[0] is value:
-            return known[1]
-        data: bytes = self._pack(value)
-        if len(data) <= _CACHE_BYTES:
-            if len(self._known) >= _CACHE_ENTRIES:
-                self._known.clear()
-            self._known[id(value)] = (value, data)
-        return data
-
-
-def _status(value: ua.DataValue) -> int:
-    return value.StatusCode.value if value.StatusCode is not None else 0
-
-
-def _content(value: ua.DataValue) -> Any:
-    return value.Value.Value if value.Value is not None else None
-
-
-def _exceeds(old: Any, new: Any, band: float) -> bool:
-    """Tell whether a number, or any element of an array, moved by more than ``band``."""
-    if isinstance(new, list | tuple) and isinstance(old, list | tuple):
-        return len(old) != len(new) or any(
-            _exceeds(a, b, band) for a, b in zip(old, new, strict=True)
-        )
-    try:
-        if math.isnan(new) or math.isnan(old):
-            return math.isnan(new) != math.isnan(old)
-        return bool(abs(new - old) > band)
-    except TypeError:
-        return bool(old != new)
-
-
-class DataItem(MonitoredItemData):  # type: ignore[misc]
-    """One monitored attribute: sampling interval, filter and queue."""
-
-    def __init__(self, subscription: Subscription) -> None:
-        super().__init__()
-        self.subscription = subscription
-        self.interval = 0.0  # s; 0 = every write
-        self.due = 0.0
-        self.deadband: float | None = None
-        self.trigger = ua.DataChangeTrigger.StatusValue
-        self.discard_oldest = True
-        self.queue: deque[ua.DataValue] = deque()
-        self.reported: ua.DataValue | None = None
-        self.pending: ua.DataValue | None = None
-
-    def __call__(
-        self, handle: int, value: ua.DataValue | None, error: ua.StatusCode | None = None
-    ) -> _Done:
-        """Data change callback of the address space."""
-        if value is None:
-            value = ua.DataValue(StatusCode=error)
-        self.offer(value)
-        return _DONE
-
-    def offer(self, value: ua.DataValue) -> None:
-        """Take a written value, at most one sample per sampling interval."""
-        if self.mode == ua.MonitoringMode.Disabled:
-            return
-        if self.interval:
-            now = time.monotonic()
-            if now >= self.due and self.pending is not None:
-                # The value that stood when the last sample was due comes first.
-                self._sample(self.pending)
-                self.pending = None
-                self.due += self.interval
-            if now < self.due:
-                self.pending = value
-                self.subscription.waiting[id(self)] = self
-                return
-            self.due = now + self.interval
-        self._sample(value)
-
-    def flush(self, now: float) -> bool:
-        """Sample the waiting value once it is due; True when nothing waits any more."""
-        if self.pending is None:
-            return True
-        if now < self.due:
-            return False
-        self.due = now + self.interval
-        self._sample(self.pending)
-        self.pending = None
-        return True
-
-    def _sample(self, value: ua.DataValue) -> None:
-        old = self.reported
-        if old is not None and not self._changed(old, value):
-            return
-        self.reported = value
-        queue = self.queue
-        if len(queue) < self.queue_size:
-            queue.append(value)
-        elif self.queue_size == 1:
-            queue[0] = value
-        elif self.discard_oldest:
-            queue.popleft()
-            queue[0] = _overflowed(queue[0])
-            queue.append(value)
-        else:
-            queue[-1] = _overflowed(value)
-        if self.mode == ua.MonitoringMode.Reporting:
-            self.subscription.ready[id(self)] = self
-
-    def _changed(self, old: ua.DataValue, new: ua.DataValue) -> bool:
-        """Compare with the value reported last (Part 4, 7.22.2)."""
-        if old is new:
-            return False
-        if _status(old) != _status(new):
-            return True
-        if self.trigger == ua.DataChangeTrigger.Status:
-            return False
-        before, now = _content(old), _content(new)
-        if self.deadband is not None:
-            return _exceeds(before, now, self.deadband)
-        if before != now and not (before != before and now != now):  # NaN after NaN is no change
-            return True
-        return self.trigger == ua.DataChangeTrigger.StatusValueTimestamp and (
-            old.SourceTimestamp != new.SourceTimestamp
-            or old.SourcePicoseconds != new.SourcePicoseconds
-        )
-
-    def set_mode(self, mode: ua.MonitoringMode) -> None:
-        """Disabled forgets the queue, Sampling keeps it back, Reporting publishes it."""
-        self.mode = mode
-        ready = self.subscription.ready
-        if mode == ua.MonitoringMode.Disabled:
-            self.queue.clear()
-            self.reported = self.pending = None
-            self.due = 0.0
-        if mode == ua.MonitoringMode.Reporting and self.queue:
-            ready[id(self)] = self
-        else:
-            ready.pop(id(self), None)
-
-
-def _overflowed(value: ua.DataValue) -> ua.DataValue:
-    return dataclasses.replace(value, StatusCode=ua.StatusCode(_status(value) | _OVERFLOW))
 
 
 class ItemService(MonitoredItemService):  # type: ignore[misc]
@@ -236,16 +76,21 @@ class ItemService(MonitoredItemService):  # type: ignore[misc]
         notifier = self.aspace.read_attribute_value(node, ua.AttributeIds.EventNotifier)
         if notifier.StatusCode is not None:
             notifier.StatusCode.check()
-        if not ua.ua_binary.test_bit(_content(notifier) or 0, ua.EventNotifier.SubscribeToEvents):
+        if not ua.ua_binary.test_bit(content_of(notifier) or 0, ua.EventNotifier.SubscribeToEvents):
             raise ua.UaStatusCodeError(ua.StatusCodes.BadNotSupported)
         item = MonitoredItemData()
         result = self._common(item, request)
         self._set_event_filter(item, request.RequestedParameters.Filter)
-        item.queue_size = self._revise_queue_size(request.RequestedParameters.QueueSize)
+        item.discard_oldest = bool(request.RequestedParameters.DiscardOldest)
+        item.queue_size = self._event_queue_size(request.RequestedParameters.QueueSize)
         result.RevisedQueueSize = item.queue_size
         self._monitored_items[item.monitored_item_id] = item
         self._monitored_events.setdefault(node, []).append(item.monitored_item_id)
         return result
+
+    def _event_queue_size(self, requested: int) -> int:
+        """0 asks for the most there is, 1 for the least (Part 4, 7.21)."""
+        return int(self._revise_queue_size(max(requested, _MIN_EVENTS) if requested else 0))
 
     def _set_event_filter(self, item: MonitoredItemData, event_filter: Any) -> None:
         if not isinstance(event_filter, ua.EventFilter):
@@ -261,8 +106,8 @@ class ItemService(MonitoredItemService):  # type: ignore[misc]
         target = request.ItemToMonitor
         initial = self.aspace.read_attribute_value(target.NodeId, target.AttributeId)
         missing = {ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadAttributeIdInvalid}
-        if _status(initial) in missing:
-            raise ua.UaStatusCodeError(_status(initial))
+        if status_of(initial) in missing:
+            raise ua.UaStatusCodeError(status_of(initial))
         item = DataItem(self.isub)
         result = self._common(item, request)
         self._set_parameters(item, request.RequestedParameters, result)
@@ -327,7 +172,7 @@ class ItemService(MonitoredItemService):  # type: ignore[misc]
         """Width of the node's EURange property, None without one."""
         for ref in self.aspace[node].references:
             if ref.IsForward and ref.BrowseName == ua.QualifiedName("EURange", 0):
-                eu_range = _content(
+                eu_range = content_of(
                     self.aspace.read_attribute_value(ref.NodeId, ua.AttributeIds.Value)
                 )
                 if isinstance(eu_range, ua.Range) and eu_range.High > eu_range.Low:
@@ -349,9 +194,8 @@ class ItemService(MonitoredItemService):  # type: ignore[misc]
                 if wanted.Filter is not None:
                     self._set_event_filter(item, wanted.Filter)
                 item.client_handle = wanted.ClientHandle
-                item.queue_size = result.RevisedQueueSize = self._revise_queue_size(
-                    wanted.QueueSize
-                )
+                item.queue_size = self._event_queue_size(wanted.QueueSize)
+                result.RevisedQueueSize = item.queue_size
         except ua.UaStatusCodeError as error:
             result.StatusCode = ua.StatusCode(error.code)
         return result
@@ -404,9 +248,15 @@ class ItemService(MonitoredItemService):  # type: ignore[misc]
             EventFields=event.to_event_fields(item.filter.SelectClauses),
         )
         queue = self.isub._triggered_events.setdefault(item.monitored_item_id, [])
-        if len(queue) >= item.queue_size:
-            queue.pop(0)
-        queue.append(fields)
+        if len(queue) < item.queue_size:
+            queue.append(fields)
+            return
+        # The overflow event comes on top of the queue size, once per publication.
+        if len(queue) == item.queue_size:
+            queue.insert(0 if item.discard_oldest else len(queue), _event_overflow(item))
+        if item.discard_oldest:
+            queue.pop(1)
+            queue.append(fields)
 
     async def trigger_event(self, event: Any, mid: int | None = None) -> bool:
         """Queue an event (asyncua's own event generators come this way)."""
@@ -414,8 +264,21 @@ class ItemService(MonitoredItemService):  # type: ignore[misc]
         return True
 
 
+def _event_overflow(item: MonitoredItemData) -> ua.EventFieldList:
+    event = EventQueueOverflowEvent(ua.NodeId(ua.ObjectIds.Server), "events were lost")
+    event.EventId = uuid.uuid4().bytes
+    event.SourceName = "Server"
+    event.Time = event.ReceiveTime = datetime.now(UTC)
+    return ua.EventFieldList(
+        ClientHandle=item.client_handle,
+        EventFields=event.to_event_fields(item.filter.SelectClauses),
+    )
+
+
 class Subscription(InternalSubscription):  # type: ignore[misc]
     """Subscription that publishes the queues of its items."""
+
+    monitored_item_srv: ItemService
 
     def __init__(
         self,

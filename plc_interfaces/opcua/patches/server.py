@@ -9,8 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import ParseResult, urlparse
 
 import asyncua
 from asyncua import ua
@@ -19,6 +20,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import (
     AddressSpace,
+    AttributeValue,
     MethodService,
     NodeData,
     NodeManagementService,
@@ -35,8 +37,44 @@ from plc_interfaces.opcua.patches.session import Channel, Session, WriteGate, cu
 
 _logger = logging.getLogger(__name__)
 _HAS_SUBTYPE = ua.NodeId(ua.ObjectIds.HasSubtype)
+_HAS_TYPE = ua.NodeId(ua.ObjectIds.HasTypeDefinition)
+_INSTANCES = {ua.NodeClass.Object, ua.NodeClass.Variable}
 _BUFFER_BYTES = 65_535
 _MIN_BUFFER_BYTES = 8_192
+
+
+def _attribute(
+    name: str, kind: ua.VariantType | None, is_array: bool = False
+) -> tuple[int, str, ua.AttributeIds, ua.VariantType | None, bool]:
+    mask = getattr(ua.NodeAttributesMask, name)
+    return int(mask), name, getattr(ua.AttributeIds, name), kind, is_array
+
+
+_KIND = ua.VariantType
+_ATTRIBUTES = [
+    _attribute("AccessLevel", _KIND.Byte),
+    _attribute("ArrayDimensions", _KIND.UInt32, is_array=True),
+    _attribute("BrowseName", _KIND.QualifiedName),
+    _attribute("ContainsNoLoops", _KIND.Boolean),
+    _attribute("DataType", _KIND.NodeId),
+    _attribute("Description", _KIND.LocalizedText),
+    _attribute("DisplayName", _KIND.LocalizedText),
+    _attribute("EventNotifier", _KIND.Byte),
+    _attribute("Executable", _KIND.Boolean),
+    _attribute("Historizing", _KIND.Boolean),
+    _attribute("InverseName", _KIND.LocalizedText),
+    _attribute("IsAbstract", _KIND.Boolean),
+    _attribute("MinimumSamplingInterval", _KIND.Double),
+    _attribute("NodeClass", _KIND.Int32),
+    _attribute("NodeId", _KIND.NodeId),
+    _attribute("Symmetric", _KIND.Boolean),
+    _attribute("UserAccessLevel", _KIND.Byte),
+    _attribute("UserExecutable", _KIND.Boolean),
+    _attribute("UserWriteMask", _KIND.UInt32),
+    _attribute("ValueRank", _KIND.Int32),
+    _attribute("WriteMask", _KIND.UInt32),
+    _attribute("DataTypeDefinition", _KIND.ExtensionObject),
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +86,8 @@ class Limits:
     subscriptions: int = 100
     queue: int = 1_000
     unacknowledged: int = 100
+    session_timeout_s: float = 120.0
+    """Life of a session without any message: those of lost clients must not fill the table."""
     message_bytes: int = 4 * 1024 * 1024
     pending_messages: int = 100
     lifetime_count: int = 10_000
@@ -106,7 +146,7 @@ class Nodes(NodeManagementService):  # type: ignore[misc]
     def __init__(self, aspace: AddressSpace, views: Views) -> None:
         super().__init__(aspace)
         self._views = views
-        # list object -> (its length when indexed, key -> direction)
+        # id of a list of references -> the list, and each one's direction by its key
         self._index: dict[int, tuple[list[Any], dict[tuple[ua.NodeId, ua.NodeId], bool]]] = {}
 
     def _add_unique_reference(
@@ -130,6 +170,60 @@ class Nodes(NodeManagementService):  # type: ignore[misc]
         elif forward != desc.IsForward:
             return ua.StatusCode(ua.StatusCodes.BadReferenceNotAllowed)
         return ua.StatusCode()
+
+    def _add_nodeattributes(
+        self, node_attributes: Any, nodedata: NodeData, add_timestamps: bool
+    ) -> None:
+        specified = node_attributes.SpecifiedAttributes
+        for mask, name, attribute, kind, is_array in _ATTRIBUTES:
+            if not specified & mask:
+                continue
+            value = getattr(node_attributes, name)
+            if name == "DataTypeDefinition" and not isinstance(value, ua.DataTypeDefinition):
+                variant = ua.Variant(None)
+            else:
+                variant = ua.Variant(value, kind, is_array=is_array)
+            nodedata.attributes[attribute] = AttributeValue(ua.DataValue(variant))
+        if specified & ua.NodeAttributesMask.Value:
+            value = node_attributes.Value
+            # asyncua copies it into a Variant that says it is no array.
+            variant = value if isinstance(value, ua.Variant) else ua.Variant(value)
+            stamp = datetime.now(UTC) if add_timestamps else None
+            data = ua.DataValue(variant, SourceTimestamp=stamp, ServerTimestamp=stamp)
+            nodedata.attributes[ua.AttributeIds.Value] = AttributeValue(data)
+
+    def _add_reference_no_check(
+        self, sourcedata: NodeData, addref: ua.AddReferencesItem
+    ) -> ua.StatusCode:
+        target = self._aspace[addref.TargetNodeId]
+        attributes = target.attributes
+        kind = addref.TargetNodeClass
+        if kind == ua.NodeClass.Unspecified:
+            kind = attributes[ua.AttributeIds.NodeClass].value.Value.Value
+        description = ua.ReferenceDescription(
+            ReferenceTypeId=addref.ReferenceTypeId,
+            IsForward=addref.IsForward,
+            NodeId=addref.TargetNodeId,
+            BrowseName=attributes[ua.AttributeIds.BrowseName].value.Value.Value,
+            DisplayName=attributes[ua.AttributeIds.DisplayName].value.Value.Value,
+            NodeClass=kind,
+        )
+        if kind in _INSTANCES:
+            for ref in target.references:
+                if ref.IsForward and ref.ReferenceTypeId == _HAS_TYPE:
+                    description.TypeDefinition = ref.NodeId
+                    break
+        return self._add_unique_reference(sourcedata, description)
+
+    def _delete_node(self, item: ua.DeleteNodesItem, user: User) -> ua.StatusCode:
+        self._index.clear()
+        self._views.forget_types()
+        return super()._delete_node(item, user)
+
+    def _delete_reference(self, item: ua.DeleteReferencesItem, user: User) -> ua.StatusCode:
+        self._index.clear()
+        self._views.forget_types()
+        return super()._delete_reference(item, user)
 
 
 class Methods(MethodService):  # type: ignore[misc]
@@ -169,7 +263,7 @@ class Methods(MethodService):  # type: ignore[misc]
 
     def _instance_method(self, owner: NodeData, declared: NodeData) -> NodeData | None:
         """Find the owner's method of the same browse name as a type's method declaration."""
-        name = declared.attributes[ua.AttributeIds.BrowseName].value.Value.Value  # type: ignore[union-attr]
+        name = declared.attributes[ua.AttributeIds.BrowseName].value.Value.Value
         for ref in owner.references:
             if ref.IsForward and ref.NodeClass == ua.NodeClass.Method and ref.BrowseName == name:
                 node: NodeData | None = self._aspace.get(ref.NodeId)
@@ -255,6 +349,8 @@ def _ignore_login(user: str | None, peer: str, status: ua.StatusCode) -> None:
 class PatchedInternalServer(InternalServer):  # type: ignore[misc]
     """Services of the server, each with asyncua's defects mended."""
 
+    time_task: asyncio.Task[None] | None
+
     def __init__(
         self, user_manager: UserManager | None = None, limits: Limits | None = None
     ) -> None:
@@ -265,6 +361,7 @@ class PatchedInternalServer(InternalServer):  # type: ignore[misc]
         self.trust_check: TrustCheck | None = None
         self.login_throttle = LoginThrottle(limits.login_failures, limits.login_window_s)
         self.max_sessions = limits.sessions
+        self.max_session_timeout_ms = limits.session_timeout_s * 1000
         self.max_connections = limits.connections
         self.max_subscriptions = limits.subscriptions
         self.max_monitored_item_queue_size = limits.queue
@@ -341,6 +438,8 @@ class Processor(UaProcessor):  # type: ignore[misc]
 class Protocol(OPCUAProtocol):  # type: ignore[misc]
     """Socket of one client; what cannot be decoded ends the connection."""
 
+    processor: Processor | None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the connection with our own processor."""
         super().connection_made(transport)
@@ -398,6 +497,7 @@ class PatchedServer(asyncua.Server):  # type: ignore[misc]
     """asyncua server made of the parts above."""
 
     iserver: PatchedInternalServer
+    endpoint: ParseResult
 
     def __init__(
         self, user_manager: UserManager | None = None, limits: Limits | None = None
@@ -438,6 +538,7 @@ class PatchedServer(asyncua.Server):  # type: ignore[misc]
             endpoint.Server.DiscoveryUrls = [self.endpoint.geturl()]
 
 
-def _with_port(url: Any, port: int) -> Any:
-    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+def _with_port(url: ParseResult, port: int) -> ParseResult:
+    host = url.hostname or ""
+    host = f"[{host}]" if ":" in host else host
     return urlparse(url._replace(netloc=f"{host}:{port}").geturl())

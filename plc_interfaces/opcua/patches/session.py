@@ -62,6 +62,7 @@ class Session(InternalSession):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._certificate: bytes | None = None
+        self._login: str | None = None
         if self.external:
             # asyncua counts its tokens up from 1000: anybody could guess another's session.
             self.iserver.unregister_external_session(self)
@@ -113,6 +114,7 @@ class Session(InternalSession):  # type: ignore[misc]
                 self.iserver.login_throttle.failed(host)
             self.iserver.on_login(name, peer, ua.StatusCode(error.code))
             raise
+        self._login = name
         self.iserver.on_login(name, peer, ua.StatusCode())
         return result
 
@@ -120,7 +122,8 @@ class Session(InternalSession):  # type: ignore[misc]
         """Write values; those of a remote client pass the write gate one by one."""
         gate = self.iserver.write_gate
         if not self.external or gate is None:
-            return await super().write(params)
+            codes: list[ua.StatusCode] = await super().write(params)
+            return codes
         return [self._write_one(gate, item) for item in params.NodesToWrite]
 
     def _write_one(self, gate: WriteGate, item: ua.WriteValue) -> ua.StatusCode:
@@ -162,13 +165,13 @@ class Session(InternalSession):  # type: ignore[misc]
 
     async def call(self, params: list[ua.CallMethodRequest]) -> list[ua.CallMethodResult]:
         """Call methods; an async callback learns by ``caller()`` for whom."""
-        if not self.external:
-            return await super().call(params)
-        token = _current_caller.set(Caller(self.user, self.session_id))
+        who = Caller(self.user, self.session_id) if self.external else None
+        token = _current_caller.set(who)
         try:
-            return await super().call(params)
+            results: list[ua.CallMethodResult] = await super().call(params)
         finally:
             _current_caller.reset(token)
+        return results
 
     # Subscription ids are small numbers: a session may touch only its own.
 
@@ -185,28 +188,32 @@ class Session(InternalSession):  # type: ignore[misc]
     ) -> list[ua.MonitoredItemCreateResult]:
         """Create monitored items in one of the session's subscriptions."""
         self._require_own(params.SubscriptionId)
-        return await super().create_monitored_items(params)
+        results: list[ua.MonitoredItemCreateResult] = await super().create_monitored_items(params)
+        return results
 
     async def modify_monitored_items(
         self, params: ua.ModifyMonitoredItemsParameters
     ) -> list[ua.MonitoredItemModifyResult]:
         """Modify monitored items in one of the session's subscriptions."""
         self._require_own(params.SubscriptionId)
-        return await super().modify_monitored_items(params)
+        results: list[ua.MonitoredItemModifyResult] = await super().modify_monitored_items(params)
+        return results
 
     async def delete_monitored_items(
         self, params: ua.DeleteMonitoredItemsParameters
     ) -> list[ua.StatusCode]:
         """Delete monitored items in one of the session's subscriptions."""
         self._require_own(params.SubscriptionId)
-        return await super().delete_monitored_items(params)
+        results: list[ua.StatusCode] = await super().delete_monitored_items(params)
+        return results
 
     async def set_monitoring_mode(
         self, params: ua.SetMonitoringModeParameters
     ) -> list[ua.StatusCode]:
         """Set the mode of items in one of the session's subscriptions."""
         self._require_own(params.SubscriptionId)
-        return await super().set_monitoring_mode(params)
+        results: list[ua.StatusCode] = await super().set_monitoring_mode(params)
+        return results
 
     async def set_publishing_mode(
         self, params: ua.SetPublishingModeParameters
@@ -255,7 +262,7 @@ class Session(InternalSession):  # type: ignore[misc]
             status = ua.StatusCodes.Good
             if sub is None:
                 status = ua.StatusCodes.BadSubscriptionIdInvalid
-            elif sub.user != self.user:
+            elif not self._may_take(sub.owner):
                 status = ua.StatusCodes.BadUserAccessDenied
             result = ua.TransferResult(StatusCode=ua.StatusCode(status))
             if sub is not None and status == ua.StatusCodes.Good:
@@ -275,5 +282,12 @@ class Session(InternalSession):  # type: ignore[misc]
     ) -> ua.CreateSubscriptionResult:
         """Create a subscription owned by this session and its user."""
         result = await super().create_subscription(params, callback, request_callback)
-        self.subscription_service.subscriptions[result.SubscriptionId].user = self.user
+        owner = (self._login, self._certificate)
+        self.subscription_service.subscriptions[result.SubscriptionId].owner = owner
         return result
+
+    def _may_take(self, owner: tuple[str | None, bytes | None]) -> bool:
+        """Tell whether it is the same user; of the anonymous, the same certificate holder."""
+        if owner[0] is not None:
+            return owner[0] == self._login
+        return self._login is None and owner[1] is not None and owner[1] == self._certificate

@@ -71,7 +71,7 @@ class Watch:
         params = ua.CreateMonitoredItemsParameters(SubscriptionId=self.id, ItemsToCreate=[request])
         return (await self.client.uaclient.session.create_monitored_items(params))[0]
 
-    async def event_item(self, node, selected, *where, handle=1):
+    async def event_item(self, node, selected, *where, handle=1, **options):
         """Watch events of ``node``; ``selected`` are browse paths, ``where`` filter elements."""
         clauses = [
             ua.SimpleAttributeOperand(
@@ -84,8 +84,9 @@ class Watch:
         event_filter = ua.EventFilter(
             SelectClauses=clauses, WhereClause=ua.ContentFilter(Elements=list(where))
         )
+        notifier = ua.AttributeIds.EventNotifier
         return await self.item(
-            node, handle, item_filter=event_filter, attribute=ua.AttributeIds.EventNotifier
+            node, handle, item_filter=event_filter, attribute=notifier, **options
         )
 
     def numbers(self, handle=1):

@@ -1,6 +1,5 @@
 """Alarms as a client sees them: events, acknowledgement, shelving, refresh."""
 
-import asyncio
 import itertools
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -356,10 +355,20 @@ async def test_condition_is_found_by_browsing(plant, client, limit):
     )
 
 
-async def test_storm_of_events_is_bounded_by_the_queue(plant, watch, limit):
-    await see(watch)
-    for _ in range(200):
-        plant.manager.update(limit, HIGH)
-        plant.manager.update(limit, ConditionState())
-    await asyncio.sleep(0.3)
-    assert len(seen(watch, limit)) == 50
+@pytest.mark.parametrize("discard_oldest", [True, False])
+async def test_storm_of_events_is_bounded_and_the_loss_is_told(plant, watch, limit, discard_oldest):
+    """A queue of 50 gives 50 events and one that says that others were lost."""
+    await watch.event_item(SERVER, SELECTED, queue=50, discard_oldest=discard_oldest)
+    storm = [replace(HIGH, message=f"alarm {number}") for number in range(200)]
+    for state in storm:
+        plant.manager.update(limit, state)
+    await watch.settle(0.3)
+    texts = [event["Message"].Text for event in seen(watch, limit)]
+    kept = storm[-50:] if discard_oldest else storm[:50]
+    assert texts == [state.message for state in kept]
+    (place,) = [
+        place
+        for place, event in enumerate(watch.events[1])
+        if event[2] == ua.NodeId(IDS.EventQueueOverflowEventType)
+    ]
+    assert place == (0 if discard_oldest else 50)

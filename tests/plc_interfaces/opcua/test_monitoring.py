@@ -6,7 +6,7 @@ import itertools
 import pytest
 from asyncua import Client, ua
 
-from tests.plc_interfaces.opcua.helpers import Watch
+from tests.plc_interfaces.opcua.helpers import PASSWORD, Watch
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OVERFLOW = 0x480
@@ -257,3 +257,33 @@ async def test_deleted_node_is_reported(server, watch, node):
     await server.delete_nodes([server.get_node(target)])
     await watch.settle()
     assert watch.values[1][-1].StatusCode.name == "BadNodeIdUnknown"
+
+
+async def take(client, watch):
+    """Transfer a subscription to another client's session; name of the result."""
+    params = ua.TransferSubscriptionsParameters([watch.id], True)
+    return (await client.uaclient.session.transfer_subscriptions(params))[0].StatusCode.name
+
+
+async def test_user_takes_a_subscription_along_to_a_new_session(server, operator, client, node):
+    target = await add(server, node)
+    watch = await Watch.open(operator)
+    await watch.item(target)
+    await watch.settle()
+    assert await take(client, watch) == "BadUserAccessDenied"
+    other = Client(server.endpoint.geturl())
+    other.set_user("olive")
+    other.set_password(PASSWORD)
+    async with other:
+        assert await take(other, watch) == "Good"
+        other.uaclient.session._subscription_callbacks[watch.id] = watch._receive
+        other.uaclient.session.ensure_publish_loop()
+        operator.uaclient.session._subscription_callbacks.clear()
+        write(server, target, 5)
+        await watch.settle()
+        assert watch.numbers() == [0.0, 5.0]
+
+
+async def test_the_anonymous_cannot_take_each_others_subscriptions(server, watch):
+    async with Client(server.endpoint.geturl()) as other:
+        assert await take(other, watch) == "BadUserAccessDenied"

@@ -3,15 +3,16 @@
 import asyncio
 import os
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from asyncua import Client, ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto import security_policies as suites
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from plc_interfaces.host import Role
 from plc_interfaces.opcua.base import Security, application_uri, make_server
@@ -105,6 +106,53 @@ def test_trust_all_refuses_expired_short_and_foreign_keys(store, key):
     data[-1] ^= 1  # signature broken
     forged = x509.load_der_x509_certificate(bytes(data))
     assert refused(trust, forged) == "BadSecurityChecksFailed"
+
+
+def authority(key, name):
+    """Certificate of an authority, and a function that issues and revokes with it."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+
+    def certify(public_key, holder, is_authority):
+        return (
+            x509.CertificateBuilder()
+            .subject_name(holder)
+            .issuer_name(subject)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+
+    def revoke(certificate):
+        entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+        return (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(subject)
+            .last_update(now)
+            .next_update(now + timedelta(hours=1))
+            .add_revoked_certificate(entry.revocation_date(now).build())
+            .sign(key, hashes.SHA256())
+        )
+
+    return certify(key.public_key(), subject, True), certify, revoke
+
+
+def test_clients_of_a_trusted_authority_come_in_until_revoked(store, key):
+    issuer_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    issuer, certify, revoke = authority(issuer_key, "plant CA")
+    holder = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "scada")])
+    certificate = certify(key.public_key(), holder, False)
+    trust = TrustList(store)
+    assert refused(trust, certificate) == "BadSecurityChecksFailed"
+    pem = issuer.public_bytes(serialization.Encoding.PEM)
+    (store.issuer / "plant.pem").write_bytes(pem)
+    trust.check_channel(certificate)
+    revoked = revoke(certificate).public_bytes(serialization.Encoding.DER)
+    (store.issuer / "plant.crl").write_bytes(revoked)
+    assert refused(trust, certificate) == "BadSecurityChecksFailed"
 
 
 @pytest.mark.parametrize(
@@ -267,5 +315,24 @@ async def test_certificate_must_name_the_clients_application(tmp_path, key):
         client = await secure_client(server, suite, mode, key, tmp_path, uri="urn:other")
         with pytest.raises(ua.UaStatusCodeError, match="BadCertificateUriInvalid"):
             await client.connect()
+    finally:
+        await server.stop()
+
+
+async def test_another_clients_certificate_is_no_pass(tmp_path, key):
+    """The certificate shown for the session must be the one that secures the channel."""
+    server = await start(tmp_path, trust_all=True)
+    suite, mode = suites.SecurityPolicyBasic256Sha256, ua.MessageSecurityMode.SignAndEncrypt
+    try:
+        client = await secure_client(server, suite, mode, key, tmp_path)
+        await client.connect_socket()
+        await client.send_hello()
+        await client.open_secure_channel()
+        other = self_signed(key, "somebody else", CLIENT_URI)
+        shown = other.public_bytes(serialization.Encoding.DER)
+        client.security_policy.host_certificate = shown
+        with pytest.raises(ua.UaStatusCodeError, match="BadSecurityChecksFailed"):
+            await client.create_session()
+        client.disconnect_socket()
     finally:
         await server.stop()

@@ -64,7 +64,7 @@ def test_outside_the_stated_range_is_an_error(temperature: float | list[float]) 
 
 
 def test_wavelength_outside_the_bands_is_an_error() -> None:
-    with pytest.raises(MaterialError, match="absorptivity: wavelength 1.06e-05 m"):
+    with pytest.raises(MaterialError, match=r"absorptivity: wavelength 1\.06e-05 m"):
         alloy("Cu").absorptivity(10.6e-6)
 
 

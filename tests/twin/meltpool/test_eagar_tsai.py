@@ -34,9 +34,9 @@ def test_beam_at_rest_has_the_textbook_peak() -> None:
 
 
 def test_point_source_at_rest_melts_a_hemisphere() -> None:
-    # Far from a beam at rest the rise is A P / (2 pi k R): R = (pi/2)^-1 sqrt(2 pi)/... ratio s.
+    # Far from a beam at rest the rise is A P / (2 pi k R), at its centre A P / (2 sqrt(2 pi) k s).
     ratio = np.array([200.0])
-    radius = ratio * 2.0 * np.sqrt(2.0 * np.pi) / (2.0 * np.pi)
+    radius = ratio * np.sqrt(2.0 / np.pi)
     shape = et.lookup(np.array([1e-3]), ratio)
     assert shape.depth == pytest.approx(radius, rel=0.1)
     assert shape.width == pytest.approx(2.0 * radius, rel=0.1)

@@ -1,0 +1,260 @@
+"""A run on disk: begin, resume and replay a run folder, and the summary it ends with."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from emulators.catalog import Built, Settings, build
+from emulators.controllers.states import MachineState
+from emulators.emulator import Emulator
+from emulators.journal import Journal, read_journal
+from emulators.record import Run, RecordError, open_run
+from emulators.recorder import Recorder
+from emulators.snapshots import SnapshotStore
+from plc_interfaces.host import Act
+
+__all__ = ["Replay", "begin", "finish", "finished", "new_folder", "replay", "resume", "summarise"]
+
+_OVER = (MachineState.FINISHED, MachineState.ABORTED)
+
+
+def new_folder(machine: str, within: Path = Path("runs")) -> Path:
+    """A folder name of its own for a run that starts now."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder, number = within / f"{stamp}-{machine}", 1
+    while folder.exists():
+        number += 1
+        folder = within / f"{stamp}-{machine}-{number}"
+    return folder
+
+
+def _keep_inputs(settings: Settings, folder: Path) -> Settings:
+    """Copy part and recipe files into the run folder, so that it can be replayed anywhere."""
+    inputs = folder / "inputs"
+
+    def keep(name: str) -> str:
+        path = Path(name)
+        if name.startswith("example:") or not path.is_file():
+            return name
+        inputs.mkdir(parents=True, exist_ok=True)
+        target = inputs / path.name
+        if target.exists():
+            target = inputs / f"{len(list(inputs.iterdir()))}-{path.name}"
+        shutil.copyfile(path, target)
+        return str(Path("inputs") / target.name)
+
+    try:
+        parts = tuple(keep(part) for part in settings.parts)
+        recipe = keep(settings.recipe) if settings.recipe else settings.recipe
+    except OSError as error:
+        raise RecordError(f"{folder}: the record cannot be written: {error.strerror}") from None
+    return replace(settings, parts=parts, recipe=recipe)
+
+
+def _located(settings: Settings, folder: Path) -> Settings:
+    def find(name: str) -> str:
+        kept = folder / name
+        return str(kept) if name.startswith("inputs/") and kept.is_file() else name
+
+    return replace(settings, parts=tuple(find(p) for p in settings.parts),
+                   recipe=find(settings.recipe) if settings.recipe else None)
+
+
+def begin(settings: Settings, folder: Path | None, epoch: float | None = None) -> Built:
+    """Build a machine and open its record in `folder` (None: no record).
+
+    `epoch`: POSIX time of simulated 0 (default now). Raises what `build` raises, `RecordError`.
+    """
+    built = build(settings)
+    emulator = built.emulator
+    emulator.epoch = time.time() if epoch is None else epoch
+    if folder is not None:
+        if (folder / "run.json").exists():
+            raise RecordError(f"{folder} holds a run already; --resume it or name another folder")
+        kept = _keep_inputs(settings, folder)
+        emulator.recorder = Recorder(folder, emulator.table, {
+            "settings": kept.plain(), "machine": settings.machine, "name": emulator.identity.name,
+            "seed": settings.seed, "epoch": emulator.epoch, "scan_ms": settings.scan_ms,
+            "notes": list(built.notes), **built.about})
+        emulator.journal = Journal(folder, {"machine": settings.machine, "seed": settings.seed})
+        emulator.snapshots = SnapshotStore(folder)
+        emulator.keep_vectors = settings.vectors
+    return built
+
+
+def resume(folder: Path) -> Built:
+    """Go on with a run at its newest snapshot, in a new branch of its journal."""
+    run = open_run(folder)
+    settings = Settings.of(run.meta["settings"])
+    built = build(_located(settings, folder))
+    emulator = built.emulator
+    history = read_journal(folder)
+    parent = history.newest_branch
+    store = SnapshotStore(folder)
+    snapshot = store.newest(history.lineage(parent))
+    if snapshot is None:
+        raise RecordError(f"{folder}: no snapshot to resume from; the run had not reached a layer")
+    emulator.epoch = run.meta["epoch"]
+    emulator.journal = Journal(folder)
+    emulator.branch = emulator.journal.fork(parent, snapshot.scan)
+    emulator.reinstate(snapshot.state)
+    # Source stamps never run backwards: what was shown before the crash lies in the past.
+    emulator.epoch = max(emulator.epoch, time.time() - snapshot.time)
+    emulator.recorder = Recorder.resume(folder, emulator.table, snapshot.scan, emulator.branch)
+    emulator.recorder.update({"resumed": [*run.meta.get("resumed", []), {
+        "branch": emulator.branch, "scan": snapshot.scan, "layer": snapshot.layer}]})
+    emulator.snapshots = store
+    emulator.keep_vectors = settings.vectors
+    return replace(built, notes=(*built.notes, f"resumed at layer {snapshot.layer}, "
+                                 f"{snapshot.time:.2f} s simulated"))
+
+
+def finished(emulator: Emulator) -> bool:
+    """Whether the machine's job is over (finished or aborted)."""
+    controller = emulator.controller
+    if controller is None:
+        return False
+    state = getattr(controller, "state", None)
+    # One scan more: the record shows the end.
+    return state in _OVER and emulator.next_scan > emulator.scan_number + 1
+
+
+def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[str, Any]:
+    """The figures a run ends with, as plain data; `wall_s` for the time from `began_at` on."""
+    controller: Any = emulator.controller
+    simulated = emulator.time - began_at
+    late = emulator.pacer.lateness()
+    state = controller.state.name.lower() if controller is not None else "external control"
+    return {
+        "machine": emulator.identity.machine,
+        "name": emulator.identity.name,
+        "state": state,
+        "reason": controller.machine.reason if controller is not None else "",
+        "layers": controller.job.layer if controller is not None else
+        int(getattr(emulator.plant, "scanner").layer_done),
+        "simulated_s": emulator.time,
+        "wall_s": wall_s,
+        "speed_factor": simulated / wall_s if wall_s > 0 else 0.0,
+        "alarms": emulator.alarm_count,
+        "scans": emulator.scans,
+        "overruns": late.overruns,
+        "lost_scans": late.lost_scans,
+        "lateness_ms": {"p50": late.p50 * 1e3, "p99": late.p99 * 1e3, "max": late.max * 1e3},
+        "seed": emulator.plant.seed,
+        "branch": emulator.branch,
+        "trace_hash": emulator.trace.hexdigest,
+        "record": str(emulator.recorder.folder) if emulator.recorder is not None else "",
+    }
+
+
+def finish(emulator: Emulator, summary: dict[str, Any], state: str = "finished") -> None:
+    """Close the record, and write `summary.md` beside it."""
+    if emulator.journal is not None:
+        emulator.journal.close()
+    if emulator.recorder is None:
+        return
+    emulator.recorder.close({**summary, "scan": emulator.scan_number}, state)
+    folder = emulator.recorder.folder
+    text = report(open_run(folder), summary)
+    (folder / "summary.md").write_text(text, encoding="utf-8")
+
+
+def report(run: Run, summary: dict[str, Any]) -> str:
+    """The run's short summary as Markdown: build, melt pools, alarms, timing, files."""
+    late = summary["lateness_ms"]
+    lines = [
+        f"# {summary['name']}: {summary['state']}", "",
+        f"- layers: {summary['layers']} of {run.meta.get('layers', '?')}",
+        f"- build time: {_span(summary['simulated_s'])} simulated, {summary['wall_s']:.1f} s wall "
+        f"({summary['speed_factor']:.0f} x)",
+        f"- seed {summary['seed']}, trace hash `{summary['trace_hash']}`",
+        f"- alarms: {summary['alarms']}",
+        f"- timing: {summary['scans']} scans, {summary['overruns']} overruns, "
+        f"{summary['lost_scans']} lost; lateness p50 {late['p50']:.2f} ms, "
+        f"p99 {late['p99']:.2f} ms, max {late['max']:.2f} ms",
+    ]
+    if "layers" in run.tables():
+        rows = run.sql(
+            "select sum(vectors), sum(scan_length), avg(width_mean), stddev(width_mean), "
+            "avg(depth_mean), avg(photodiode_mean), avg(keyhole_share), avg(porosity), "
+            "sum(defects), sum(duration), max(interlayer_temperature) from layers").fetchall()
+        (vectors, length, width, width_sd, depth, photodiode, keyhole, porosity, defects,
+         exposure, hottest) = rows[0]
+        lines += ["", "## Melt pools over the hatch (true state)", "",
+                  f"- {vectors:.0f} scan vectors, {length / 1000:.3f} km, "
+                  f"{_span(exposure)} of exposure",
+                  f"- width {width * 1e6:.1f} um (layer to layer ±{(width_sd or 0) * 1e6:.1f}), "
+                  f"depth {depth * 1e6:.1f} um, photodiode {photodiode * 1e3:.0f} mV",
+                  f"- keyhole share {keyhole:.1%}, porosity {porosity:.3%}, "
+                  f"{defects:.0f} defects placed, hottest interlayer {hottest - 273.15:.0f} °C"]
+    if "events" in run.tables():
+        raised = run.sql("select source, count(*), min(time) from events where kind = 'alarm' and "
+                         "fields like '%\"active\": true%' and fields like '%unacknowledged%' "
+                         "group by source order by 3").fetchall()
+        if raised:
+            lines += ["", "## Alarms", "", "| alarm | raised | first at |", "|-|-|-|"]
+            lines += [f"| {name} | {count} | {_span(first)} |" for name, count, first in raised]
+    lines += ["", "## Files", "", "`run.json`, `journal.jsonl`, `snapshots/`; Parquet tables: "
+              + ", ".join(f"`{name}/`" for name in run.tables())]
+    return "\n".join(lines) + "\n"
+
+
+def _span(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60:02d} min {rest % 60:02d} s" if hours else \
+        f"{rest // 60} min {rest % 60:02d} s"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay found."""
+
+    same: bool
+    recorded: str
+    """Trace hash in the record; of the last snapshot's state if the run was cut off."""
+    replayed: str
+    scan: int
+
+
+def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Replay:
+    """Run a recorded run again from its seed and journal, and compare trace hashes.
+
+    A run that was cut off is compared at its newest snapshot. Writes nothing.
+    """
+    run = open_run(folder)
+    history = read_journal(folder)
+    branch = history.newest_branch
+    summary = run.meta.get("summary")
+    if summary:
+        scan, recorded = int(summary["scan"]), str(summary["trace_hash"])
+    else:
+        snapshot = SnapshotStore(folder).newest(history.lineage(branch))
+        if snapshot is None:
+            raise RecordError(f"{folder}: neither a summary nor a snapshot to compare with")
+        scan, recorded = snapshot.scan, str(snapshot.state["trace"]["digest"])
+    emulator = build(_located(Settings.of(run.meta["settings"]), folder)).emulator
+    emulator.pacer.set_factor(float("inf"))
+    acts: dict[int, list[Act]] = defaultdict(list)
+    for entry in history.entries_for_branch(branch):
+        if entry.scan <= scan and entry.act.kind != "speed":
+            acts[entry.scan].append(entry.act)
+    emulator.script(acts)
+    shown = [0.0]
+
+    def done(e: Emulator) -> bool:
+        if progress is not None and e.time - shown[0] > 60:
+            shown[0] = e.time
+            progress(e.scan_number / scan if scan else 1.0)
+        return e.scan_number >= scan
+
+    emulator.run_to(scan, done)
+    return Replay(emulator.trace.hexdigest == recorded, recorded, emulator.trace.hexdigest, scan)
+
+

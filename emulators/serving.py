@@ -1,0 +1,120 @@
+"""Wires for running emulators: OPC UA, the instructor's endpoint and Modbus, in a loop thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from plc_interfaces.host import Act, ActKind, Host
+from plc_interfaces.modbus_server import ModbusServer
+from plc_interfaces.opcua.base import Security
+from plc_interfaces.opcua.security import Users, is_loopback
+from plc_interfaces.opcua.server import OpcUaServer
+
+if TYPE_CHECKING:
+    from plc_interfaces.opcua.instructor import InstructorServer
+
+__all__ = ["Ports", "Serving", "security_folder"]
+
+_T = TypeVar("_T")
+
+
+def security_folder() -> Path:
+    """Where certificates and users live: $AMTWIN_HOME, or amtwin in the user's configuration."""
+    home = os.environ.get("AMTWIN_HOME")
+    if home:
+        return Path(home)
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "amtwin"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where to listen; port 0 takes a free one, None leaves that wire out."""
+
+    host: str = "127.0.0.1"
+    opcua: int | None = 4840
+    modbus: int | None = 5020
+    instructor: int | None = None
+    insecure: bool = False
+    trust_all: bool | None = None
+    """Take any valid client certificate; by default on loopback only."""
+    modbus_write: tuple[str, ...] = ()
+    watchdog_ms: float | None = None
+
+
+class Serving:
+    """Servers for machines that run in this process; `start` returns when all listen."""
+
+    def __init__(self, hosts: Sequence[Host], ports: Ports, folder: Path | None = None) -> None:
+        self.hosts, self.ports = list(hosts), ports
+        self.folder = folder or security_folder()
+        self.passwords: dict[str, str] = {}
+        """Passwords made at the first start; shown once."""
+        self.opcua: OpcUaServer | None = None
+        self.instructor: InstructorServer | None = None
+        self.modbus: ModbusServer | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="wires", daemon=True)
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def start(self) -> None:
+        """Listen on all ports; `OSError` or `SecurityError` if that cannot be."""
+        self._thread.start()
+        try:
+            self._run(self._start())
+        except BaseException:
+            self.stop()
+            raise
+
+    async def _start(self) -> None:
+        ports = self.ports
+        if ports.modbus is not None:
+            self.modbus = ModbusServer(
+                [(number, host) for number, host in enumerate(self.hosts, 1)],
+                ports.host, ports.modbus, allow=ports.modbus_write,
+                writable=is_loopback(ports.host) or bool(ports.modbus_write),
+                watchdog_ms=ports.watchdog_ms, on_watchdog=_trip)
+            await self.modbus.start()
+        if ports.opcua is None and ports.instructor is None:
+            return
+        self.passwords = Users.create(self.folder / "users.toml")
+        trust = is_loopback(ports.host) if ports.trust_all is None else ports.trust_all
+        security = Security(self.folder, ports.insecure, trust)
+        if ports.opcua is not None:
+            self.opcua = OpcUaServer(self.hosts, security, ports.host, ports.opcua)
+            await self.opcua.start()
+        if ports.instructor is not None:
+            from plc_interfaces.opcua.instructor import InstructorServer
+
+            self.instructor = InstructorServer(self.hosts, security, "127.0.0.1", ports.instructor)
+            await self.instructor.start()
+
+    def stop(self) -> None:
+        """Close all ports."""
+        if self._thread.is_alive():
+            self._run(self._stop())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        for server in (self.modbus, self.opcua, self.instructor):
+            if server is not None:
+                await server.stop()
+        tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _trip(host: Host) -> None:
+    """The external controller fell silent: open the machine's hard-wired chain."""
+    host.submit(Act(ActKind.FAULT, "Safety.WatchdogExpired", True, "watchdog", "modbus"))

@@ -1,0 +1,1 @@
+"""People's work on machines: the command line, training, commissioning, studies."""

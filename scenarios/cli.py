@@ -1,0 +1,233 @@
+"""The `amtwin` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Emulate metal additive manufacturing machines with real OPC UA and Modbus TCP ports.",
+)
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+
+class Format(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def _refuse(error: object, code: int = BAD_INPUT) -> NoReturn:
+    typer.echo(f"amtwin: {error}", err=True)
+    raise typer.Exit(code)
+
+
+def _number(text: str, name: str, words: dict[str, float]) -> float:
+    if text in words:
+        return words[text]
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e12:
+        _refuse(f"{name} must be {', '.join(words)} or a number of 0 or more, not {text!r}")
+    return value
+
+
+@app.command()
+def machines() -> None:
+    """List the machines that can be emulated."""
+    from emulators.catalog import MACHINES
+
+    for name, entry in MACHINES.items():
+        typer.echo(f"{name:<16} {entry.title}")
+
+
+@app.command()
+def recipes(name: Annotated[str, typer.Argument(help="a recipe's name or file")] = "") -> None:
+    """List the ready-made recipes, or every field of one with unit, range and source."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from emulators.recipes import RecipeError, load_recipe, recipe_names
+
+    if not name:
+        for each in recipe_names():
+            typer.echo(each)
+        return
+    try:
+        rows = load_recipe(name).describe()
+    except RecipeError as error:
+        _refuse(error)
+    table = Table("field", "value", "unit", "range", "source", "meaning")
+    for row in rows:
+        table.add_row(row.field, row.value, row.unit, row.range, row.source, row.doc)
+    Console().print(table)
+
+
+@app.command()
+def signals(
+    machine: str,
+    form: Annotated[Format, typer.Option("--format", help="how to print the list")] = Format.TABLE,
+    allocate: Annotated[
+        bool, typer.Option(help="append rows for new signals to the register table")
+    ] = False,
+    external: Annotated[
+        bool, typer.Option(help="roles as under external control (the client is the PLC)")
+    ] = False,
+) -> None:
+    """List every signal: path, kind, type, unit, range, node id, registers."""
+    from emulators.catalog import SettingsError, signal_trees
+    from emulators.emulator import Simulation
+    from plc_interfaces.allocation import allocate as append
+    from plc_interfaces.mapping import render, signal_list
+    from plc_interfaces.registers import RegisterMap, load_table
+    from twin.signals import Component, SignalTable
+
+    try:
+        plant, controller = signal_trees(machine)
+    except SettingsError as error:
+        _refuse(error)
+    emulation = Component()
+    emulation.add("Simulation", Simulation())
+    table = SignalTable(plant, controller, emulation)
+    if allocate:
+        try:
+            present = load_table(machine)
+        except FileNotFoundError:
+            present = RegisterMap([])
+        grown, rows = append(table, present)
+        path = grown.save(machine)
+        typer.echo(f"{len(rows)} rows appended to {path}", err=True)
+    listed = signal_list(f"{machine.upper()}-01", table, load_table(machine), external)
+    typer.echo(render(listed, form.value), nl=False)
+
+
+@app.command()
+def run(
+    machine: Annotated[str, typer.Argument(help="machine type; see `amtwin machines`")],
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="part file (STL, 3MF, CLI) or example:NAME; may be given several times"),
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="unit of an STL file: mm, in, …")] = None,
+    recipe: Annotated[str | None, typer.Option(help="recipe file or name")] = None,
+    alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
+    lasers: Annotated[int, typer.Option(help="number of lasers, 1 to 12")] = 1,
+    blade: Annotated[str, typer.Option(help="recoater blade: hard or soft")] = "hard",
+    supports: Annotated[bool, typer.Option(help="supports under overhangs")] = True,
+    speed: Annotated[
+        str, typer.Option(help="1 = real time, N = N times, 0 = frozen, max = as fast as possible")
+    ] = "1",
+    fidelity: Annotated[str, typer.Option(help="vector")] = "vector",
+    melt_pool: Annotated[str, typer.Option(help="laws")] = "laws",
+    seed: Annotated[int, typer.Option(help="seed of every random stream")] = 0,
+    control: Annotated[
+        str, typer.Option(help="internal: soft PLC; external: yours, over the ports")
+    ] = "internal",
+    scan_ms: Annotated[float, typer.Option(help="scan period, ms")] = 50.0,
+    watchdog_ms: Annotated[
+        float | None, typer.Option(help="external control: longest silence of the PLC, ms")
+    ] = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    opcua_port: Annotated[int, typer.Option(help="OPC UA port; 0 takes a free one")] = 4840,
+    modbus_port: Annotated[int, typer.Option(help="Modbus TCP port; 0 takes a free one")] = 5020,
+    instructor_port: Annotated[
+        int | None, typer.Option(help="port of the instructor's OPC UA endpoint (faults), loopback")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option(help="offer OPC UA security policy None, too (loopback only)")
+    ] = False,
+    modbus_write: Annotated[
+        list[str] | None,
+        typer.Option(help="beyond loopback: addresses or networks that may write over Modbus"),
+    ] = None,
+    offline: Annotated[bool, typer.Option(help="open no ports")] = False,
+    wait: Annotated[bool, typer.Option(help="do not start the job; a client will")] = False,
+    until: Annotated[
+        str, typer.Option(help="complete, forever, or simulated seconds")
+    ] = "complete",
+    record: Annotated[
+        Path | None, typer.Option(help="run folder (default: a new one in runs/)")
+    ] = None,
+    no_record: Annotated[bool, typer.Option(help="write nothing to disk")] = False,
+    vectors: Annotated[bool, typer.Option(help="record every scan vector's melt pool")] = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="go on with this run folder at its last finished layer")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON object per line, nothing else")
+    ] = False,
+    timing_report: Annotated[bool, typer.Option(help="print the start-up times")] = False,
+) -> None:
+    """Emulate a machine and let it build a part."""
+    from scenarios.running import RunOptions, run_machine
+
+    factor = _number(speed, "speed", {"max": float("inf")})
+    end = _number(until, "until", {"complete": -1.0, "forever": float("inf")})
+    options = RunOptions(
+        settings={
+            "machine": machine, "parts": tuple(part or ("example:bracket",)), "unit": unit,
+            "recipe": recipe, "alloy": alloy, "lasers": lasers, "blade": blade,
+            "supports": supports, "seed": seed, "scan_ms": scan_ms, "fidelity": fidelity,
+            "melt_pool": melt_pool, "control": control, "vectors": vectors,
+        },
+        speed=factor, until=end, host=host, opcua_port=opcua_port, modbus_port=modbus_port,
+        instructor_port=instructor_port, insecure=insecure,
+        modbus_write=tuple(modbus_write or ()), watchdog_ms=watchdog_ms, offline=offline,
+        wait=wait, record=record, no_record=no_record, resume=resume, as_json=as_json,
+        timing_report=timing_report,
+    )
+    raise typer.Exit(run_machine(options))
+
+
+@app.command()
+def replay(
+    run_folder: Annotated[Path, typer.Argument(help="run folder")],
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Run a recorded run again from seed and journal, and compare trace hashes."""
+    from rich.progress import Progress
+
+    from emulators.catalog import SettingsError
+    from emulators.journal import JournalError
+    from emulators.record import RecordError
+    from emulators.recipes import RecipeError
+    from emulators.runs import replay as again
+    from twin.parts import PartError
+
+    try:
+        with Progress(transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
+            task = bar.add_task("replay", total=1.0)
+            found = again(run_folder, lambda share: bar.update(task, completed=share))
+    except (RecordError, JournalError, SettingsError, RecipeError, PartError) as error:
+        _refuse(error)
+    result: dict[str, Any] = {"event": "replay", "same": found.same, "recorded": found.recorded,
+                              "replayed": found.replayed, "scan": found.scan}
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        verdict = "the same run" if found.same else "NOT the same run"
+        typer.echo(f"{verdict}: recorded {found.recorded[:16]}…, replayed {found.replayed[:16]}… "
+                   f"up to scan {found.scan}")
+    raise typer.Exit(DONE if found.same else FAILED)
+
+
+def main() -> None:
+    """Entry point of the `amtwin` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
