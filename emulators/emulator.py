@@ -113,7 +113,7 @@ class Emulator:
         self._from_image = [
             (self.table.index[path], i) for path, i in self._measured.items()
         ]
-        self._own = [
+        self._own: list[list[Any]] = [
             [self.table.index[s.path], self.table.owners[s.path], s.attribute, s, None, None]
             for s in self.table.values()
             if s.path not in self._measured and s.kind not in (Kind.ALARM, Kind.COMMAND)
@@ -169,6 +169,8 @@ class Emulator:
         return future
 
     def _checked(self, act: Act) -> Act:
+        if act.kind is ActKind.LOGIN:
+            return act
         if act.kind is ActKind.SPEED:
             if not isinstance(act.value, (int, float)) or not act.value >= 0:
                 raise Refused(f"speed takes 0 or more, not {act.value!r}", "range")
@@ -363,6 +365,8 @@ class Emulator:
         return bool(scripted or queued)
 
     def _do(self, act: Act) -> Any:
+        if act.kind is ActKind.LOGIN:
+            return ""
         if act.kind is ActKind.SPEED:
             self.pacer.set_factor(float(act.value))
             return ""
@@ -407,6 +411,8 @@ class Emulator:
                 if act.kind is ActKind.CONFIRM:
                     return ""
                 raise Refused(f"{act.path} is acknowledged already")
+        elif act.kind is ActKind.COMMENT:
+            alarm.comment = str(act.value or "")
         elif act.kind is ActKind.SHELVE:
             try:
                 alarm.shelve(self.time, float(act.value))

@@ -139,7 +139,9 @@ class Recorder:
         self._signals = [s for s in table.values() if s.kind not in _UNRECORDED]
         indices = [table.index[s.path] for s in self._signals]
         # Of a single index itemgetter would give the bare value, not a tuple.
-        self._pick = itemgetter(*indices) if len(indices) > 1 else _picker(indices)
+        self._pick: Callable[[Sequence[Any]], Any] = (
+            itemgetter(*indices) if len(indices) > 1 else _picker(indices)
+        )
         self._paths = list(table)
         self._schema = pa.schema(
             [

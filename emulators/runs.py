@@ -15,10 +15,10 @@ from emulators.catalog import Built, Settings, build
 from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
 from emulators.journal import Journal, read_journal
-from emulators.record import Run, RecordError, open_run
+from emulators.record import RecordError, Run, open_run
 from emulators.recorder import Recorder
 from emulators.snapshots import SnapshotStore
-from plc_interfaces.host import Act
+from plc_interfaces.host import Act, ActKind
 
 __all__ = ["Replay", "begin", "finish", "finished", "new_folder", "replay", "resume", "summarise"]
 
@@ -138,7 +138,7 @@ def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[
         "state": state,
         "reason": controller.machine.reason if controller is not None else "",
         "layers": controller.job.layer if controller is not None else
-        int(getattr(emulator.plant, "scanner").layer_done),
+        int(emulator.plant.scanner.layer_done),
         "simulated_s": emulator.time,
         "wall_s": wall_s,
         "speed_factor": simulated / wall_s if wall_s > 0 else 0.0,
@@ -243,7 +243,7 @@ def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Rep
     emulator.pacer.set_factor(float("inf"))
     acts: dict[int, list[Act]] = defaultdict(list)
     for entry in history.entries_for_branch(branch):
-        if entry.scan <= scan and entry.act.kind != "speed":
+        if entry.scan <= scan and entry.act.kind not in (ActKind.SPEED, ActKind.LOGIN):
             acts[entry.scan].append(entry.act)
     emulator.script(acts)
     shown = [0.0]

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asyncua import ua
+
+from plc_interfaces.home import home
 from plc_interfaces.host import Act, ActKind, Host
 from plc_interfaces.modbus_server import ModbusServer
 from plc_interfaces.opcua.base import Security
 from plc_interfaces.opcua.security import Users, is_loopback
 from plc_interfaces.opcua.server import OpcUaServer
+from twin.signals import Refused
 
 if TYPE_CHECKING:
     from plc_interfaces.opcua.instructor import InstructorServer
 
-__all__ = ["Ports", "Serving", "security_folder"]
+__all__ = ["Ports", "Serving"]
 
 _T = TypeVar("_T")
-
-
-def security_folder() -> Path:
-    """Where certificates and users live: $AMTWIN_HOME, or amtwin in the user's configuration."""
-    home = os.environ.get("AMTWIN_HOME")
-    if home:
-        return Path(home)
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "amtwin"
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Serving:
 
     def __init__(self, hosts: Sequence[Host], ports: Ports, folder: Path | None = None) -> None:
         self.hosts, self.ports = list(hosts), ports
-        self.folder = folder or security_folder()
+        self.folder = folder or home()
         self.passwords: dict[str, str] = {}
         """Passwords made at the first start; shown once."""
         self.opcua: OpcUaServer | None = None
@@ -89,13 +84,23 @@ class Serving:
         trust = is_loopback(ports.host) if ports.trust_all is None else ports.trust_all
         security = Security(self.folder, ports.insecure, trust)
         if ports.opcua is not None:
-            self.opcua = OpcUaServer(self.hosts, security, ports.host, ports.opcua)
+            self.opcua = OpcUaServer(self.hosts, security, ports.host, ports.opcua,
+                                     on_login=self._audit)
             await self.opcua.start()
         if ports.instructor is not None:
             from plc_interfaces.opcua.instructor import InstructorServer
 
             self.instructor = InstructorServer(self.hosts, security, "127.0.0.1", ports.instructor)
             await self.instructor.start()
+
+    def _audit(self, user: str | None, peer: str, status: ua.StatusCode) -> None:
+        """Failed logins are part of every machine's journal."""
+        if status.is_good():
+            return
+        for host in self.hosts:
+            with suppress(Refused):
+                host.submit(Act(ActKind.LOGIN, "", {"peer": peer, "reason": status.name},
+                                user or "", "opcua"))
 
     def stop(self) -> None:
         """Close all ports."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from plc_interfaces.home import home
 from plc_interfaces.host import Host, Role
 from plc_interfaces.local import LocalDevice
 from plc_interfaces.registers import RegisterMap, load_table
@@ -29,7 +30,7 @@ async def connect(
 
     ``modbus://host:port/unit?map=FILE_OR_MACHINE`` (further: word_order, gap, heartbeat, timeout,
     see `ModbusDevice.connect`; `table` takes the map's place), ``opc.tcp://…`` (user, password
-    and options go to `OpcUaDevice.connect`), or a `Host` (user, role).
+    and options go to `OpcUaDevice.connect`; ``security=None`` asks for policy None), or a `Host` (user, role).
 
     Raises ``ValueError`` for a URL that says too little or too much, ``ConnectionError`` if nobody
     answers.
@@ -41,6 +42,8 @@ async def connect(
         # Its library takes a second to import, which only those who use it shall wait for.
         from plc_interfaces.opcua.device import OpcUaDevice
 
+        # Without a word on security the connection is signed and encrypted.
+        options.setdefault("security", home() / "client")
         opcua: Device = await OpcUaDevice.connect(
             target, user=user or "", password=password or "", **options
         )

@@ -55,6 +55,7 @@ class ActKind(StrEnum):
     CALL = "call"
     ACKNOWLEDGE = "acknowledge"
     CONFIRM = "confirm"
+    COMMENT = "comment"
     SHELVE = "shelve"
     UNSHELVE = "unshelve"
     FORCE = "force"
@@ -63,6 +64,8 @@ class ActKind(StrEnum):
     """A process fault: path of a fault signal, value in its engineering unit."""
     SENSOR_FAULT = "sensor fault"
     """Path of a measured signal, value {"kind": …, "magnitude": …} or None to end it."""
+    LOGIN = "login"
+    """Somebody was turned away; kept for the audit, alters nothing. Value: peer and reason."""
     SPEED = "speed"
     """The pace of simulated against wall time changed; it alters nothing in the run."""
 
@@ -147,11 +150,25 @@ class Identity:
 class Host(Protocol):
     """A machine as the wires see it. All methods may be called from any thread."""
 
-    identity: Identity
-    table: SignalTable
-    alarms: Mapping[str, AlarmDefinition]
-    """Definitions by path."""
-    external_control: bool
+    @property
+    def identity(self) -> Identity:
+        """Its nameplate."""
+        ...
+
+    @property
+    def table(self) -> SignalTable:
+        """Its signals."""
+        ...
+
+    @property
+    def alarms(self) -> Mapping[str, AlarmDefinition]:
+        """Alarm definitions by path."""
+        ...
+
+    @property
+    def external_control(self) -> bool:
+        """Whether the client is the PLC."""
+        ...
 
     def frame(self) -> Frame:
         """The newest frame."""

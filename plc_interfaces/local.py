@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from plc_interfaces.host import Act, ActKind, Host, Role, Update, role_to_write
-from plc_interfaces.registers import table_of
+from plc_interfaces.tables import table_of
 from twin.image import Frame, Quality, Sample, Subscription
 from twin.signals import Kind, Refused, SignalTable, Value
 

@@ -24,8 +24,8 @@ from plc_interfaces.registers import (
     Row,
     Table,
     argument_words,
-    table_of,
 )
+from plc_interfaces.tables import table_of
 from twin.image import Quality, Sample, Subscription
 from twin.signals import Kind, Refused, SignalTable, Value
 
@@ -115,7 +115,7 @@ class ModbusDevice:
 
     @property
     def table(self) -> SignalTable:
-        """The signals of the map; of repeated components those that are there."""
+        """The signals of the map, of the components that are there."""
         return self._table
 
     async def read(self, path: str) -> Sample:
@@ -197,20 +197,24 @@ class ModbusDevice:
         return _Item(path, row, place, component.read if component else None)
 
     async def _present(self) -> SignalTable:
-        """The signals that the machine has, by the quality words of repeated components."""
-        rows = list(self._map.instances())
-        words: dict[str, int] = {}
-        for row, number in rows:
-            owner = row.path.rpartition(".")[0]
-            quality = self._map.component(owner) if number else None
-            if quality is not None and quality.read is not None and owner not in words:
-                place = quality.read
-                words[owner] = (await self._read(place.table, place.address, 1, owner))[0]
-        return table_of(
-            row.signal()
-            for row, _ in rows
-            if words.get(row.path.rpartition(".")[0], Quality16.PRESENT) & Quality16.PRESENT
-        )
+        """The signals of the components that the machine has, by their quality words."""
+        rows = [row for row, _ in self._map.instances()]
+        owners = {row.path.rpartition(".")[0] for row in rows}
+        words = {o: c.read for o in owners if (c := self._map.component(o)) and c.read}
+        got = await self._read_all((place.table, place.address, 1) for place in words.values())
+        absent = {
+            owner
+            for owner, place in words.items()
+            if not got[place.table, place.address] & Quality16.PRESENT
+        }
+        return table_of(row.signal() for row in rows if row.path.rpartition(".")[0] not in absent)
+
+    async def _read_all(self, wanted: Iterable[Block]) -> dict[tuple[Table, int], int]:
+        got: dict[tuple[Table, int], int] = {}
+        for table, address, count in group(wanted, self._gap):
+            values = await self._read(table, address, count, f"{table} {address}")
+            got.update({(table, address + k): v for k, v in enumerate(values)})
+        return got
 
     async def _poll(self, items: Sequence[_Item]) -> dict[str, Sample]:
         wanted: set[Block] = set()
@@ -221,10 +225,7 @@ class ModbusDevice:
         links = [self._map.link(name) for name in ("Seconds", "Milliseconds")]
         stamped = [(r.read.table, r.read.address, r.words) for r in links if r and r.read]
         wanted |= set(stamped)
-        got: dict[tuple[Table, int], int] = {}
-        for table, address, count in group(wanted, self._gap):
-            values = await self._read(table, address, count, f"{table} {address}")
-            got.update({(table, address + k): v for k, v in enumerate(values)})
+        got = await self._read_all(wanted)
 
         def words(table: Table, address: int, count: int) -> list[int]:
             return [got[table, address + k] for k in range(count)]

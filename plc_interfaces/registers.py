@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from plc_interfaces.codecs import words_of
-from twin.signals import Component, Kind, Signal, SignalTable
+from twin.signals import Kind, Signal
 from twin.units import unit
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "argument_words",
     "has_registers",
     "load_table",
-    "table_of",
     "template",
     "to_cells",
 ]
@@ -329,27 +328,6 @@ def load_table(machine: str, folder: Path = FOLDER) -> RegisterMap:
     if not path.exists():
         return RegisterMap((), f"{machine}.csv")
     return RegisterMap.parse(path.read_text(encoding="utf-8"), path.name)
-
-
-def table_of(signals: Iterable[Signal]) -> SignalTable:
-    """A signal table of loose signals, in an order that keeps components together."""
-    root: dict[str, Any] = {}
-    for signal in signals:
-        *names, last = signal.path.split(".")
-        node = root
-        for name in names:
-            node = node.setdefault(name, {})
-        node[last] = signal
-
-    def build(node: dict[str, Any]) -> Component:
-        own = {n: replace(s, attribute=n) for n, s in node.items() if isinstance(s, Signal)}
-        component: Component = type("Component", (Component,), own)()
-        for name, child in node.items():
-            if not isinstance(child, Signal):
-                component.add(name, build(child))
-        return component
-
-    return SignalTable(build(root))
 
 
 def to_cells(row: Row) -> dict[str, Any]:

@@ -202,8 +202,8 @@ def replay(
 
     from emulators.catalog import SettingsError
     from emulators.journal import JournalError
-    from emulators.record import RecordError
     from emulators.recipes import RecipeError
+    from emulators.record import RecordError
     from emulators.runs import replay as again
     from twin.parts import PartError
 

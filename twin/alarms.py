@@ -42,7 +42,9 @@ class AlarmDefinition:
 
     An alarm with a `source` and one of `high` or `low` compares that signal's reading with the
     limit, a number in the signal's engineering unit or the path of a setpoint or parameter that
-    holds it; an alarm without limit follows a condition of the controller's program.
+    holds it; an alarm without limit follows a condition of the controller's program. ``{name}``
+    in the source stands for the name of the component that declares the alarm, so that one
+    declaration serves several lasers or hoppers.
     """
 
     message: str

@@ -1,4 +1,4 @@
-"""The process image: what sensors read at a scan, as it crosses from plant to controller to wire."""
+"""The process image: what sensors read at a scan, on its way from plant to controller and wire."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -169,7 +170,9 @@ class Readings:
                 component.sense(time)
         truth = np.array([getattr(c, a) for c, a in self._analog_sources])
         draws = gauss(self._keys, scan)
-        reading = (truth - self._offset) / self._factor + self._noise * draws
+        reading = (truth - self._offset) / self._factor
+        # At the end of its range, such as in the dark, a sensor shows just that.
+        reading += self._noise * draws * (reading > self._low)
         for path, fault in self.faults.items():
             j = self._position.get(path)
             if j is not None:
@@ -231,4 +234,9 @@ class Readings:
                 low, high = min(bounds), max(bounds)
                 if fault.kind is SensorFaultKind.SCALE:
                     reach *= max(1.0, abs(fault.magnitude))
-        return low - reach * scale, high + reach * scale
+        low, high = low - reach * scale, high + reach * scale
+        if signal.type is float:
+            floor = -inf if signal.low is None else signal.low
+            ceiling = inf if signal.high is None else signal.high
+            low, high = min(max(low, floor), ceiling), min(max(high, floor), ceiling)
+        return low, high

@@ -116,6 +116,11 @@ class Plant(Component):
         return True
 
     @property
+    def energised(self) -> bool:
+        """Whether the hard-wired chain lets beams and drives work."""
+        return True
+
+    @property
     def quiet(self) -> bool:
         """Whether no process is under way, so that a snapshot holds all there is."""
         return True

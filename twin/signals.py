@@ -8,6 +8,7 @@ unit that the wire shows.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -58,7 +59,7 @@ class Kind(StrEnum):
     DIAGNOSTIC = "diagnostic"
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - it is an answer, not a defect
     """A write or a call that was not accepted; the message says why and what would be."""
 
     def __init__(self, reason: str, code: str = "refused") -> None:
@@ -86,9 +87,11 @@ class Signal:
     """Names of the values 0, 1, … of an integer."""
     length: int = 32
     """Longest text, bytes of UTF-8."""
+    edge: bool = False
+    """A bool that acts when it rises; a controller gives it for one scan."""
     companion: str = ""
     """Where the companion specification wants the value: a browse path below the machine."""
-    arguments: Mapping[str, type] = field(default_factory=dict)
+    arguments: Mapping[str, builtins.type] = field(default_factory=dict)
     alarm: AlarmDefinition | None = None
     attribute: str = ""
     path: str = ""
@@ -127,15 +130,15 @@ class Signal:
         high = math.inf if self.high is None else self.high
         if not math.isfinite(value) or not low <= value <= high:
             raise Refused(
-                f"{name} takes {low:g} to {high:g} {self.unit.symbol}".rstrip() + f", not {value!r}",
+                f"{name} takes {low:g} to {high:g} {self.unit.symbol}".rstrip()
+                + f", not {value!r}",
                 "range",
             )
         return self.type(value)  # type: ignore[no-any-return]
 
 
 def _declare(kind: Kind, what: str | type, **more: Any) -> Any:
-    is_unit = isinstance(what, str)
-    value_type = float if is_unit else what
+    value_type: type = float if isinstance(what, str) else what
     start = more.pop("start", None)
     if start is None:
         start = value_type() if value_type is not tuple else ()
@@ -147,7 +150,7 @@ def _declare(kind: Kind, what: str | type, **more: Any) -> Any:
         more.setdefault("high", len(choices) - 1)
     return Signal(
         kind=kind,
-        type=value_type,  # type: ignore[arg-type]
+        type=value_type,
         unit=unit(what if isinstance(what, str) else ""),
         low=more.pop("low", None),
         high=more.pop("high", None),
@@ -242,6 +245,8 @@ class Component:
         for name, value in list(vars(cls).items()):
             signal = value if isinstance(value, Signal) else getattr(value, "__signal__", None)
             if isinstance(signal, Signal):
+                if hasattr(Component, name):
+                    raise TypeError(f"{cls.__name__}: a signal cannot be called {name}")
                 merged[name] = replace(signal, attribute=name)
         cls.signals = merged
 
@@ -260,7 +265,7 @@ class Component:
         return child
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Component]]:
-        """This component and all below it, each with its path."""
+        """The component and all below it, each with its path."""
         yield prefix, self
         for name, child in self.children.items():
             yield from child.walk(f"{prefix}.{name}" if prefix else name)
@@ -334,8 +339,16 @@ class SignalTable(Mapping[str, Signal]):
                     path = f"{prefix}.{public_name(name)}" if prefix else public_name(name)
                     if path in self._signals:
                         raise ValueError(f"two signals are called {path}")
-                    companion = signal.companion.format(name=prefix.rpartition(".")[2])
-                    self._signals[path] = replace(signal, path=path, companion=companion)
+                    own = prefix.rpartition(".")[2]
+                    definition = signal.alarm and replace(
+                        signal.alarm, source=signal.alarm.source.format(name=own)
+                    )
+                    self._signals[path] = replace(
+                        signal,
+                        path=path,
+                        companion=signal.companion.format(name=own),
+                        alarm=definition,
+                    )
                     self.owners[path] = component
         self.index = {path: i for i, path in enumerate(self._signals)}
 

@@ -55,20 +55,32 @@ class Rack:
             (nodes[id(table.owners[s.path])], s.attribute, s.path, table.owners[s.path])
             for s in table.of_kind(Kind.ACTUATOR)
         ]
+        self._pulses = [i for i, (_, _, path, _) in enumerate(self._outputs) if table[path].edge]
         self._last: list[Any] = []
         self.reset()
 
     def reset(self) -> None:
-        """Take the outputs as the plant has them, as after a loss of power."""
-        for node, attribute, _, owner in self._outputs:
-            setattr(node, attribute, getattr(owner, attribute))
-        self._last = [getattr(node, attribute) for node, attribute, _, _ in self._outputs]
+        """Take the outputs as the plant has them."""
+        self._last = [None] * len(self._outputs)
+        self._read_back()
+
+    def _read_back(self) -> None:
+        # The plant may have dropped an output by itself, as a safety chain does.
+        for i, (node, attribute, _, owner) in enumerate(self._outputs):
+            present = getattr(owner, attribute)
+            if present != self._last[i]:
+                self._last[i] = present
+                setattr(node, attribute, present)
 
     def read(self) -> None:
-        """Copy the latched readings to the input terminals, SI."""
+        """Copy the latched readings to the input terminals, SI; end pulses that were given."""
         values = self._readings.values
         for node, attribute, i, signal in self._inputs:
             node.__dict__[attribute] = signal.to_si(values[i])
+        self._read_back()
+        for i in self._pulses:
+            if self._last[i]:
+                setattr(self._outputs[i][0], self._outputs[i][1], False)
 
     def write(self) -> bool:
         """Drive what changed on the output terminals; True if anything did."""
@@ -81,16 +93,6 @@ class Rack:
                 changed = True
         return changed
 
-    def store(self) -> list[Any]:
-        """Outputs as plain data for a snapshot."""
-        return list(self._last)
-
-    def restore(self, stored: list[Any]) -> None:
-        """Take back what `store` gave."""
-        self._last = list(stored)
-        for (node, attribute, _, _), value in zip(self._outputs, stored, strict=True):
-            setattr(node, attribute, value)
-
 
 def _attribute(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
@@ -100,7 +102,7 @@ class AlarmBank(Component):
     """Base of the component that declares a controller's alarms; counts and first-out."""
 
     unacknowledged = status(int, low=0, high=1000, doc="alarms waiting for acknowledgement")
-    active = status(int, low=0, high=1000, doc="alarms active")
+    active = status(int, low=0, high=1000, doc="alarms active, shelved ones too")
     first_out = status(str, length=32, doc="alarm that came first since none was active")
 
 
@@ -247,7 +249,6 @@ class Controller(Component):
             "conditions": dict(self.conditions),
             "components": {path: c.keep() for path, c in self.walk()},
             "alarms": {path: alarm.store() for path, alarm in self.alarms.items()},
-            "outputs": self.rack.store(),
         }
 
     def reload(self, snapshot: dict[str, Any]) -> None:
@@ -261,4 +262,4 @@ class Controller(Component):
             component.restore(snapshot["components"][path])
         for path, alarm in self.alarms.items():
             alarm.restore(snapshot["alarms"][path])
-        self.rack.restore(snapshot["outputs"])
+        self.rack.reset()

@@ -71,9 +71,13 @@ class JobControl(Component):
         doc="all job orders, a JSON list of objects with id, program, state, substate",
     )
 
-    def __init__(self, programs: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self, programs: Callable[[], Iterable[str]], hindrance: Callable[[str], str]
+    ) -> None:
+        """`programs` names the build files; `hindrance` why a wish cannot be met now, or ""."""
         super().__init__()
         self._programs = programs
+        self._hindrance = hindrance
         self._orders: dict[str, JobOrder] = {}
         self.wishes: list[str] = []
         """What was asked of the running job since the program last looked: pause, resume, …"""
@@ -85,6 +89,12 @@ class JobControl(Component):
         if states and order.state not in states:
             raise Refused(f"job order {job_order_id!r} is {JobState(order.state).name.lower()}")
         return order
+
+    def _wish(self, wish: str) -> None:
+        reason = self._hindrance(wish)
+        if reason:
+            raise Refused(f"no {wish}: {reason}")
+        self.wishes.append(wish)
 
     def _publish(self) -> None:
         self.orders = json.dumps([asdict(o) for o in self._orders.values()])
@@ -162,21 +172,21 @@ class JobControl(Component):
     def pause(self, job_order_id: str) -> str:
         """Hold the running job between two vectors."""
         self._find(job_order_id, JobState.RUNNING)
-        self.wishes.append("pause")
+        self._wish("pause")
         return job_order_id
 
     @command(job_order_id=str)
     def resume(self, job_order_id: str) -> str:
         """Go on with the interrupted job, if no interlock forbids it."""
         self._find(job_order_id, JobState.INTERRUPTED)
-        self.wishes.append("resume")
+        self._wish("resume")
         return job_order_id
 
     @command(job_order_id=str)
     def stop(self, job_order_id: str) -> str:
-        """End the job after the present layer, with cool-down and unloading."""
+        """End the job after the layer in work (if none is, at once), then cool down and unload."""
         self._find(job_order_id, JobState.RUNNING, JobState.INTERRUPTED)
-        self.wishes.append("stop")
+        self._wish("stop")
         return job_order_id
 
     @command(job_order_id=str)
@@ -187,7 +197,7 @@ class JobControl(Component):
             order.state, order.substate = JobState.ABORTED, 0
             self._publish()
         else:
-            self.wishes.append("abort")
+            self._wish("abort")
         return job_order_id
 
     @command(job_order_id=str)

@@ -8,10 +8,21 @@ from typing import Any
 
 from emulators.controllers.base import Controller, Watch
 from emulators.controllers.jobs import JobControl
-from emulators.controllers.pbf_lb_signals import PHASES, Alarms, Feedstock, MachineStatus, Process
+from emulators.controllers.pbf_lb_signals import (
+    INERT_GAS_ALARMS,
+    PHASES,
+    VACUUM_ALARMS,
+    Alarms,
+    Feedstock,
+    LaserAlarms,
+    MachineStatus,
+    Process,
+)
 from emulators.controllers.states import JobState, MachineState, views
 from emulators.recipes import Recipe
+from twin.alarms import Alarm
 from twin.equipment.laser import BuildJob
+from twin.equipment.services import SafetyChain
 from twin.image import Readings
 from twin.machines.pbf_lb import PbfLb
 from twin.signals import Refused, command
@@ -20,6 +31,10 @@ __all__ = ["PbfLbController", "Program"]
 
 _LAYER_PHASES = ("recoat", "settle", "expose", "lower")
 _AMBIENT = 293.15
+_PLACES = ("Top", "Bottom")
+_HOLDABLE = (MachineState.PREPARING, MachineState.BUILDING)
+_WORKING = (*_HOLDABLE, MachineState.COMPLETING)
+_INTERRUPTED = (MachineState.HELD, MachineState.SUSPENDED)
 
 
 @dataclass(frozen=True)
@@ -51,22 +66,27 @@ class MachineCommands(MachineStatus):
 class PbfLbController(Controller):
     """Load, close, purge (or pump down), preheat, layers, cool, unload; hold, resume, abort."""
 
-    LONGEST_RECOAT = 60.0  # s
+    PURGE_AT = (0.5, 0.8)  # of the oxygen limit: purge gas is on from the upper to the lower
     plant: PbfLb
 
     def __init__(self, plant: PbfLb, readings: Readings, programs: Mapping[str, Program]) -> None:
         super().__init__(plant, readings)
         self.programs = dict(programs)
         self.machine = self.add("Machine", MachineCommands(self))
-        self.job = self.add("Job", JobControl(lambda: self.programs))
+        self.job = self.add("Job", JobControl(lambda: self.programs, self.hindrance))
         self.process = self.add("Process", Process())
         self.feedstock = self.add("Feedstock", Feedstock())
         self.bank = self.add("Alarms", Alarms())
+        for number in range(len(plant.lasers)):
+            self.bank.add(f"Laser{number + 1}", LaserAlarms())
         self.state = MachineState.IDLE
         self.since = 0.0
         self.resume_phase = ""
         self.stopping = False
         self._began = 0.0  # when the layer now in work began
+        self._layer_time = 0.0  # s, smoothed
+        self._worked = 0.0  # s of operation until the present state began
+        self._entered = 0.0  # when it began
         self.assemble()
 
     def memory(self) -> Any:
@@ -77,6 +97,7 @@ class PbfLbController(Controller):
     def _enter_state(self, state: MachineState, reason: str = "") -> None:
         if state == self.state:
             return
+        self._worked, self._entered = self._operation(), self.now
         self.state = state
         seen = views(state)
         machine = self.machine
@@ -99,6 +120,9 @@ class PbfLbController(Controller):
         text = f"{state.name.lower()}: {reason}" if reason else state.name.lower()
         self.tell("Machine", "state", text, 300 if reason else 100, state=int(state))
 
+    def _operation(self) -> float:
+        return self._worked + (self.now - self._entered if self.state in _WORKING else 0.0)
+
     def _enter(self, phase: str) -> None:
         self.phase, self.since = phase, self.now
         self.machine.phase = PHASES.index(phase)
@@ -112,71 +136,86 @@ class PbfLbController(Controller):
         return self.job.layer if self.phase == "settle" else None
 
     def program(self) -> None:
+        self._hold_oxygen()
         if self._interlocks():
             return
         self._wishes()
         match self.state:
-            case MachineState.IDLE if self.job.waiting:
+            case MachineState.IDLE if self.job.waiting and self.io.safety.chain_closed:
                 self._start_job()
-            case MachineState.PREPARING | MachineState.BUILDING | MachineState.COMPLETING:
+            case state if state in _WORKING:
                 self._follow_setpoints()
                 getattr(self, f"_{self.phase.replace(' ', '_')}")()
             case MachineState.FINISHED if self.job.waiting:
                 self._idle()
+            case MachineState.IDLE if self.io.safety.door_lock and self._cool_enough():
+                self.io.safety.door_lock = False
 
     def inputs(self) -> None:
         io = self.io
         level = round(io.recoater.powder_level * self.plant.recoater.CAPACITY, 2)
         self.feedstock.remaining_quantity = level
-        lost = io.safety.first_out == 6
+        lost = io.safety.first_out == SafetyChain.POWER_LOSS
+        self.machine.power_on_duration = self.now
+        self.machine.operation_duration = self._operation()
+        idle = self.state in (MachineState.IDLE, MachineState.FINISHED)
         self.conditions = {
             "safety_chain": not io.safety.chain_closed and not lost,
             "power_loss": lost,
             "recoater_fault": io.recoater.fault_active,
             "scanner_fault": not io.scanner.ready,
-            "door_open": not io.safety.door_closed,
+            "start_blocked": idle and self.job.waiting and not io.safety.chain_closed,
         }
 
     def _interlocks(self) -> bool:
         """Trips and holds; True if the program must not go on in this scan."""
-        working = self.state in (
-            MachineState.PREPARING,
-            MachineState.BUILDING,
-            MachineState.COMPLETING,
-        )
-        interrupted = self.state in (MachineState.HELD, MachineState.SUSPENDED)
-        if not (working or interrupted):
+        if self.state not in (*_WORKING, *_INTERRUPTED):
             return False
         trips = self.acting("A")
         if trips:
             self._abort(trips[0].definition.message)
             return True
-        if working and self.acting("P"):
-            self.rack.reset()
-            self._hold(MachineState.SUSPENDED, "mains voltage lost")
-            return True
-        if working and self.acting("B"):
-            self._hold(MachineState.SUSPENDED, self.acting("B")[0].definition.message)
-            return True
-        return False
+        # What is cooling down cannot be held.
+        holds = [*self.acting("P"), *self.acting("B")] if self.state in _HOLDABLE else []
+        if holds:
+            self._hold(MachineState.SUSPENDED, holds[0].definition.message)
+        return bool(holds)
+
+    def _relevant(self, alarm: Alarm) -> bool:
+        name, definition = self._alarm_names[alarm.path], alarm.definition
+        if name in (INERT_GAS_ALARMS if self.process.vacuum else VACUUM_ALARMS):
+            return False
+        # What must end an exposure at once means less to a machine that stands.
+        if definition.action == "A" and definition.phases and self.state in _INTERRUPTED:
+            return False
+        return super()._relevant(alarm)
+
+    def hindrance(self, wish: str) -> str:
+        """Why the running job cannot be asked to pause, resume or stop now; empty if it can."""
+        if wish == "resume":
+            if not self.io.safety.chain_closed and not self.io.safety.reset_possible:
+                return "something keeps the safety chain open"
+            # Resuming resets the recoater's drive.
+            blocking = [a for a in (*self.acting("A"), *self.acting("B"))
+                        if self._alarm_names[a.path] != "recoater_fault"]
+            return blocking[0].definition.message if blocking else ""
+        if wish in ("pause", "stop") and self.state is MachineState.COMPLETING:
+            return "the job is cooling down"
+        return ""
 
     def _wishes(self) -> None:
         wishes, self.job.wishes = self.job.wishes, []
         for wish in wishes:
-            working = self.state in (MachineState.PREPARING, MachineState.BUILDING)
-            interrupted = self.state in (MachineState.HELD, MachineState.SUSPENDED)
-            if wish == "pause" and working:
+            if wish == "pause" and self.state in _HOLDABLE:
                 self._hold(MachineState.HELD, "operator")
-            elif wish == "resume" and interrupted:
+            elif wish == "resume" and self.state in _INTERRUPTED:
                 self._resume()
-            elif wish == "abort" and (
-                working or interrupted or self.state is MachineState.COMPLETING
-            ):
+            elif wish == "abort" and self.state in (*_WORKING, *_INTERRUPTED):
                 self._abort("operator")
-            elif wish == "stop" and (working or interrupted):
+            elif wish == "stop" and self.state is MachineState.BUILDING:
                 self.stopping = True
-                if interrupted:
-                    self._resume()
+            elif wish == "stop" and self.state in (MachineState.PREPARING, *_INTERRUPTED):
+                self._complete()
 
     def _start_job(self) -> None:
         order = self.job.take()
@@ -187,7 +226,7 @@ class PbfLbController(Controller):
         self.plant.load(program.job)
         self.feedstock.name = program.job.alloy.name
         self.job.layer, self.job.layers_planned = 0, len(program.job.plan)
-        self.job.remaining_time = 0.0
+        self.job.remaining_time = self._layer_time = 0.0
         self._enter_state(MachineState.PREPARING)
         self._enter("load")
 
@@ -229,23 +268,20 @@ class PbfLbController(Controller):
         self.io.scanner.run = False
         self.io.recoater.recoat = False
         self._emission(False)
-        if self.phase in (*_LAYER_PHASES, "cool", "unload"):
+        if self.phase in _LAYER_PHASES:
             self.resume_phase = self.phase
         self._enter_state(state, reason)
 
     def _resume(self) -> None:
-        blocking = [*self.acting("A"), *self.acting("B")]
-        if blocking:
-            self.tell(
-                "Machine", "interlock", f"resume refused: {blocking[0].definition.message}", 500
-            )
-            return
+        self._reset_drives()
+        self._enter_state(MachineState.PREPARING)
+        # The way back passes purge and preheat, which are over at once if nothing was lost.
+        self._enter("close" if self.resume_phase else "load")
+
+    def _reset_drives(self) -> None:
         io = self.io
         io.safety.reset = not io.safety.chain_closed
         io.recoater.reset_drive = io.recoater.fault_active or not io.recoater.at_home
-        self._enter_state(MachineState.PREPARING, "")
-        # The way back passes purge and preheat, which are over at once if nothing was lost.
-        self._enter("close")
 
     def _abort(self, reason: str) -> None:
         io = self.io
@@ -258,21 +294,17 @@ class PbfLbController(Controller):
 
     def clear(self) -> str:
         """Reset after an abort or the end of a job; `Refused` while a cause remains."""
-        if self.state not in (MachineState.ABORTED, MachineState.FINISHED):
-            raise Refused(f"nothing to clear: the machine is {self.state.name.lower()}")
         io = self.io
-        if not io.safety.chain_closed:
-            kept = self.plant.safety.causes()
-            if kept:
-                raise Refused(f"safety chain kept open: {self.plant.safety.CAUSES[kept[0]]}")
-            io.safety.reset = True
-        io.recoater.reset_drive = io.recoater.fault_active or not io.recoater.at_home
-        io.safety.door_lock = False
-        io.chamber.purge_flow = io.chamber.process_flow = 0.0
-        io.chamber.vacuum_pump = False
-        io.gas.blower = 0.0
-        io.chiller.run = False
-        self._idle()
+        open_in_idle = self.state is MachineState.IDLE and not io.safety.chain_closed
+        if not open_in_idle and self.state not in (MachineState.ABORTED, MachineState.FINISHED):
+            raise Refused(f"nothing to clear: the machine is {self.state.name.lower()}")
+        if not io.safety.chain_closed and not io.safety.reset_possible:
+            cause = SafetyChain.CAUSES[io.safety.first_out]
+            raise Refused(f"safety chain kept open; first out: {cause}")
+        self._reset_drives()
+        self._release()
+        if not open_in_idle:
+            self._idle()
         return "idle"
 
     def _idle(self) -> None:
@@ -290,13 +322,12 @@ class PbfLbController(Controller):
     # -- preparing ---------------------------------------------------------------------------
 
     def _begin_load(self) -> None:
-        io = self.io
-        io.platform.z_demand = 0.0
-        io.safety.reset = False
-        io.recoater.reset_drive = False
+        self.io.platform.z_demand = 0.0
 
     def _load(self) -> None:
-        if self.io.platform.in_position:
+        # The demand was written in the scan that began the phase; motion shows in the next.
+        if self.now > self.since and self.io.platform.in_position:
+            self._reset_drives()
             self._enter("close")
 
     def _begin_close(self) -> None:
@@ -310,21 +341,20 @@ class PbfLbController(Controller):
             return
         ready = io.safety.chain_closed and io.recoater.at_home and not io.recoater.fault_active
         if ready and io.chiller.flow > 10e-3 / 60:
-            io.safety.reset = io.recoater.reset_drive = False
             self._enter("pump down" if self.process.vacuum else "purge")
 
     def _begin_purge(self) -> None:
         io, process = self.io, self.process
-        io.chamber.purge_flow, io.chamber.process_flow = process.purge_flow, process.process_flow
+        io.chamber.process_flow = process.process_flow
+        if self._oxygen() >= process.oxygen_limit:
+            io.chamber.purge_flow = process.purge_flow
         io.gas.blower = max(io.gas.blower, 0.72)
 
+    def _oxygen(self) -> float:
+        return float(max(self.io.chamber.oxygen_top, self.io.chamber.oxygen_bottom))
+
     def _purge(self) -> None:
-        io, limit = self.io, self.process.oxygen_limit
-        if (
-            io.chamber.oxygen_top < limit
-            and io.chamber.oxygen_bottom < limit
-            and io.gas.speed > 12.0
-        ):
+        if self._oxygen() < self.process.oxygen_limit and self.io.gas.speed > 12.0:
             self._enter("preheat")
 
     def _begin_pump_down(self) -> None:
@@ -338,28 +368,32 @@ class PbfLbController(Controller):
             self._enter("preheat")
 
     def _preheat(self) -> None:
-        io, process = self.io, self.process
-        if io.platform.temperature < process.preheat_temperature - 2.0:
+        if self.io.platform.temperature < self.process.preheat_temperature - 2.0:
             return
-        io.chamber.purge_flow = 0.0
         self._enter_state(MachineState.BUILDING)
         phase, self.resume_phase = self.resume_phase or "recoat", ""
-        if phase == "expose" and io.scanner.layer_done >= self.job.layer + 1:
-            phase = "lower"
         self._began = self.now
         self._enter(phase)
+
+    def _hold_oxygen(self) -> None:
+        # More gas before the limit is reached, also while the job is held.
+        process, chamber = self.process, self.io.chamber
+        if process.vacuum or self.phase not in ("preheat", *_LAYER_PHASES):
+            return
+        low, high = (share * process.oxygen_limit for share in self.PURGE_AT)
+        oxygen = self._oxygen()
+        if oxygen > high:
+            chamber.purge_flow = process.purge_flow
+        elif oxygen < low:
+            chamber.purge_flow = 0.0
 
     # -- layers ------------------------------------------------------------------------------
 
     def _begin_recoat(self) -> None:
-        self._began = self.now
         self.io.recoater.recoat = True
 
     def _recoat(self) -> None:
-        io = self.io
-        if not io.recoater.at_home:
-            io.recoater.recoat = False
-        elif not io.recoater.recoat:
+        if self.now > self.since and self.io.recoater.at_home:
             self._enter("settle")
 
     def _settle(self) -> None:
@@ -372,8 +406,9 @@ class PbfLbController(Controller):
     def _begin_expose(self) -> None:
         io = self.io
         io.scanner.layer = self.job.layer + 1
-        self._emission(True)
-        io.scanner.run = True
+        # A hold may have come in the moment in which the layer was finished.
+        io.scanner.run = io.scanner.layer_done != io.scanner.layer
+        self._emission(io.scanner.run)
 
     def _expose(self) -> None:
         io = self.io
@@ -384,14 +419,18 @@ class PbfLbController(Controller):
         self.job.layer += 1
         self._estimate()
         if self.stopping or self.job.layer >= self.job.layers_planned:
-            self._enter_state(MachineState.COMPLETING)
-            self._enter("cool")
+            self._complete()
         else:
             self._enter("lower")
 
     def _estimate(self) -> None:
-        left = self.job.layers_planned - self.job.layer
-        self.job.remaining_time = left * (self.now - self._began)
+        # Layers differ; the last few tell most of what is to come.
+        latest = self.now - self._began
+        known = self._layer_time
+        self._layer_time = latest if known == 0.0 else 0.8 * known + 0.2 * latest
+        self._began = self.now
+        left = 0 if self.stopping else self.job.layers_planned - self.job.layer
+        self.job.remaining_time = left * self._layer_time
 
     def _begin_lower(self) -> None:
         io = self.io
@@ -414,24 +453,38 @@ class PbfLbController(Controller):
 
     # -- completing --------------------------------------------------------------------------
 
+    def _complete(self) -> None:
+        self.resume_phase = ""
+        self._enter_state(MachineState.COMPLETING)
+        self._enter("cool")
+
     def _begin_cool(self) -> None:
         self.io.platform.temperature_demand = _AMBIENT
 
     def _cool(self) -> None:
-        io, limit = self.io, self.process.unpack_temperature
-        if io.platform.temperature < limit and io.platform.part_temperature < limit:
+        if self._cool_enough():
             self._enter("unload")
 
+    def _cool_enough(self) -> bool:
+        platform, limit = self.io.platform, self.process.unpack_temperature
+        return bool(platform.temperature < limit and platform.part_temperature < limit)
+
     def _begin_unload(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        """Gas, blower and water off; the door as soon as nobody gets burnt."""
         io = self.io
         io.gas.blower = 0.0
         io.chamber.process_flow = io.chamber.purge_flow = 0.0
         io.chamber.vacuum_pump = False
-        io.safety.door_lock = False
+        io.safety.door_lock = not self._cool_enough()
         io.chiller.run = False
 
     def _unload(self) -> None:
         self.job.remaining_time = 0.0
+        self.feedstock.cycle += 1
+        self.machine.operation_cycle_counter += 1
         self._enter_state(MachineState.FINISHED)
         self._enter("none")
 
@@ -446,25 +499,27 @@ class PbfLbController(Controller):
             value = getattr(process, found.attribute) + shift
             return Watch(path, found.from_si(value))
 
+        found = []
+        if not process.vacuum and self.phase in ("preheat", *_LAYER_PHASES):
+            limit = process.oxygen_limit * 1e6
+            share = self.PURGE_AT[0 if self.io.chamber.purge_flow > 0 else 1]
+            found = [Watch(f"Chamber.Oxygen{place}", share * limit) for place in _PLACES]
         match self.phase:
             case "close":
-                return [Watch("Chiller.Flow", 10.0)]
+                found += [Watch("Chiller.Flow", 10.0)]
             case "purge":
-                return [
-                    level("Chamber.OxygenTop", "OxygenLimit"),
-                    level("Chamber.OxygenBottom", "OxygenLimit"),
-                    Watch("Gas.Speed", 12.0),
-                ]
+                found += [level(f"Chamber.Oxygen{place}", "OxygenLimit") for place in _PLACES]
+                found += [Watch("Gas.Speed", 12.0)]
             case "pump down":
-                return [level("Chamber.Vacuum", "VacuumLimit")]
+                found += [level("Chamber.Vacuum", "VacuumLimit")]
             case "preheat":
-                return [level("Platform.Temperature", "PreheatTemperature", -2.0)]
-            case "cool":
-                return [
+                found += [level("Platform.Temperature", "PreheatTemperature", -2.0)]
+            case "cool" | "none":
+                found += [
                     level("Platform.Temperature", "UnpackTemperature"),
                     level("Platform.PartTemperature", "UnpackTemperature"),
                 ]
-        return []
+        return found
 
     def snapshot(self) -> dict[str, Any]:
         return {
@@ -475,6 +530,9 @@ class PbfLbController(Controller):
                 "resume_phase": self.resume_phase,
                 "stopping": self.stopping,
                 "began": self._began,
+                "layer_time": self._layer_time,
+                "worked": self._worked,
+                "entered": self._entered,
                 "job": self.job.program,
             },
         }
@@ -488,4 +546,5 @@ class PbfLbController(Controller):
         own = snapshot["own"]
         self.state, self.since = MachineState(own["state"]), own["since"]
         self.resume_phase, self.stopping = own["resume_phase"], own["stopping"]
-        self._began = own["began"]
+        self._began, self._layer_time = own["began"], own["layer_time"]
+        self._worked, self._entered = own["worked"], own["entered"]

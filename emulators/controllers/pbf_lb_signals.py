@@ -7,7 +7,16 @@ from emulators.controllers.states import MachineState
 from twin.alarms import Priority
 from twin.signals import Component, alarm, parameter, setpoint, status
 
-__all__ = ["PHASES", "Alarms", "Feedstock", "MachineStatus", "Process"]
+__all__ = [
+    "INERT_GAS_ALARMS",
+    "PHASES",
+    "VACUUM_ALARMS",
+    "Alarms",
+    "Feedstock",
+    "LaserAlarms",
+    "MachineStatus",
+    "Process",
+]
 
 PHASES = (
     "none",
@@ -24,7 +33,17 @@ PHASES = (
     "unload",
 )
 _LAYER = ("recoat", "settle", "expose", "lower")
-_INERT = ("preheat", *_LAYER)
+_WATER = ("close", "preheat", *_LAYER)
+INERT_GAS_ALARMS = (
+    "oxygen_high",
+    "oxygen_bottom_high",
+    "oxygen_dangerous",
+    "pressure_low",
+    "gas_speed_low",
+)
+"""Alarms that mean nothing while a job is built in vacuum."""
+VACUUM_ALARMS = ("vacuum_lost",)
+"""Alarms that mean nothing otherwise."""
 
 
 class MachineStatus(Component):
@@ -69,6 +88,9 @@ class MachineStatus(Component):
         companion="Production/ActiveProgram/State",
         doc="program state number",
     )
+    power_on_duration = status("h", low=0, high=1e6, doc="time since the controller was started")
+    operation_duration = status("h", low=0, high=1e6, doc="time spent preparing, building, cooling")
+    operation_cycle_counter = status(int, low=0, high=1_000_000, doc="jobs finished")
     packml = status(str, length=16, start="IDLE", doc="PackML name of the state")
     reason = status(str, length=64, doc="why the job is held or was aborted")
 
@@ -97,6 +119,9 @@ class Process(Component):
     vacuum = parameter(bool, doc="build in vacuum instead of inert gas")
     vacuum_limit = parameter(
         "Pa", low=1e-4, high=1000, start=0.01, doc="pressure at which a build in vacuum may start"
+    )
+    vacuum_alarm = parameter(
+        "Pa", low=1e-3, high=10_000, start=1, doc="pressure above which a build in vacuum is held"
     )
     plate_low = parameter(
         "degC",
@@ -212,6 +237,19 @@ class Alarms(AlarmBank):
         consequence="air is drawn in",
         response="check gas supply and door seal",
     )
+    vacuum_lost = alarm(
+        doc="vacuum lost",
+        priority=Priority.HIGH,
+        action="B",
+        source="Chamber.Vacuum",
+        high="Process.VacuumAlarm",
+        deadband=0,
+        on_delay=0.5,
+        phases=_LAYER,
+        cause="leak, pump failed",
+        consequence="laser inhibited, job held; oxide in the layer",
+        response="find the leak, pump down, resume below the limit",
+    )
     gas_speed_low = alarm(
         doc="gas speed over the bed low",
         priority=Priority.HIGH,
@@ -267,7 +305,7 @@ class Alarms(AlarmBank):
         low=9,
         deadband=0.5,
         on_delay=3,
-        phases=_INERT,
+        phases=_WATER,
         cause="pump, hose, filter of the chiller",
         consequence="laser stops when the flow is half",
         response="check the chiller",
@@ -279,7 +317,7 @@ class Alarms(AlarmBank):
         high=32,
         deadband=1,
         on_delay=5,
-        phases=_INERT,
+        phases=_WATER,
         cause="low flow, high heat load",
         consequence="laser power drifts",
         response="check the chiller",
@@ -288,10 +326,10 @@ class Alarms(AlarmBank):
         doc="recoater stopped",
         priority=Priority.HIGH,
         action="B",
-        phases=_LAYER,
+        phases=("close", *_LAYER),
         cause="part curled up, blade blocked",
         consequence="layer not spread; part may be damaged",
-        response="look through the window, drop the part that curls, reset and resume",
+        response="look through the window, free the blade, resume (which resets the drive)",
     )
     recoater_torque_high = alarm(
         doc="recoater torque high",
@@ -315,6 +353,18 @@ class Alarms(AlarmBank):
         cause="low dosing factor, bridging in the supply",
         consequence="thin layer, then a thick one",
         response="raise the dosing factor, check the supply",
+    )
+    blade_damaged = alarm(
+        doc="streak on the powder bed",
+        priority=Priority.MEDIUM,
+        source="Recoater.BedStreak",
+        high=10,
+        deadband=2,
+        on_delay=1,
+        phases=_LAYER,
+        cause="nick in the blade, dirt on it",
+        consequence="ridge of powder, lack of fusion below it",
+        response="hold, change the blade, resume",
     )
     powder_low = alarm(
         doc="powder supply low",
@@ -361,22 +411,26 @@ class Alarms(AlarmBank):
         consequence="layer stopped between vectors",
         response="reset the scanner, resume in the layer",
     )
+    start_blocked = alarm(
+        doc="a job waits, but the safety chain is open",
+        priority=Priority.MEDIUM,
+        cause="door open, emergency stop not released, chain not reset",
+        consequence="the job does not start",
+        response="close the door, release the button, clear the machine",
+    )
+
+
+class LaserAlarms(Component):
+    """The alarms of one laser."""
+
     window_warm = alarm(
         doc="protective window warm",
         priority=Priority.MEDIUM,
-        source="Laser1.WindowTemperature",
-        high=60,
+        source="{name}.WindowTemperature",
+        high=50,
         deadband=2,
         on_delay=5,
         cause="dirty window absorbs power",
         consequence="focus shift, less power on the bed",
         response="clean the window, check power on the plate",
-    )
-    door_open = alarm(
-        doc="door is open",
-        priority=Priority.MEDIUM,
-        phases=("close",),
-        cause="door not closed before the start",
-        consequence="the job waits",
-        response="close the door",
     )

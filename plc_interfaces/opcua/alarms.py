@@ -56,7 +56,7 @@ class Alarms:
         self._manager = ConditionManager(
             server,
             notifiers,
-            ClientActs(acknowledge=self._acknowledge, shelve=self._shelve, unshelve=self._unshelve),
+            ClientActs(acknowledge=self._acknowledge, shelve=self._shelve, unshelve=self._unshelve, comment=self._comment),
             clock=_newest_stamp(hosts),
         )
 
@@ -131,6 +131,9 @@ class Alarms:
         if seconds is None:  # these alarms know only a time of shelving
             raise ua.UaStatusCodeError(ua.StatusCodes.BadNotSupported)
         self._submit(path, user, ActKind.SHELVE, seconds)
+
+    def _comment(self, path: str, user: User, comment: str) -> None:
+        self._submit(path, user, ActKind.COMMENT, comment)
 
     def _unshelve(self, path: str, user: User) -> None:
         self._submit(path, user, ActKind.UNSHELVE, None)

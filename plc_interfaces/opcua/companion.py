@@ -22,7 +22,15 @@ from plc_interfaces.opcua.nodes import NodeBuilder
 from plc_interfaces.opcua.nodesets import Namespaces
 from twin.signals import Kind, Signal
 
-__all__ = ["JOBS", "JOB_METHODS", "Machine", "add_machine", "bind", "follow_state"]
+__all__ = [
+    "JOBS",
+    "JOB_METHODS",
+    "Machine",
+    "add_machine",
+    "bind",
+    "follow_state",
+    "machines_folder",
+]
 
 _AM_TYPE, _AM_PROCESS_VALUE, _FEEDSTOCK = 1005, 1002, 1000
 _MACHINE_IDENTIFICATION, _MONITORING, _ITEM_STATE, _OPERATION_MODE = 1012, 1014, 1002, 1008
@@ -111,13 +119,18 @@ def _identification(host: Host) -> dict[str, Any]:
     }
 
 
+def machines_folder(namespaces: Namespaces) -> ua.NodeId:
+    """The object under which all machines of a server are found."""
+    return ua.NodeId(_MACHINES, namespaces.machinery)
+
+
 def add_machine(builder: NodeBuilder, namespaces: Namespaces, host: Host) -> Machine:
     """Add the machine object with every member it must have and those its signals speak of.
 
     KeyError names the signal's member that the companion specification does not have.
     """
     wanted = _sort(host)
-    parent = ua.NodeId(_MACHINES, namespaces.machinery)
+    parent = machines_folder(namespaces)
     name = ua.QualifiedName(host.identity.name, builder.namespace)
     node = ua.NodeId(f"Machines/{host.identity.name}", builder.namespace)
     identification = _identification(host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,9 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from plc_interfaces.opcua.address_space import TYPES_URI
 from plc_interfaces.opcua.security import CertificateStore
+from plc_interfaces.tables import table_of
 from twin.image import Quality, Sample
-from twin.signals import Component, Kind, Refused, Signal, SignalTable, Value
+from twin.signals import Kind, Refused, Signal, SignalTable, Value
 from twin.units import UNITS, Unit, unit
 
 __all__ = ["OpcUaDevice", "client_for", "read_node_map"]
@@ -426,25 +427,6 @@ def _unit(information: ua.EUInformation | None) -> Unit:
         if known.code and known.unit_id == information.UnitId:
             return known
     return Unit(symbol, 1.0, 0.0, "")
-
-
-def table_of(signals: Iterable[Signal]) -> SignalTable:
-    """A table of signals that have paths but no components of their own."""
-    leaves: dict[str, dict[str, Signal]] = {"": {}}
-    for signal in signals:
-        prefix, _, leaf = signal.path.rpartition(".")
-        for i in range(prefix.count(".") + 1):
-            leaves.setdefault(".".join(prefix.split(".")[: i + 1]), {})
-        leaves[prefix][leaf] = signal
-    made: dict[str, Component] = {}
-    for path, own in leaves.items():
-        prefix, _, leaf = path.rpartition(".")
-        # The attribute is called as the signal is, which its public name leaves as it is.
-        component = type(leaf or "Device", (Component,), dict(own))()
-        made[path] = component
-        if path:
-            made[prefix].add(leaf, component)
-    return SignalTable(made[""])
 
 
 # --- the table out of a file ---

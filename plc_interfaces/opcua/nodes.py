@@ -56,7 +56,6 @@ class NodeBuilder:
     """
 
     def __init__(self, server: Server, namespace: int) -> None:
-        self.server = server
         self.namespace = namespace
         self._space = server.iserver.aspace
         self._service = server.iserver.node_mgt_service
@@ -168,10 +167,9 @@ class NodeBuilder:
         type_: ua.NodeId | None = None,
         reference: ua.NodeId = _HAS_COMPONENT,
         description: str = "",
-        notifier: int = 0,
     ) -> ua.NodeId:
         """Add an object, by itself."""
-        attributes = ua.ObjectAttributes(EventNotifier=notifier)
+        attributes = ua.ObjectAttributes()
         return self.add(
             node or self.below(parent, name.Name),
             parent,

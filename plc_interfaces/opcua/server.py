@@ -19,7 +19,7 @@ from plc_interfaces.host import Act, ActKind, AlarmStatus, Event, Host, Role, Up
 from plc_interfaces.opcua.address_space import MachineNodes, add_signals, make_types
 from plc_interfaces.opcua.alarms import Alarms, bad_status
 from plc_interfaces.opcua.base import Security, make_server
-from plc_interfaces.opcua.companion import JOBS, Machine, add_machine, bind
+from plc_interfaces.opcua.companion import JOBS, Machine, add_machine, bind, machines_folder
 from plc_interfaces.opcua.discovery import allow_discovery
 from plc_interfaces.opcua.events import Notifiers
 from plc_interfaces.opcua.jobs import Jobs, add_event_type
@@ -28,7 +28,7 @@ from plc_interfaces.opcua.nodesets import collector_off, load_companions
 from plc_interfaces.opcua.patches import Limits, LoginHook, PatchedServer, caller
 from twin.signals import Refused, Signal
 
-__all__ = ["Endpoint", "OpcUaServer"]
+__all__ = ["Endpoint", "Inbox", "OpcUaServer"]
 
 _logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ _CALL_CODES = {
 """Status codes of a refused call where they differ from those of a refused write."""
 
 
-class _Inbox:
+class Inbox:
     """Gathers a host's updates on the emulation's thread and hands them over on the loop's."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Update], None]) -> None:
@@ -135,7 +135,7 @@ class Endpoint:
         self._writable: dict[ua.NodeId, tuple[Host, Signal]] = {}
         self._nodes: dict[str, MachineNodes] = {}
         self._notifier: dict[str, ua.NodeId] = {}
-        self._inboxes: list[_Inbox] = []
+        self._inboxes: list[Inbox] = []
         self._leave: list[Callable[[], None]] = []
         self._server: PatchedServer | None = None
         self._notifiers: Notifiers | None = None
@@ -170,22 +170,31 @@ class Endpoint:
         gc.freeze()  # the address space lives as long as the process: the collector may skip it
         loop = asyncio.get_running_loop()
         for host in self.hosts:
-            inbox = _Inbox(loop, lambda update, host=host: self._deliver(host, update))  # type: ignore[misc]
+            inbox = Inbox(loop, lambda update, host=host: self._deliver(host, update))  # type: ignore[misc]
             self._inboxes.append(inbox)
             self._leave.append(host.listen(inbox.put))
             # Whatever changed while the nodes were being made.
             everything = tuple(range(len(host.table)))
             self._deliver(host, Update(host.frame(), everything, tuple(host.alarm_states()), ()))
         allow_discovery(self._server)
-        await self._server.start()
+        try:
+            await self._server.start()
+        except OSError as error:
+            self._detach()
+            self._server = None
+            address = "{}:{}".format(*self._address)
+            raise OSError(error.errno, f"OPC UA cannot listen on {address}: {error}") from error
 
-    async def stop(self) -> None:
-        """Let the hosts and all clients go."""
+    def _detach(self) -> None:
         for leave in self._leave:
             leave()
         for inbox in self._inboxes:
             inbox.close()
         self._leave, self._inboxes = [], []
+
+    async def stop(self) -> None:
+        """Let the hosts and all clients go."""
+        self._detach()
         if self._server is not None:
             await self._server.stop()
             self._server = None
@@ -345,7 +354,7 @@ class OpcUaServer(Endpoint):
 
     def _add_notifiers(self, machine: Machine) -> None:
         assert self._notifiers is not None
-        machines = ua.NodeId(1001, self._namespaces.machinery)
+        machines = machines_folder(self._namespaces)
         self._notifiers.add(machines)
         self._notifiers.add(machine.node, machines)
         above = machine.node

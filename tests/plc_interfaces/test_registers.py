@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +17,9 @@ from plc_interfaces.registers import (
     RegisterMap,
     Table,
     load_table,
-    table_of,
     template,
 )
+from plc_interfaces.tables import table_of
 from tests.fakes import FakeHost
 from twin.signals import Component, SignalTable, actuator, command, measured, setpoint, status
 
@@ -32,7 +33,7 @@ def machine(declared: list[tuple[str, str, str]]) -> SignalTable:
         """Do it."""
         return f"{number}{text}"
 
-    makers = {
+    makers: dict[str, Callable[[], object]] = {
         "float": lambda: measured("W", doc="a float"),
         "bool": lambda: actuator(bool, doc="a bool"),
         "text": lambda: status(str, length=9, doc="a text"),

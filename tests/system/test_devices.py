@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from plc_interfaces.connect import connect
-from plc_interfaces.host import Role
+from plc_interfaces.host import Host, Role
 from plc_interfaces.mapping import render, signal_list
 from plc_interfaces.modbus_device import ModbusDevice, group
 from plc_interfaces.modbus_server import ModbusServer
 from plc_interfaces.registers import RegisterMap, Table
 from plc_interfaces.sync import SyncDevice
-from tests.fakes import FakeHost
+from tests.fakes import FakeHost, Plant
 from twin.image import Device, Quality, Sample
-from twin.signals import Kind, Refused, Value
+from twin.signals import Kind, Refused, SignalTable, Value
 
 
 @pytest.fixture
@@ -173,6 +173,18 @@ async def test_synchronous(modbus_url: str, fake_host: FakeHost) -> None:
     assert await asyncio.to_thread(script) == ["started ring", 4, True]
 
 
+async def test_only_components_that_are_there(
+    fake_host: FakeHost, fake_registers: RegisterMap
+) -> None:
+    """Under external control the machine has no controller: a map of the whole type shows none."""
+    fake_host.table = SignalTable(Plant(1))
+    tables = {"fake": fake_registers}
+    async with ModbusServer([(1, fake_host)], tables=tables) as server:
+        device = await connect(f"modbus://127.0.0.1:{server.port}/1", table=fake_registers)
+        assert {path.partition(".")[0] for path in device.table} == {"Chamber", "Laser1"}
+        await device.close()
+
+
 async def test_a_signal_list_is_a_map(
     modbus_url: str, fake_host: FakeHost, fake_registers: RegisterMap, tmp_path: Path
 ) -> None:
@@ -209,12 +221,15 @@ async def test_heartbeat_keeps_the_watchdog_quiet(
 ) -> None:
     host = make_host(external_control=True)
     tripped = asyncio.Event()
-    loop = asyncio.get_running_loop()
+
+    def trip(_: Host) -> None:
+        tripped.set()
+
     server = ModbusServer(
         [(1, host)],
         tables={"fake": fake_registers},
         watchdog_ms=200,
-        on_watchdog=lambda _: loop.call_soon_threadsafe(tripped.set),
+        on_watchdog=trip,
     )
     async with server:
         device = await ModbusDevice.connect(

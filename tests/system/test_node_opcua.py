@@ -104,6 +104,11 @@ async def visit(machine: RunningMachine, pki: Path) -> dict[str, Any]:
             ["Resume", order],
             ["Start", "NO-SUCH-ORDER"],
         ],
+        "refused": {
+            "object": node(machine, "Job"),
+            "method": node(machine, "Job.Resume"),
+            "arguments": ["NO-SUCH-ORDER"],
+        },
         "alarm": True,
     }
     process = await asyncio.create_subprocess_exec(
@@ -163,6 +168,8 @@ async def test_a_foreign_client(running_machine: RunningMachine, tmp_path: Path)
         "nan": "BadOutOfRange",
         "shown": running_machine.setpoint[1],
     }
+    assert report["refused"]["status"] == "BadNotFound"
+    assert "NO-SUCH-ORDER" in report["refused"]["why"][0]
     alarm = report["alarm"]
     assert alarm["received"]
     assert alarm["acknowledge"] == "Good"

@@ -387,11 +387,32 @@ async def test_events_of_the_machine(operator: Client, host: BuildHost) -> None:
     subscription = await operator.create_subscription(20, heard)
     messages = await node_id(operator, host, "Machines/BUILD-01.Notification.Messages")
     await subscription.subscribe_events(messages, queuesize=100)
-    host.tell("Laser1", "laser 1 is ready", severity_=3)
+    host.tell("Laser1", "laser 1 is ready")
     host.step()
     event = await heard.first(SourceName="Laser1")
     assert event.Message.Text == "laser 1 is ready"
     assert event.Time == datetime.fromtimestamp(host.frame().stamp - 0.05, UTC)
+    await subscription.delete()
+
+
+async def test_job_events_carry_order_and_state(operator: Client, host: BuildHost) -> None:
+    heard = Heard()
+    subscription = await operator.create_subscription(20, heard)
+    jobs = await operator.get_namespace_index("http://opcfoundation.org/UA/ISA95-JOBCONTROL_V2/")
+    status_event = operator.get_node(ua.NodeId(1006, jobs))
+    await subscription.subscribe_events(evtypes=[status_event], queuesize=100)
+    job = operator.get_node(await signal_node(operator, host, "Job"))
+    call = await signal_node(operator, host, "Job.StoreAndStart")
+    await job.call_method(call, "E", "part.stl")
+    host.tell("Job", "job E is running", kind="job")
+    host.tell("Job", "nothing about a job")
+    host.step()
+    event = await heard.first(Message=ua.LocalizedText("job E is running"))
+    assert event.JobOrder.JobOrderID == "E"
+    assert [s.StateText.Text for s in event.JobState] == ["Running"]
+    assert event.JobResponse.JobOrderID == "E"
+    await asyncio.sleep(0.1)
+    assert len(heard.events) == 1
     await subscription.delete()
 
 

@@ -6,6 +6,9 @@ from collections.abc import Generator
 from math import exp, log, sqrt
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from twin.equipment.services import SafetyChain
 from twin.machine import Equipment
 from twin.signals import actuator, fault, measured
@@ -14,6 +17,7 @@ from twin.trajectory import Relaxation
 __all__ = ["Chamber", "GasCircuit"]
 
 AIR_OXYGEN = 0.2095
+AMBIENT = 293.15
 ATMOSPHERE = 101_325.0
 LITRE_PER_MIN = 1e-3 / 60
 
@@ -44,6 +48,13 @@ class Chamber(Equipment):
     RELIEF = 60e2  # Pa over ambient, default
     PUMP_TIME = 95.0  # s, V/S of the vacuum pump set, default
     ULTIMATE = 5e-3  # Pa, default
+    VENT = 1.5e-5  # m3/s of leak that halves the over-pressure, default
+    LASER_SHARE = 0.1  # share of the laser's power that the gas takes up, default
+    PLATE_LOSS = 1.0  # W/K from plate to gas, default
+    WALL_LOSS = 12.0  # W/K from gas to walls, default
+    WARMING = 900.0  # s, default
+    PLUME = 0.06  # oxygen fraction that a large leak adds at the build plane, default
+    PLUME_FLOW = 2e-3  # m3/s of leak that gives half of it, default
 
     oxygen_top = measured("ppm", low=0, high=250_000, start=209_500, noise=2, quantum=1,
                           companion="Monitoring/Process/ChamberOxygen",
@@ -73,14 +84,16 @@ class Chamber(Equipment):
         self._epoch = 0
         self.moisture = 1150.0
         self._since = 0.0  # when the chamber was closed
+        self._laser_heat = 0.0
+        self._plate = AMBIENT
 
     @property
     def oxygen(self) -> float:
         """True mean oxygen mole fraction now."""
-        trajectory = self.trajectories.get("oxygen_bottom")
+        trajectory = self.trajectories.get("oxygen_top")
         if isinstance(trajectory, Relaxation):
             return trajectory.source(self.now)
-        return float(self.oxygen_bottom)
+        return float(self.oxygen_top)
 
     def sense(self, time: float) -> None:
         super().sense(time)
@@ -105,10 +118,14 @@ class Chamber(Equipment):
         """Recoating sets free a little of the oxygen held between fresh powder grains."""
         self._anchor(self.STIRRED * exp(-(self.now - self._since) / self.DESORPTION_TIME))
 
-    def warm(self, heat: float) -> None:
-        """Heat (W) given to the chamber gas from now on; conductance to the walls 12 W/K."""
+    def warm(self, *, laser: float | None = None, plate: float | None = None) -> None:
+        """The gas is heated from now on by laser power (W) and a plate (K, where it tends to)."""
+        self._laser_heat = self._laser_heat if laser is None else laser
+        self._plate = self._plate if plate is None else plate
         self.sense(self.now)
-        self.follow("temperature", Relaxation(self.now, self.temperature, 293.15 + heat / 12, 900))
+        heat = self.LASER_SHARE * self._laser_heat + self.PLATE_LOSS * (self._plate - AMBIENT)
+        self.follow("temperature", Relaxation(self.now, self.temperature,
+                                              AMBIENT + heat / self.WALL_LOSS, self.WARMING))
 
     def tripped(self, power_lost: bool) -> None:
         # An open chain leaves the inert gas on; without power the valves fall shut.
@@ -128,26 +145,27 @@ class Chamber(Equipment):
         target = (volume_leak * AIR_OXYGEN + desorbed + inlet * self.GAS_PURITY) / exchange
         target = min(target, AIR_OXYGEN)
         tau = self.VOLUME / exchange
+        floor = self.ULTIMATE + self.leak * self.PUMP_TIME / self.VOLUME
         if self.vacuum_pump:
-            tau, target = min(tau, self.PUMP_TIME), target * 0.02
+            # The cells answer to the partial pressure.
+            tau, target = self.PUMP_TIME, AIR_OXYGEN * floor / ATMOSPHERE
         # The leak sits at the bottom: its sensor sees a plume before the gas is mixed.
-        plume = 0.3 * volume_leak * AIR_OXYGEN / (volume_leak + 2e-3)
-        self.follow("oxygen_bottom", Relaxation(now, mean, target + plume, tau, self.CELL_LAG,
-                                                self.oxygen_bottom))
+        plume = self.PLUME * volume_leak / (volume_leak + self.PLUME_FLOW)
+        self.follow("oxygen_bottom", Relaxation(now, mean + plume, target + plume, tau,
+                                                self.CELL_LAG, self.oxygen_bottom))
         self.follow("oxygen_top", Relaxation(now, mean, target, tau,
                                              self.CELL_LAG + self.MIXING_LAG, self.oxygen_top))
         dry = (volume_leak * 1150.0 + desorbed / self.DESORPTION * 1e-5 * 40.0) / exchange + 1.0
         self.follow("moisture", Relaxation(now, self.moisture, min(dry, 1150.0), 1.5 * tau))
         if self.vacuum_pump:
             gauge = -ATMOSPHERE
-            floor = self.ULTIMATE + self.leak / (self.VOLUME / self.PUMP_TIME)
             self.follow("vacuum", Relaxation(now, self.vacuum, floor, self.PUMP_TIME))
             self.follow("pressure", Relaxation(now, self.pressure, gauge + floor, self.PUMP_TIME))
         else:
-            # A regulator holds the process pressure; purge lifts it, a leak lowers it.
+            # The gas leaves through a vent, so that flow lifts the pressure; a leak lowers it.
             over = self.OVER_PRESSURE * min(inlet / (5 * LITRE_PER_MIN), 1.0)
             over += 8.0 * self.purge_flow / LITRE_PER_MIN
-            over -= 3e5 * volume_leak * (1 if inlet > 0 else 0)
+            over /= 1 + volume_leak / self.VENT
             if self.regulator_failure and inlet > 0:
                 over = 120e2
             self.follow("pressure", Relaxation(now, self.pressure, over, 4.0))
@@ -169,10 +187,12 @@ class Chamber(Equipment):
             self._chain.open(SafetyChain.OVER_PRESSURE)
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"since": self._since, "moisture": self.moisture}
+        return {"since": self._since, "moisture": self.moisture, "laser_heat": self._laser_heat,
+                "plate": self._plate}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._since, self.moisture = hidden["since"], hidden["moisture"]
+        self._laser_heat, self._plate = hidden["laser_heat"], hidden["plate"]
 
 
 class GasCircuit(Equipment):
@@ -186,7 +206,8 @@ class GasCircuit(Equipment):
     CLEAN = 3.5  # Pa s2/m2: a fresh filter, default
     FUME_FOR_DOUBLE = 0.03  # kg of condensate that doubles the resistance, default
     RATED_POWER = 1500.0
-    RESPONSE = 1.5  # s
+    RESPONSE = 1.5  # s, default
+    GAUGE = 0.5  # s, response of the differential pressure gauge, default
 
     speed = measured("m/s", low=0, high=40, noise=0.05, quantum=0.01,
                      companion="Monitoring/Process/GasSpeed", doc="gas speed in the duct")
@@ -217,6 +238,14 @@ class GasCircuit(Equipment):
             self.blower = 0.0
             self._anchor()
 
+    def speeds(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Gas speed (m/s) at `times` (s) from now on, if nothing comes between."""
+        flow = self.trajectories["speed"]
+        assert isinstance(flow, Relaxation)
+        decay = np.exp((flow.since - times) / flow.tau)
+        speeds: npt.NDArray[np.float64] = flow.target + (flow.first - flow.target) * decay
+        return speeds
+
     def load(self, fume: float) -> None:
         """Condensate (kg) that reached the filter."""
         self.fume += fume
@@ -230,9 +259,10 @@ class GasCircuit(Equipment):
         flow = n * sqrt(self.STALL / (self.DUCT + filter_ + 6.0))
         speed = flow * (1 - self.flow_loss)
         self.follow("speed", Relaxation(now, self.speed, speed, self.RESPONSE))
+        # The pressure follows resistance at once and speed as that changes, behind the gauge.
         self.follow("filter_differential_pressure",
-                    Relaxation(now, self.filter_differential_pressure, filter_ * speed**2,
-                               self.RESPONSE))
+                    Relaxation(now, filter_ * self.speed**2, filter_ * speed**2, self.RESPONSE,
+                               self.GAUGE, self.filter_differential_pressure))
         # Near the stall point a side-channel blower draws more power for the same speed.
         share = n**3 * (0.55 + 0.5 * filter_ / (self.DUCT + filter_))
         self.follow("blower_power", Relaxation(now, self.blower_power, share, self.RESPONSE))

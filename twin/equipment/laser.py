@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from twin.materials import Alloy
 from twin.meltpool import MeltPool, MeltPoolModel, defocused_sigma, sensors
 from twin.parts.layers import Role
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Relaxation, Steps
+from twin.trajectory import Polyline, Relaxation, Steps
 
 if TYPE_CHECKING:
     from twin.equipment.powder_bed import Platform, Recoater
@@ -71,12 +71,14 @@ class ExposureResult:
     duration: float
     absorbed: float
     """Energy taken up by the part, J."""
-    powder_layer: float
-    """Depth of powder that was there to melt, m."""
+    powder: Floats
+    """Height of powder that was there to melt, m of metal."""
+    flicker: Floats
+    """By how many standard deviations the plume is denser than its mean while a vector is marked."""
+    gas_speed: Floats
     covered: float
-    gas_speed: float
     interlayer_temperature: float
-    marked: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    marked: npt.NDArray[np.bool_]
 
 
 class LaserSource(Equipment):
@@ -88,11 +90,12 @@ class LaserSource(Equipment):
     """
 
     WINDOW = 0.985  # transmission of a clean window, default
-    SHIFT = 2.0e-4  # m of focus shift per W absorbed in the window, default
+    SHIFT = 2.0e-5  # m of focus shift per W absorbed in the window, default
     WINDOW_HEATING = 1.2  # K per W absorbed, default
     WINDOW_TIME = 60.0  # s, default
     WALL_PLUG = 0.35  # electrical to optical, default
     RAYLEIGH = 3.5e-3  # m, default
+    DARK = 973.15  # K: what the pyrometer shows when it sees nothing
 
     power_meter = measured("W", low=0, high=1200, noise=0.4, quantum=0.1,
                            companion="Monitoring/Process/{name}Power",
@@ -106,7 +109,7 @@ class LaserSource(Equipment):
     photodiode = measured("mV", low=0, high=10_000, noise=4, quantum=0.5,
                           companion="Monitoring/Process/{name}Photodiode",
                           doc="on-axis photodiode, mean over the present vector")
-    pyrometer = measured("degC", low=0, high=4000, noise=15, quantum=1,
+    pyrometer = measured("degC", low=700, high=4000, start=700, noise=15, quantum=1,
                          companion="Monitoring/Process/{name}Pyrometer",
                          doc="on-axis single-colour pyrometer, mean over the present vector; "
                              "dims with the window")
@@ -146,19 +149,25 @@ class LaserSource(Equipment):
     @property
     def transmission(self) -> float:
         """True transmission of the protective window."""
-        return self.WINDOW * (1 - self.contamination) * (1 - self.deposit)
+        through: float = self.WINDOW * (1 - self.contamination) * (1 - self.deposit)
+        return through
 
     def source_power(self, demand: Floats) -> Floats:
         """Power (W) at the pick-off for a demand."""
-        return demand * (1 - self.power_drift)
+        power: Floats = demand * (1 - self.power_drift)
+        return power
 
-    def plate_power(self, demand: Floats, plume: float) -> Floats:
+    def plate_power(self, demand: Floats, plume: Floats | float) -> Floats:
         """Power (W) on the plate behind window and plume."""
         through = (1 + self.calibration_error) * self.transmission * (1 - plume)
-        return self.source_power(demand) * through
+        power: Floats = self.source_power(demand) * through
+        return power
 
     def sigma(self, sigma: float) -> float:
-        """Beam radius on the plate (m) with focus offset, error and thermal shift."""
+        """Beam radius on the plate (m) with focus offset, error and thermal shift.
+
+        The window's temperature must be that of now (see `sense`).
+        """
         heating = max(self.window_temperature - 295.15, 0.0) / self.WINDOW_HEATING
         offset = self.focus + self.focus_error + self.SHIFT * heating
         return float(defocused_sigma(sigma, offset, self.RAYLEIGH))
@@ -175,7 +184,7 @@ class LaserSource(Equipment):
         if not self.emitting:
             for name in ("power_meter", "back_reflection", "photodiode", "pyrometer",
                          "pool_width", "pool_length", "pool_depth"):
-                self.settle(name, 295.15 if name == "pyrometer" else 0.0)
+                self.settle(name, self.DARK if name == "pyrometer" else 0.0)
 
     def hidden_state(self) -> dict[str, Any]:
         return {"deposit": self.deposit}
@@ -192,10 +201,13 @@ class Scanner(Equipment):
     """
 
     PHOTODIODE_GAIN = 2.0e5  # V/W of light collected: transimpedance amplifier, default
+    FLICKER = 0.3  # standard deviation of the plume's loss over its mean, default
+    SHADE = 0.3  # share of the pool's light that grains lifted from the powder take, default
+    SHADE_DEPTH = 30e-6  # m of powder for most of that, default
 
     busy = measured(bool, doc="marking a layer")
     layer_done = measured(int, low=0, high=1_000_000, doc="number of the last layer finished")
-    progress = measured("%", low=0, high=100, quantum=0.1, doc="share of the layer's vectors marked")
+    progress = measured("%", low=0, high=100, quantum=0.1, doc="share of the layer that is marked")
     position_error = measured("um", low=0, high=10_000, noise=1, quantum=1,
                               companion="Monitoring/Health/ScannerPositionError",
                               doc="largest mirror position error, on the plate")
@@ -211,31 +223,37 @@ class Scanner(Equipment):
         model: MeltPoolModel,
         platform: Platform,
         recoater: Recoater,
+        gas: Callable[[Floats], tuple[Floats, Floats]],
         heat: Callable[[float], None],
         exposed: Callable[[ExposureResult], None],
     ) -> None:
+        """`gas` gives gas speed (m/s) and the share of power that the plume takes, at times (s)."""
         super().__init__()
         self.lasers = lasers
         self.model = model
         self.job: BuildJob | None = None
-        self.plume = 0.0
-        self.gas_speed = 0.0
+        self._gas = gas
         self._platform = platform
         self._recoater = recoater
         self._heat = heat
         self._exposed = exposed
         self._result: ExposureResult | None = None
         self._epoch = 0
-        self._since = 0.0
+        self._since: float | None = None
         for laser in lasers:
             laser.scanner = self
 
     def load(self, job: BuildJob | None) -> None:
         """Take a job's vectors; the plate is at its first layer again."""
-        self._epoch += 1
+        self.forget()
         self.job = job
-        self._result = None
         self.layer_done = 0
+
+    def forget(self) -> None:
+        """Lose the place in a layer that is not finished; it would be marked again from its start."""
+        self._epoch += 1
+        self._result = None
+        self.settle("progress", 0.0)
 
     def driven(self, attribute: str) -> None:
         if attribute == "run" and self.run:
@@ -249,11 +267,13 @@ class Scanner(Equipment):
             self.position_error = 3e-3 if self.galvo_fault else 0.0
             if self.galvo_fault:
                 self.log("fault", "scanner position error, marking stopped")
-                self._pause()
+                self._pause(cut=True)
 
     def tripped(self, power_lost: bool) -> None:
-        self._pause()
+        self._pause(cut=True)
         self.run = False
+        if power_lost:
+            self.forget()
 
     @property
     def marking(self) -> bool:
@@ -266,27 +286,30 @@ class Scanner(Equipment):
         return self._result is not None
 
     def _begin(self) -> None:
-        if self.busy or not self.ready or self.job is None:
+        if self.busy or not self.ready or self.job is None or not self.plant.energised:
             return
         if not 1 <= self.layer <= len(self.job.plan) or self.layer == self.layer_done:
             self.log("process", f"nothing to mark for layer {self.layer}")
             return
         if self._result is None or self._result.layer.index != self.layer - 1:
             self._result = self._blank(self.job, self.job.plan.layer(self.layer - 1))
+            self.settle("progress", 0.0)
         self.busy = True
         self._plan(self.now)
 
     def _blank(self, job: BuildJob, layer: Layer) -> ExposureResult:
         n = len(layer.start)
         nothing = np.zeros(n)
-        covered = self._recoater.covered
-        # In steady state powder lies deeper than the layer because it settles when it melts.
-        depth = layer.thickness / job.alloy.powder_packing * covered
+        self._platform.sense(self.now)
         return ExposureResult(
-            layer, np.full(n, inf), np.full(n, inf), nothing.copy(), np.ones(n), nothing.copy() + job.sigma,
-            self.model.pools(job.alloy, nothing, 1.0, job.sigma, 300.0, 1070e-9, depth),
-            nothing.copy(), nothing.copy(), 0.0, 0.0, depth, covered, self.gas_speed,
-            self._platform.part_temperature, np.zeros(n, bool))
+            layer=layer, begun=np.full(n, inf), ended=np.full(n, inf), power=nothing.copy(),
+            speed=np.ones(n), sigma=np.full(n, job.sigma),
+            pool=self.model.pools(job.alloy, nothing, 1.0, job.sigma, 300.0, 1070e-9, 0.0),
+            photodiode=nothing.copy(), pyrometer=nothing.copy(), duration=0.0, absorbed=0.0,
+            powder=self._recoater.powder((layer.start + layer.end) / 2),
+            flicker=self.plant.stream("plume", layer.index).standard_normal(n).clip(-3, 3),
+            gas_speed=nothing.copy(), covered=self._recoater.covered,
+            interlayer_temperature=self._platform.part_temperature, marked=np.zeros(n, bool))
 
     def replan(self) -> None:
         """Apply present settings to all vectors that have not begun."""
@@ -298,8 +321,12 @@ class Scanner(Equipment):
         assert job is not None
         assert result is not None
         self._account(now)
+        # Temperatures of this moment, whenever somebody looked last.
+        for part in (self, self._platform, *self.lasers):
+            part.sense(now)
+        self._epoch += 1
         layer = result.layer
-        end = now
+        finishes = []
         absorbed = 0.0
         for number, laser in enumerate(self.lasers):
             mine = np.flatnonzero((layer.laser == number) & ~result.marked)
@@ -307,9 +334,15 @@ class Scanner(Equipment):
                 laser.beam(0.0)
                 continue
             finish, energy = self._plan_laser(job, result, laser, number, mine, now)
-            end, absorbed = max(end, finish), absorbed + energy
+            finishes.append((finish, laser))
+            absorbed += energy
+        end = max((finish for finish, _ in finishes), default=now)
+        for finish, laser in finishes:
+            if finish < end:
+                self.plant.run(self._extinguish(laser, finish, self._epoch))
         self._since = now
-        self._epoch += 1
+        if end > now:
+            self.follow("progress", Polyline((now, end), (self.progress, 1.0)))
         # The heat of all vectors still to mark, spread evenly over the time that they take.
         self._platform.absorb(absorbed / max(end - now, 1e-6))
         emitted = sum(laser.power for laser in self.lasers if laser.enable)
@@ -325,20 +358,24 @@ class Scanner(Equipment):
         length = np.hypot(*(end - start).T)
         before = np.vstack([start[:1], end[:-1]])
         jump = np.hypot(*(start - before).T)
-        factors = np.array([[s.power, s.speed, s.spot] for s in
-                            (job.sets.get(r, VectorSet()) for r in range(len(Role)))])[layer.role[mine]]
+        sets = [job.sets.get(role, VectorSet()) for role in range(len(Role))]
+        factors = np.array([[s.power, s.speed, s.spot] for s in sets])[layer.role[mine]]
         speed = factors[:, 1] * self.scan_speed
         demand = factors[:, 0] * (laser.power if laser.enable else 0.0)
         mark = length / speed
         idle = jump / job.jump_speed + job.laser_delay + job.mark_delay
         ended = free + np.cumsum(idle + mark)
-        power = laser.plate_power(demand, self.plume)
+        gas_speed, plume = self._gas(ended - mark)
+        plume = plume * (1 + self.FLICKER * result.flicker[mine])
+        power = laser.plate_power(demand, plume)
         sigma = laser.sigma(job.sigma) * factors[:, 2]
         pool = self.model.pools(job.alloy, power, speed, sigma,
                                 self._interlayer(job), laser.wavelength,
-                                result.powder_layer)
-        back = laser.transmission * (1 - self.plume)
+                                result.powder[mine] / job.alloy.powder_packing)
+        shade = self.SHADE * -np.expm1(-result.powder[mine] / self.SHADE_DEPTH)
+        back = laser.transmission * (1 - plume) * (1 - shade)
         result.begun[mine], result.ended[mine] = ended - mark, ended
+        result.gas_speed[mine] = gas_speed
         result.power[mine], result.speed[mine], result.sigma[mine] = power, speed, sigma
         for name in MELT_POOL_FIELDS:
             getattr(result.pool, name)[mine] = getattr(pool, name)
@@ -362,27 +399,37 @@ class Scanner(Equipment):
 
     def _interlayer(self, job: BuildJob) -> float:
         # The laws hold up to the mushy range; a part that hot has other troubles.
-        return min(self._platform.part_temperature, job.alloy.solidus - 60.0)
+        return min(float(self._platform.part_temperature), job.alloy.solidus - 60.0)
 
-    def _account(self, now: float) -> None:
-        """Settle which vectors have begun; what has begun will be finished as it is."""
+    def _extinguish(self, laser: LaserSource, finish: float,
+                    epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.timeout(finish - self.now)
+        if epoch == self._epoch:
+            laser.beam(0.0)
+
+    def _account(self, now: float, cut: bool = False) -> None:
+        """Settle which vectors have begun; what has begun will be finished as it is.
+
+        If they are `cut`, those that have begun and not ended will be marked again.
+        """
         result = self._result
         assert result is not None
         fresh = ~result.marked & (result.begun <= now)
         if fresh.any():
-            mark = result.ended[fresh] - result.begun[fresh]
+            until = np.minimum(result.ended[fresh], now) if cut else result.ended[fresh]
+            mark = until - result.begun[fresh]
             absorbed = result.power[fresh] * result.pool.absorptivity[fresh] * mark
             result.absorbed += float(absorbed.sum())
-            result.marked[fresh] = True
-        result.duration += now - self._since if self._since else 0.0
-        self._since = 0.0
-        if len(result.marked):
-            self.progress = float(result.marked.mean())
+            result.marked |= fresh & (result.ended <= now) if cut else fresh
+        result.duration += now - self._since if self._since is not None else 0.0
+        self._since = None
 
-    def _pause(self) -> None:
+    def _pause(self, cut: bool = False) -> None:
         if not self.busy:
             return
-        self._account(self.now)
+        self._account(self.now, cut)
+        self.sense(self.now)
+        self.settle("progress", self.progress)
         self._epoch += 1
         self._stop()
 
@@ -402,17 +449,13 @@ class Scanner(Equipment):
         assert result is not None
         # The last vectors end exactly now; rounding must not leave one unmarked.
         result.marked[:] = True
-        self.progress = 1.0
+        self.settle("progress", 1.0)
         self.layer_done = self.layer
         self._stop()
         self._result = None
         self._exposed(result)
 
-    def hidden_state(self) -> dict[str, Any]:
-        return {"plume": self.plume, "gas_speed": self.gas_speed}
-
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
-        self.plume, self.gas_speed = hidden["plume"], hidden["gas_speed"]
         self._result = None
         self._epoch += 1
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from math import exp, isfinite
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import simpy
 
 from twin.machine import Equipment
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Polyline, Ramp, Relaxation
+from twin.trajectory import Polyline, Relaxation
 
 __all__ = ["Platform", "Recoater"]
 
@@ -46,12 +49,14 @@ class Platform(Equipment):
                                 companion="Monitoring/Process/InterlayerTemperature",
                                 doc="surface temperature of the part between layers, infrared")
     heater_power = measured("W", low=0, high=4000, quantum=1, doc="electrical heater power")
+    heater_failure = fault(bool, doc="the plate heater gives no heat")
     temperature_demand = actuator("degC", low=0, high=500, start=20,
                                   doc="setpoint of the plate heater's controller; 20 or less = off")
     z_demand = actuator("mm", low=0, high=500, doc="depth to move to")
 
-    def __init__(self) -> None:
+    def __init__(self, warms: Callable[[float], None]) -> None:
         super().__init__()
+        self._warms = warms
         self.resistance = 0.0  # K/W from surface to plate, without contact
         self.part_mass = 0.0  # kg
         self.section = 0.0  # m2 of the layer last solidified
@@ -60,12 +65,18 @@ class Platform(Equipment):
         self._epoch = 0  # of the plate's regime; what waits for an older one has nothing to do
 
     @property
+    def depth(self) -> float:
+        """True depth (m) now."""
+        way = self.trajectories.get("z")
+        return way.at(self.now) if way else self.z
+
+    @property
     def moving(self) -> bool:
         """Whether the Z axis is under way."""
         return not self.in_position
 
     def driven(self, attribute: str) -> None:
-        if attribute == "temperature_demand":
+        if attribute != "z_demand":
             self._anchor_plate()
         else:
             self.plant.run(self._move(self.z_demand))
@@ -78,6 +89,10 @@ class Platform(Equipment):
         self.temperature_demand = AMBIENT
         self.absorb(0.0)
         self._anchor_plate()
+        if not self.in_position:
+            # The drive brakes where it is, and that is its new demand.
+            self.settle("z", self.z)
+            self.z_demand, self.in_position = self.z, True
 
     def _move(self, target: float) -> Generator[Any, Any, None]:
         self.in_position = False
@@ -96,7 +111,8 @@ class Platform(Equipment):
     def _anchor_plate(self, time: float | None = None) -> None:
         now = self.now if time is None else time
         self.sense(now)
-        demand = self.temperature_demand
+        demand = AMBIENT if self.heater_failure else self.temperature_demand
+        self._warms(demand)
         if demand <= AMBIENT + 1e-9 or self.temperature > demand + 1e-6:
             self.heater_power = 0.0
             self._plate(Relaxation(now, self.temperature, AMBIENT, self._plate_tau))
@@ -122,7 +138,7 @@ class Platform(Equipment):
         plate = self.trajectories.get("temperature")
         if not isinstance(plate, Relaxation):
             return
-        if self.temperature_demand > AMBIENT + 1e-9:
+        if self.temperature_demand > AMBIENT + 1e-9 and not self.heater_failure:
             due = plate.crossing(self.temperature_demand)
             if isfinite(due):
                 self.plant.run(self._reached(due, self._epoch))
@@ -202,12 +218,22 @@ class Recoater(Equipment):
 
     Torque = friction + stiffness x protrusion; a protrusion above a share of the layer that
     depends on the blade stops the stroke: a crash.
+
+    Powder is counted in `CELLS` strips along the stroke. A stroke brings dosing factor x layer x
+    bed area, wherever it is needed, and fills the strips from near to far; what is missing at the
+    far end is missing there until a later dose reaches so far.
     """
 
     TRAVEL = 0.42  # m, default
     FRICTION = 0.8  # N m, default
     STIFFNESS = 4.0e4  # N m per m of protrusion, hard blade, default
-    CRASH_SHARE = {"hard": 0.6, "soft": 1.2}  # protrusion per layer thickness, default
+    CRASH_SHARE = MappingProxyType({"hard": 0.6, "soft": 1.2})  # per layer thickness, default
+    CRASH_TORQUE = 15.0  # N m at which the drive gives up, default
+    TORN = 0.5  # share of a protrusion that is left after a crash, default
+    CRASH_TIME = 0.1  # s from contact to the stop, default
+    CELLS = 56
+    FAR = 0.3  # share of the bed that the camera's far field shows
+    NICK = (0.0, 1e-3)  # m: middle and half width of the streak that a nick leaves, default
     CAPACITY = 60.0  # kg of powder in the supply, default
     BED = (0.28, 0.28)  # m: width and length covered
 
@@ -224,57 +250,103 @@ class Recoater(Equipment):
                               companion="Monitoring/Process/BedBrightness",
                               doc="camera: mean brightness of the far end of the bed after recoat; "
                                   "falls when powder does not reach it")
+    bed_streak = measured("%", low=0, high=100, noise=0.2, quantum=0.1,
+                          doc="camera: contrast of the strongest streak along the stroke")
+    position_error = measured("mm", low=0, high=500, noise=0.02, quantum=0.01,
+                              companion="Monitoring/Health/RecoaterPositionError",
+                              doc="recoater position behind its demand")
     travel_speed = actuator("mm/s", low=10, high=500, start=150, doc="recoating speed")
     dosing_factor = actuator("", low=0.5, high=5, start=2, doc="powder dosed per powder needed")
-    recoat = actuator(bool, doc="recoat (rising edge)")
-    reset_drive = actuator(bool, doc="acknowledge a drive fault (rising edge)")
+    recoat = actuator(bool, edge=True, doc="recoat (rising edge)")
+    reset_drive = actuator(bool, edge=True, doc="acknowledge a drive fault and go home (rising "
+                           "edge)")
     short_feed = fault("%", low=0, high=100, doc="share of the dose that is missing")
     blade_nick = fault("um", low=0, high=500, doc="depth of a nick in the blade")
     jam = fault(bool, doc="recoater drive blocked")
 
-    def __init__(self, blade: str, spread: Callable[[], None]) -> None:
+    def __init__(self, blade: str, spread: Callable[[], None],
+                 depth: Callable[[], float]) -> None:
+        """`spread` is called when powder was spread; `depth` tells how far the platform is down."""
         super().__init__()
         if blade not in self.CRASH_SHARE:
             raise ValueError(f"blade must be one of {', '.join(self.CRASH_SHARE)}, not {blade!r}")
         self.blade = blade
         self._spread_over = spread
+        self._depth = depth
         self.layer = 0.0  # m, thickness of the layer to spread
         self.powder_density = 4000.0  # kg/m3, bulk
         self.protrusion = 0.0  # m, highest point of the part above the plane
-        self.covered = 1.0  # share of the bed that got its full layer
-        self._deficit = 0.0  # m: what earlier strokes left unfilled
+        self.covered = 1.0  # share of the bed that is full after the last stroke
+        self._filled = np.zeros(self.CELLS)  # m over the first layer's floor, by strip
+        self._fresh = np.zeros(self.CELLS)  # m of it that is unmelted since the last exposure
         self._stroke: simpy.Process | None = None
 
     def driven(self, attribute: str) -> None:
-        if attribute == "recoat" and self.recoat and self.at_home and not self.fault_active:
+        ready = self.at_home and not self.fault_active and self.plant.energised
+        if attribute == "recoat" and self.recoat and ready:
             self._stroke = self.plant.run(self._spread())
-        elif attribute == "reset_drive" and self.reset_drive and not self.jam:
+        elif attribute == "jam" and self.jam and self.moving:
+            self.crash()
+        elif attribute == "reset_drive" and self.reset_drive and not self.jam \
+                and self.plant.energised:
             self.fault_active = False
-            if not self.at_home:
+            self.settle("position_error", 0.0)
+            if not self.at_home and not self.moving:
                 self._stroke = self.plant.run(self._retract())
 
     def tripped(self, power_lost: bool) -> None:
         self.recoat = False
         if self._stroke is not None and self._stroke.is_alive:
             self._stroke.interrupt("safety chain")
+            self._stop()
 
     @property
     def moving(self) -> bool:
         """Whether a stroke is under way."""
         return self._stroke is not None and self._stroke.is_alive
 
+    def empty(self) -> None:
+        """A clean plate: no powder lies on the bed, nothing stands out of it."""
+        self._filled = np.zeros(self.CELLS)
+        self._fresh = np.zeros(self.CELLS)
+        self.protrusion, self.covered = 0.0, 1.0
+
+    def powder(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Height (m) of unmelted powder at points (n, 2) of the plate, m; shape (n,).
+
+        It is the height before it settles: the metal that it becomes is as high.
+        """
+        strip = ((points[:, 0] / self.BED[0] + 0.5) * self.CELLS).astype(int)
+        height = self._fresh[np.clip(strip, 0, self.CELLS - 1)]
+        middle, half = self.NICK
+        streak = np.abs(points[:, 1] - middle) <= half
+        nicked: npt.NDArray[np.float64] = height + self.blade_nick * (streak & (height > 0))
+        return nicked
+
+    def melted(self) -> None:
+        """The bed was exposed: its powder is no longer fresh."""
+        self._fresh = np.zeros(self.CELLS)
+
     def _dose(self) -> None:
         area = self.BED[0] * self.BED[1]
-        need = area * (self.layer + self._deficit) * self.powder_density
-        dose = need * self.dosing_factor * (1 - self.short_feed)
-        dose = min(dose, self.powder_level * self.CAPACITY)
+        dose = area * self.layer * self.powder_density * self.dosing_factor
+        dose = min(dose * (1 - self.short_feed), self.powder_level * self.CAPACITY)
         self.powder_level -= dose / self.CAPACITY
-        spread = min(dose, need)
-        self.covered = min(1.0, spread / need) if need > 0 else 1.0
+        gap = np.maximum(self._depth() + self.layer - self._filled, 0.0)
+        strip = area / self.CELLS * self.powder_density  # kg per m of height
+        needed = np.cumsum(gap) * strip
+        # What reaches a strip is what the nearer ones left.
+        fill = np.clip(dose - (needed - gap * strip), 0.0, gap * strip) / strip
+        self._filled = self._filled + fill
+        self._fresh = self._fresh + fill
+        left = gap - fill > 1e-9
+        self.covered = 1.0 - float(left.mean())
+        spread = float(fill.sum()) * strip
         self.overflow_level = min(1.0, self.overflow_level + (dose - spread) / self.CAPACITY)
-        self._deficit = (need - spread) / (area * self.powder_density)
-        self.bed_brightness = 0.8 - 0.5 * (1 - self.covered) ** 0.5
-        if self.covered < 0.999:
+        far = left[int((1 - self.FAR) * self.CELLS):]
+        self.bed_brightness = 0.8 - 0.5 * float(far.mean())
+        self.bed_streak = self.blade_nick / (self.blade_nick + 2 * self.layer)
+        if left.any():
             self.log("fault", "powder did not cover the bed", covered=self.covered)
 
     def _spread(self) -> Generator[Any, Any, None]:
@@ -287,7 +359,7 @@ class Recoater(Equipment):
         crashes = self.jam or (self.layer > 0 and self.protrusion > limit)
         self.follow("position", Polyline((start, start + stroke, start + 2 * stroke),
                                          (0.0, self.TRAVEL, 0.0)))
-        low = self.FRICTION + 2e3 * self.blade_nick
+        low = self.FRICTION
         self.follow("torque", Polyline(
             (start, start + 0.1, contact - 0.05, contact, contact + 0.3 * stroke,
              start + stroke, start + 2 * stroke, start + 2 * stroke + 0.1),
@@ -302,18 +374,35 @@ class Recoater(Equipment):
             self._spread_over()
             yield env.timeout(stroke)
         except simpy.Interrupt:
-            self._stop()
             return
         self.settle("position", 0.0)
         self.settle("torque", 0.0)
         self.at_home = True
 
     def crash(self) -> None:
-        """The blade meets the part: torque limit, drive stops where it is."""
+        """The blade meets something: the torque rises to its limit, then the drive stops."""
+        now = self.now
+        if self._stroke is not None and self._stroke.is_alive and \
+                self._stroke is not self.plant.env.active_process:
+            self._stroke.interrupt("crash")
         self.log("fault", "recoater crash", protrusion=self.protrusion, blade=self.blade)
         self._stop()
-        self.follow("torque", Ramp(self.now, 15.0, 0.0, 10.0))
+        end = now + self.CRASH_TIME
+        self.follow("torque", Polyline((now, end, end + 1.0),
+                                       (self.FRICTION, self.CRASH_TORQUE, 0.0)))
+        self.follow("position_error", Polyline((now, end),
+                                               (0.0, self.CRASH_TIME * self.travel_speed)))
+        self._stroke = self.plant.run(self._give_up())
+        # The blade takes part of the raised edge with it.
+        self.protrusion *= self.TORN
+
+    def _give_up(self) -> Generator[Any, Any, None]:
+        try:
+            yield self.plant.env.timeout(self.CRASH_TIME)
+        except simpy.Interrupt:
+            return
         self.fault_active = True
+        self.log("interlock", "recoater drive stopped: torque limit")
 
     def _stop(self) -> None:
         self.sense(self.now)
@@ -327,7 +416,6 @@ class Recoater(Equipment):
         try:
             yield self.plant.env.timeout(duration)
         except simpy.Interrupt:
-            self._stop()
             return
         self.settle("position", 0.0)
         self.at_home = True
@@ -348,10 +436,11 @@ class Recoater(Equipment):
 
     def hidden_state(self) -> dict[str, Any]:
         return {"layer": self.layer, "density": self.powder_density, "covered": self.covered,
-                "protrusion": self.protrusion, "deficit": self._deficit}
+                "protrusion": self.protrusion, "filled": self._filled.tolist(),
+                "fresh": self._fresh.tolist()}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.layer, self.powder_density = hidden["layer"], hidden["density"]
         self.covered, self.protrusion = hidden["covered"], hidden["protrusion"]
-        self._deficit = hidden["deficit"]
+        self._filled, self._fresh = np.array(hidden["filled"]), np.array(hidden["fresh"])
         self._stroke = None

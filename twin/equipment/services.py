@@ -25,9 +25,11 @@ class SafetyChain(Equipment):
     door_closed = measured(bool, start=True, doc="door switch")
     door_locked = measured(bool, doc="door lock feedback")
     chain_closed = measured(bool, start=True, doc="safety chain closed: hazardous energy possible")
+    reset_possible = measured(bool, start=True, doc="nothing keeps the safety chain open")
     first_out = measured(int, choices=CAUSES, doc="what opened the safety chain first")
     door_lock = actuator(bool, doc="lock the door")
-    reset = actuator(bool, doc="close the safety chain again (rising edge), if nothing keeps it open")
+    reset = actuator(bool, edge=True, doc="close the safety chain again (rising edge), if nothing "
+                     "keeps it open")
     emergency_stop = fault(bool, doc="somebody presses the emergency stop button")
     door_forced = fault(bool, doc="somebody opens the door, locked or not")
     power_loss = fault(bool, doc="mains voltage is lost while true")
@@ -61,6 +63,7 @@ class SafetyChain(Equipment):
                 self.first_out = 0
                 self.log("interlock", "safety chain closed")
         held = self.causes()
+        self.reset_possible = not held
         if held:
             self.open(held[0])
 
@@ -69,8 +72,11 @@ class Chiller(Equipment):
     """Cooling water for laser and optics; loss of flow opens the safety chain."""
 
     NOMINAL = 12e-3 / 60  # m3/s, default
-    LOW_FLOW = 0.5
-    RESPONSE = 1.5  # s, default
+    LOW_FLOW = 0.5  # share of the nominal flow at which the flow switch opens the chain
+    TRANSPORT = 4.0  # s for water through laser and optics, default
+    RESPONSE = 1.0  # s, default
+    RESERVOIR = 60.0  # s in which the water warms when nothing cools it, default
+    UNCOOLED = 25.0  # K that it then warms by, default
 
     flow = measured("L/min", low=0, high=30, noise=0.05, quantum=0.01,
                     companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")
@@ -78,8 +84,11 @@ class Chiller(Equipment):
                                   companion="Monitoring/Health/ChillerSupplyTemperature",
                                   doc="water to the laser")
     return_temperature = measured("degC", low=0, high=60, start=20, noise=0.02, quantum=0.01,
+                                  companion="Monitoring/Health/ChillerReturnTemperature",
                                   doc="water from the laser")
     run = actuator(bool, doc="chiller on")
+    cooling_loss = fault("%", low=0, high=100, doc="share of the refrigeration that is lost: the "
+                         "water warms, its flow stays")
     flow_loss = fault("%", low=0, high=100, doc="share of the flow that is lost")
 
     def __init__(self, chain: SafetyChain) -> None:
@@ -113,8 +122,13 @@ class Chiller(Equipment):
         # Water: rho c = 4.18 MJ/m3K; at no flow the heat stays in the laser (shown by its own
         # temperature), so the rise is limited to what the loop can hold.
         rise = min(self._heat / (4.18e6 * max(target, 0.1 * self.NOMINAL)), 25.0)
+        warm = AMBIENT + self.UNCOOLED * self.cooling_loss * self.run
+        self.follow("supply_temperature",
+                    Relaxation(now, self.supply_temperature, warm, self.RESERVOIR))
+        # The rise over the laser comes on top of what the supply will become.
         self.follow("return_temperature",
-                    Relaxation(now, self.return_temperature, self.supply_temperature + rise, 8.0))
+                    Relaxation(now, self.supply_temperature + rise, warm + rise, self.RESERVOIR,
+                               self.TRANSPORT, self.return_temperature))
         self._arm()
 
     def _arm(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from twin.equipment.chamber import Chamber, GasCircuit
 from twin.equipment.laser import BuildJob, ExposureResult, LaserSource, Scanner
@@ -14,6 +15,7 @@ from twin.machine import Equipment, Plant
 from twin.meltpool import MeltPoolModel, Mode
 from twin.meltpool.defects import (
     REDEPOSITION,
+    DefectKind,
     evaporation_rate,
     expected_defects,
     gas_pore_density,
@@ -23,9 +25,10 @@ from twin.meltpool.defects import (
 from twin.meltpool.laws import Laws
 from twin.parts.layers import Role
 from twin.signals import measured
-from twin.trajectory import Relaxation
 
 __all__ = ["LayerMonitor", "PbfLb"]
+
+Floats = npt.NDArray[np.float64]
 
 
 class LayerMonitor(Equipment):
@@ -38,7 +41,8 @@ class LayerMonitor(Equipment):
                                companion="Monitoring/Process/LayerPhotodiodeMean",
                                doc="mean photodiode signal over the hatch")
     photodiode_deviation = measured("mV", low=0, high=10_000, noise=0.5, quantum=0.1,
-                                    doc="standard deviation of the photodiode signal over the hatch")
+                                    doc="standard deviation of the photodiode signal over the "
+                                        "hatch")
     pyrometer_mean = measured("degC", low=0, high=4000, noise=1.0, quantum=0.1,
                               companion="Monitoring/Process/LayerPyrometerMean",
                               doc="mean pyrometer temperature over the hatch")
@@ -67,14 +71,16 @@ class PbfLb(Plant):
         self.chiller = self.add("Chiller", Chiller(self.safety))
         self.chamber = self.add("Chamber", Chamber(self.safety))
         self.gas = self.add("Gas", GasCircuit())
-        self.platform = self.add("Platform", Platform())
-        self.recoater = self.add("Recoater", Recoater(blade, spread=self.chamber.stir))
+        self.platform = self.add("Platform", Platform(
+            warms=lambda plate: self.chamber.warm(plate=plate)))
+        self.recoater = self.add("Recoater", Recoater(
+            blade, spread=self.chamber.stir, depth=lambda: self.platform.depth))
         self.lasers = [
             self.add(f"Laser{i + 1}", LaserSource(wavelength)) for i in range(lasers)
         ]
         self.scanner = self.add("Scanner", Scanner(
             self.lasers, model or Laws(), self.platform, self.recoater,
-            heat=self._heat, exposed=self._solidify))
+            gas=self._plume, heat=self._heat, exposed=self._solidify))
         self.monitor = self.add("Layer", LayerMonitor())
         self.results: list[ExposureResult] = []
         """Layers exposed since somebody last took them; the recorder empties it."""
@@ -85,39 +91,37 @@ class PbfLb(Plant):
         """Take a job: its vectors, its powder, a clean plate."""
         self.scanner.load(job)
         self.platform.resistance = self.platform.part_mass = self.platform.section = 0.0
-        self.recoater.protrusion = 0.0
+        self.recoater.empty()
         if job is not None:
             self.recoater.layer = job.plan.layer_thickness
             self.recoater.powder_density = job.bulk_density
             self.recoater.refill()
 
     def drive(self, path: str, value: Any) -> bool:
-        if path == "Scanner.Run":
-            self._blow()
         changed = super().drive(path, value)
         if changed and path.startswith("Gas."):
-            self._blow()
             self.scanner.replan()
-        if changed and path == "Safety.PowerLoss" and value:
-            self.scanner.load(self.scanner.job)
         return changed
+
+    @property
+    def energised(self) -> bool:
+        return bool(self.safety.chain_closed)
 
     @property
     def quiet(self) -> bool:
         return not (self.scanner.marking or self.scanner.interrupted or self.recoater.moving
                     or self.platform.moving)
 
-    def _blow(self) -> None:
-        flow = self.gas.trajectories["speed"]
-        speed = flow.target if isinstance(flow, Relaxation) else self.gas.speed
+    def _plume(self, times: Floats) -> tuple[Floats, Floats]:
+        speeds = self.gas.speeds(times)
         least, most = self.PLUME
-        share = min(speed / self.GAS_NOMINAL, 1.0)
-        self.scanner.gas_speed = speed
-        self.scanner.plume = most + (least - most) * share
+        # A vacuum lets the plume spread at once.
+        blown = 1.0 if self.chamber.vacuum_pump else np.minimum(speeds / self.GAS_NOMINAL, 1.0)
+        return speeds, np.broadcast_to(most + (least - most) * blown, times.shape)
 
     def _heat(self, power: float) -> None:
         self.chiller.heat(power)
-        self.chamber.warm(0.1 * power + 0.15 * (self.platform.temperature - 293.15))
+        self.chamber.warm(laser=power)
 
     def _solidify(self, result: ExposureResult) -> None:
         """What a finished layer leaves: solid, heat, curl, fume, defects, monitoring figures."""
@@ -130,7 +134,11 @@ class PbfLb(Plant):
         overhang = layer.overhang_area / layer.area if layer.area > 0 else 0.0
         self.recoater.curl(layer.thickness, overhang, alloy.solidus - warm)
         length = np.hypot(*(layer.end - layer.start).T)
-        carried = self.CARRIED * min(result.gas_speed / self.GAS_NOMINAL, 1.0)
+        gas_speed = float(result.gas_speed.mean()) if len(length) else 0.0
+        carried = self.CARRIED * min(gas_speed / self.GAS_NOMINAL, 1.0)
+        # What lies on bare metal is melted once more, but nothing new is fused to it.
+        thickness = np.maximum(result.powder, 1e-9)
+        self.recoater.melted()
         vapour = evaporation_rate(result.pool, alloy) * (length / result.speed)
         fume = float(vapour.sum())
         self.gas.load(fume * carried)
@@ -139,7 +147,7 @@ class PbfLb(Plant):
             laser.deposit = min(laser.deposit + self.DEPOSIT * own, 0.9)
         counts = expected_defects(
             result.pool, alloy, vector_length=length, speed=result.speed, sigma=result.sigma,
-            hatch_spacing=job.hatch_spacing, layer_thickness=layer.thickness / result.covered,
+            hatch_spacing=job.hatch_spacing, layer_thickness=thickness,
             gas_porosity=0.0, redeposition=REDEPOSITION * (2 - carried / self.CARRIED))
         defects = sample_defects(
             self.stream("defects", layer.index), counts, layer.start, layer.end,
@@ -173,9 +181,10 @@ class PbfLb(Plant):
             "overhang_area": layer.overhang_area, "vectors": len(length),
             "scan_length": float(length.sum()), "duration": result.duration,
             "energy_absorbed": result.absorbed, "covered": result.covered,
-            "gas_speed": result.gas_speed, "oxygen": self.chamber.oxygen,
+            "gas_speed": gas_speed, "oxygen": self.chamber.oxygen,
             "interlayer_temperature": result.interlayer_temperature,
             "protrusion": self.recoater.protrusion, "fume": fume,
+            "spatter": int((defects["kind"] == DefectKind.SPATTER).sum()),
             "photodiode_mean": photodiode, "photodiode_deviation": deviation,
             "pyrometer_mean": monitor.pyrometer_mean, "width_mean": monitor.width_mean,
             "depth_mean": mean(pool.depth), "length_mean": mean(pool.length),

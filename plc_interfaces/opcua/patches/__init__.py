@@ -13,8 +13,10 @@ module              what it mends
 ``session``         one refused write failed the whole request and writes showed at once; methods
                     did not know their caller; guessable session tokens; any session could touch
                     any subscription; a client certificate other than the channel's was believed
-``server``          client certificates unchecked when the channel opens; unbounded frames; method
-                    arguments unchecked, type-level method ids not resolved; slow browse and import
+``services``        method arguments unchecked, type-level method ids not resolved; array values
+                    that say they are none; slow browse and import
+``server``          client certificates unchecked when the channel opens; unbounded frames and
+                    buffers of no size; garbage left connections open; limits too wide
 ==================  ===============================================================================
 """
 

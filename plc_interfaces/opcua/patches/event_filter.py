@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -60,32 +59,75 @@ def is_subtype(aspace: AddressSpace, node: ua.NodeId, base: ua.NodeId) -> bool:
 
 
 def like(text: str, pattern: str) -> bool:
-    r"""Match Like: ``%`` any text, ``_`` one character, ``[..]`` one of a set, ``\\`` escape."""
-    out = []
+    r"""Match Like: ``%`` any text, ``_`` one character, ``[..]`` one of a set, ``\\`` escape.
+
+    Time grows with the product of the lengths, whatever the pattern; a regular expression with
+    many ``.*`` would let a client stall the server.
+    """
+    tokens = _tokens(pattern)
+    at = token = 0
+    retry: tuple[int, int] | None = None  # after the last %: its token, and text it has taken
+    while at < len(text):
+        wanted = tokens[token] if token < len(tokens) else _nothing
+        if wanted is _any_text:
+            retry = (token, at)
+            token += 1
+        elif wanted(text[at]):
+            at += 1
+            token += 1
+        elif retry is not None:
+            retry = (retry[0], retry[1] + 1)
+            token, at = retry[0] + 1, retry[1]
+        else:
+            return False
+    return all(rest is _any_text for rest in tokens[token:])
+
+
+_Token = Callable[[str], bool]
+
+
+def _any_text(_: str) -> bool:
+    """Stand for ``%``; told by identity, never called."""
+    return True
+
+
+def _nothing(_: str) -> bool:
+    """Match no character: the pattern has ended before the text."""
+    return False
+
+
+def _tokens(pattern: str) -> list[_Token]:
+    tokens: list[_Token] = []
     i = 0
     while i < len(pattern):
         char = pattern[i]
         end = pattern.find("]", i + 2) if char == "[" else -1
-        if char == "\\" and i + 1 < len(pattern):
-            i += 1
-            out.append(re.escape(pattern[i]))
-        elif char == "%":
-            out.append(".*")
+        if char == "%":
+            tokens.append(_any_text)
         elif char == "_":
-            out.append(".")
+            tokens.append(lambda _: True)
         elif end > 0:
-            body = pattern[i + 1 : end]
-            negate = "^" if body.startswith("^") else ""
-            body = re.sub(r"([\\\[\]^&~|])", r"\\\1", body.removeprefix("^"))
-            out.append(f"[{negate}{body}]")
+            tokens.append(_set_of(pattern[i + 1 : end]))
             i = end
         else:
-            out.append(re.escape(char))
+            if char == "\\" and i + 1 < len(pattern):
+                i += 1
+            tokens.append(pattern[i].__eq__)
         i += 1
-    try:
-        return re.fullmatch("".join(out), text, re.DOTALL) is not None
-    except re.error:
-        return False
+    return tokens
+
+
+def _set_of(body: str) -> Callable[[str], bool]:
+    """Characters and ranges such as ``a-f``; a leading ``^`` turns the set round."""
+    negate = body.startswith("^")
+    body = body.removeprefix("^")
+    ranges = []
+    i = 0
+    while i < len(body):
+        is_range = body[i + 1 : i + 2] == "-" and i + 2 < len(body)
+        ranges.append((body[i], body[i + 2] if is_range else body[i]))
+        i += 3 if is_range else 1
+    return lambda char: any(low <= char <= high for low, high in ranges) != negate
 
 
 def _cast(value: Any, target: Any) -> Any:

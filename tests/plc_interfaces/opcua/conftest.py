@@ -24,7 +24,7 @@ SMALL = Limits(
     subscriptions=8,
     queue=50,
     login_failures=3,
-    login_window_s=1.0,
+    login_window_s=600.0,
     subscription=SubscriptionLimits(max_items=20, max_notifications=40),
 )
 

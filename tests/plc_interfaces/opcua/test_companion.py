@@ -36,6 +36,7 @@ class XmlNode:
     type: NodeKey | None = None
     base: NodeKey | None = None
     rule: str = ""
+    data_type: NodeKey | None = None
 
 
 def read_xml() -> dict[NodeKey, XmlNode]:
@@ -62,6 +63,8 @@ def read_xml() -> dict[NodeKey, XmlNode]:
             index, colon, leaf = element.get("BrowseName").partition(":")
             browse = (uris[int(index)], leaf) if colon else (UA_URI, element.get("BrowseName"))
             node = nodes[me] = XmlNode(browse)
+            if element.tag == f"{SET}UAVariable":
+                node.data_type = key(element.get("DataType", "i=24"))
             for ref in element.iterfind(f"{SET}References/{SET}Reference"):
                 kind, target = key(ref.get("ReferenceType"))[1], key(ref.text)
                 forward = ref.get("IsForward") != "false"
@@ -152,6 +155,10 @@ class Space:
                 return self.uris[ref.NodeId.NamespaceIndex], f"i={ref.NodeId.Identifier}"
         return None
 
+    def data_type(self, node: ua.NodeId) -> NodeKey:
+        data_type = self.nodes.read_attribute_value(node, ua.AttributeIds.DataType).Value.Value
+        return self.uris[data_type.NamespaceIndex], f"i={data_type.Identifier}"
+
     def is_variable(self, node: ua.NodeId) -> bool:
         node_class = self.nodes.read_attribute_value(node, ua.AttributeIds.NodeClass)
         return bool(node_class.Value.Value == ua.NodeClass.Variable)
@@ -190,6 +197,10 @@ def faults(
             own = list(lineage(xml, space.type_of(child)))
             yield from faults(space, xml, child, own, f"{path}/{name[1]}", seen)
     if space.is_variable(node):
+        declared = [xml[k].data_type for k in layers if xml[k].data_type is not None]
+        own = space.data_type(node)
+        if declared and declared[0] not in lineage(xml, own):
+            yield f"{path} has data type {own}, not {declared[0]}"
         value = space.value(node)
         if value.Value is None or (value.Value.Value is None and not value.Value.is_array):
             yield f"{path} has no value"

@@ -1,6 +1,7 @@
 """Where clauses of event filters."""
 
 import logging
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -118,6 +119,12 @@ def test_clauses_without_end_or_sense_are_refused(elements, code):
         ("505", "50\\%", False),
         ("two\nlines", "two%", True),
         ("x", "[z-a]", False),
+        ("-", "[[--]", False),
+        ("", "%", True),
+        ("aXbYb", "a%b", True),
+        ("aXbYc", "a%b", False),
+        ("abc", "ab", False),
+        ("a" * 2000, "%a" * 200 + "b", False),
     ],
 )
 def test_like(text, pattern, expected):
@@ -127,3 +134,9 @@ def test_like(text, pattern, expected):
 @given(st.text(max_size=8), st.text(alphabet="ab%_[]^\\-", max_size=8))
 def test_like_takes_any_pattern(text, pattern):
     assert like(text, pattern) in (True, False)
+
+
+@given(st.text("ab", max_size=12), st.text("ab%_", max_size=8))
+def test_like_agrees_with_a_regular_expression(text, pattern):
+    expression = pattern.replace("%", ".*").replace("_", ".")
+    assert like(text, pattern) is (re.fullmatch(expression, text) is not None)

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from plc_interfaces.host import Role
 from plc_interfaces.opcua.base import Security, application_uri, make_server
+from plc_interfaces.opcua.patches.server import LoginThrottle
 from plc_interfaces.opcua.security import (
     CertificateStore,
     Duty,
@@ -232,6 +233,19 @@ def test_bad_users_file_names_file_and_field(tmp_path, text, message):
 def test_missing_users_file_is_named(tmp_path):
     with pytest.raises(SecurityError, match=r"users\.toml"):
         Users(tmp_path / "users.toml")
+
+
+def test_throttle_opens_when_the_window_has_passed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    throttle = LoginThrottle(2, 10.0)
+    throttle.failed("host")
+    assert not throttle.is_closed("host")
+    throttle.failed("host")
+    assert throttle.is_closed("host")
+    now[0] = 10.5
+    assert not throttle.is_closed("host")
+    assert not throttle.is_closed("another host")
 
 
 async def secure_client(server, suite, mode, key, tmp_path, uri=CLIENT_URI):

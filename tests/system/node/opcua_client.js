@@ -2,7 +2,8 @@
 //
 // node opcua_client.js '{"url": …, "machine": …, "user": …, "password": …, "pki": folder,
 //   "values": [node ids to subscribe to], "setpoint": {"node", "good", "bad"},
-//   "steps": [["Store", …arguments], …], "alarm": true}'
+//   "steps": [["Store", …arguments], …], "refused": {"object", "method", "arguments"},
+//   "alarm": true}'
 // Node ids are written nsu=<uri>;<identifier>.  "alarm" waits for an active alarm event after
 // printing {"ready": true}: whoever started this raises one then.
 "use strict";
@@ -233,6 +234,19 @@ async function main() {
                 if (report.writes.shown === wanted.setpoint.good) break;
                 await new Promise((done) => setTimeout(done, 50));
             }
+        }
+        if (wanted.refused) {
+            const result = await session.call({
+                objectId: resolve(uris, wanted.refused.object),
+                methodId: resolve(uris, wanted.refused.method),
+                inputArguments: wanted.refused.arguments.map((value) => ({
+                    dataType: opcua.DataType.String, value,
+                })),
+            });
+            report.refused = {
+                status: result.statusCode.name,
+                why: (result.inputArgumentDiagnosticInfos || []).map((d) => d.additionalInfo),
+            };
         }
         if (wanted.alarm) report.alarm = await awaitAlarm(session, subscription);
         await subscription.terminate();

@@ -1,0 +1,197 @@
+"""A PBF-LB machine on a bench: a small part, quick gas and heat, run in the test's own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import trimesh
+
+from emulators.controllers.pbf_lb import PbfLbController, Program
+from emulators.controllers.states import MachineState
+from emulators.emulator import Emulator
+from emulators.programs import build_program
+from emulators.recipes import recipe_for
+from plc_interfaces.host import Act, ActKind, AlarmStatus, Event, Identity, Update
+from twin.image import Readings
+from twin.machines.pbf_lb import PbfLb
+from twin.parts import Part
+from twin.parts.geometry import part_from_mesh
+
+QUICK = {
+    "atmosphere.purge_flow": 0.4 / 60,
+    "atmosphere.oxygen_limit": 5e-3,
+    "temperature.preheat": 303.15,
+    "temperature.unpack": 363.15,
+    "recoating.speed": 0.25,
+}
+"""Recipe changes that make everything but the layers short."""
+
+
+def block(size: Sequence[float] = (4e-3, 4e-3, 2.4e-4), name: str = "block") -> Part:
+    """A block, m."""
+    return part_from_mesh(trimesh.creation.box(extents=size), name, name)
+
+
+def program(
+    parts: Sequence[Part] = (),
+    alloy: str = "IN718",
+    lasers: int = 1,
+    positions: Sequence[tuple[float, float, float]] | None = None,
+    **changes: Any,
+) -> Program:
+    """A quick program of `parts` (a block of six layers); `changes` use __ for a dot."""
+    dotted = {path.replace("__", "."): value for path, value in changes.items()}
+    recipe = recipe_for(alloy).changed({**QUICK, **dotted})
+    return build_program(parts or [block()], recipe, lasers, positions=positions)
+
+
+class Bench:
+    """One machine, its events and alarms so far, and the usual things done to it."""
+
+    def __init__(
+        self,
+        built: Program | None = None,
+        *,
+        seed: int = 1,
+        every_scan: bool = False,
+        lasers: int = 1,
+        blade: str = "hard",
+    ) -> None:
+        built = built or program(lasers=lasers)
+        self.name = built.job.name
+        self.plant = PbfLb(seed, lasers, blade, built.recipe.wavelength)
+        readings = Readings(self.plant, seed)
+        self.controller = PbfLbController(self.plant, readings, {self.name: built})
+        identity = Identity("PBF-LB-01", "pbf-lb", "PBF", "M", "1")
+        self.emulator = Emulator(
+            self.plant,
+            self.controller,
+            identity,
+            speed=float("inf"),
+            readings=readings,
+            every_scan=every_scan,
+        )
+        self.events: list[Event] = []
+        self.alarms: list[AlarmStatus] = []
+        self.traces: dict[str, list[tuple[float, float]]] = {}
+        self.emulator.listen(self._update)
+
+    def _update(self, update: Update) -> None:
+        self.events += update.events
+        self.alarms += update.alarms
+
+    @property
+    def time(self) -> float:
+        return self.emulator.time
+
+    @property
+    def state(self) -> MachineState:
+        return self.controller.state
+
+    @property
+    def layer(self) -> int:
+        return int(self.controller.job.layer)
+
+    def read(self, path: str) -> Any:
+        """The newest value of a signal, engineering unit."""
+        self.emulator.publish(force=True)
+        return self.emulator.frame().values[self.emulator.table.index[path]]
+
+    def watch(self, *paths: str) -> None:
+        """Keep every later reading of measured signals."""
+        self.traces.update({path: [] for path in paths})
+
+    def step(self) -> None:
+        """One scan, the next that is due."""
+        emulator = self.emulator
+        emulator.scan(emulator.next_scan)
+        for path, trace in self.traces.items():
+            readings = emulator.readings
+            trace.append((self.time, float(readings.values[readings.index[path]])))
+
+    def until(self, done: Callable[[], bool], limit: float = 20_000.0) -> Bench:
+        """Scan until something is so; fails after `limit` simulated s."""
+        end = self.time + limit
+        while not done():
+            assert self.time < end, f"not so after {limit} s: {self.state.name} {self.where()}"
+            self.step()
+        self.emulator.publish(force=True)
+        return self
+
+    def where(self) -> str:
+        """For messages: phase, layer, active alarms."""
+        active = [p for p, a in self.controller.alarms.items() if a.active]
+        return f"{self.controller.phase}, layer {self.layer}, {active}"
+
+    def rest(self, seconds: float, every_scan: bool = False) -> Bench:
+        """Let simulated time pass."""
+        end, before = self.time + seconds, self.emulator.every_scan
+        self.emulator.every_scan = every_scan or before
+        self.until(lambda: self.time >= end - 1e-9, seconds + 100)
+        self.emulator.every_scan = before
+        return self
+
+    def act(self, kind: ActKind, path: str, value: Any = None) -> Any:
+        """Do something at the next scan; its answer, or `Refused`."""
+        emulator = self.emulator
+        future = emulator.submit(Act(kind, path, value))
+        emulator.next_scan = emulator.scan_number + 1
+        self.step()
+        emulator.publish(force=True)
+        return future.result(0)
+
+    def call(self, path: str, *arguments: Any) -> Any:
+        return self.act(ActKind.CALL, path, list(arguments))
+
+    def job(self, command: str) -> Any:
+        """A command to the job in work."""
+        return self.call(f"Job.{command}", "J1")
+
+    def write(self, path: str, value: Any) -> Any:
+        return self.act(ActKind.WRITE, path, value)
+
+    def fault(self, path: str, value: Any) -> Any:
+        return self.act(ActKind.FAULT, path, value)
+
+    def sensor_fault(self, path: str, kind: str | None, magnitude: float = 0.0) -> Any:
+        value = None if kind is None else {"kind": kind, "magnitude": magnitude}
+        return self.act(ActKind.SENSOR_FAULT, path, value)
+
+    def start(self) -> Bench:
+        self.call("Job.StoreAndStart", "J1", self.name)
+        return self
+
+    def to(self, phase: str, layer: int = 0, limit: float = 20_000.0) -> Bench:
+        """Run to a phase, with so many layers finished."""
+        return self.until(
+            lambda: self.controller.phase == phase and self.layer >= layer, limit
+        )
+
+    def to_state(self, state: MachineState, limit: float = 20_000.0) -> Bench:
+        return self.until(lambda: self.state is state, limit)
+
+    def finish(self) -> Bench:
+        return self.to_state(MachineState.FINISHED)
+
+    def layers(self) -> list[dict[str, Any]]:
+        """What became of each layer exposed so far."""
+        return [dict(e.fields) for e in self.events if e.kind == "layer"]
+
+    def raised(self) -> list[str]:
+        """Names of the alarms that came, in order."""
+        names = [a.path.removeprefix("Alarms.") for a in self.alarms if a.active]
+        return list(dict.fromkeys(names))
+
+    def departs(self, path: str, share: float = 0.1, floor: float = 0.0) -> float:
+        """When a watched reading first left its first value by a share of it (or `floor`), s."""
+        trace = self.traces[path]
+        first = trace[0][1]
+        reach = max(abs(first) * share, floor)
+        return next((t for t, value in trace if abs(value - first) > reach), float("inf"))
+
+    def ordered(self, *paths: str, share: float = 0.1, floor: float = 0.0) -> None:
+        """Assert that watched readings left their first values in this order."""
+        times = [self.departs(path, share, floor) for path in paths]
+        assert times == sorted(times), dict(zip(paths, times, strict=True))
+        assert times[-1] < float("inf"), dict(zip(paths, times, strict=True))
