@@ -93,16 +93,18 @@ def _recipe(settings: Settings) -> Recipe:
     if settings.recipe is not None:
         recipe = load_recipe(settings.recipe)
         if settings.alloy is not None and recipe_for(settings.alloy).alloy != recipe.alloy:
-            raise SettingsError(f"alloy {settings.alloy}: the recipe {recipe.name} is for "
-                                f"{recipe.alloy}")
+            raise SettingsError(
+                f"alloy {settings.alloy}: the recipe {recipe.name} is for {recipe.alloy}"
+            )
         return recipe
     return recipe_for(settings.alloy or "IN718")
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...], later: tuple[str, ...] = ()) -> None:
     if value in later:
-        raise SettingsError(f"{name} {value!r} is not available for this machine; use "
-                            f"{' or '.join(allowed)}")
+        raise SettingsError(
+            f"{name} {value!r} is not available for this machine; use {' or '.join(allowed)}"
+        )
     if value not in allowed:
         raise SettingsError(f"{name} must be {' or '.join(allowed)}, not {value!r}")
 
@@ -134,13 +136,25 @@ def _build_pbf_lb(settings: Settings) -> Built:
         controller.feedstock.identifier = settings.powder_lot
     else:
         plant.load(program.job)
-    identity = Identity(name, "pbf-lb", "PBF", "amtwin PBF-LB", f"AMT-{settings.seed:06d}",
-                        software=_release(), location="emulated")
-    emulator = Emulator(plant, controller, identity, scan_period=settings.scan_ms / 1000,
-                        readings=readings)
-    about = {"recipe": recipe.model_dump(), "recipe_digest": recipe.digest,
-             "plan": program.job.plan.describe(), "plan_digest": program.job.plan.digest,
-             "layers": len(program.job.plan)}
+    identity = Identity(
+        name,
+        "pbf-lb",
+        "PBF",
+        "amtwin PBF-LB",
+        f"AMT-{settings.seed:06d}",
+        software=_release(),
+        location="emulated",
+    )
+    emulator = Emulator(
+        plant, controller, identity, scan_period=settings.scan_ms / 1000, readings=readings
+    )
+    about = {
+        "recipe": recipe.model_dump(),
+        "recipe_digest": recipe.digest,
+        "plan": program.job.plan.describe(),
+        "plan_digest": program.job.plan.digest,
+        "layers": len(program.job.plan),
+    }
     return Built(emulator, (program.job.name,), tuple(notes), about)
 
 

@@ -253,7 +253,7 @@ class Recorder:
         self._known(table)
         self._rows.setdefault(table, []).append({"branch": self.branch, "scan": scan, **values})
 
-    def rows(self, table: str, scan: int, columns: Mapping[str, Sequence[Any]]) -> None:
+    def rows(self, table: str, scan: int, columns: Mapping[str, Any]) -> None:
         """Add many rows at once, as columns (arrays) of one length, such as a layer's vectors."""
         self._known(table)
         arrays = {name: pa.array(column) for name, column in columns.items()}

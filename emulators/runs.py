@@ -63,8 +63,11 @@ def _located(settings: Settings, folder: Path) -> Settings:
         kept = folder / name
         return str(kept) if name.startswith("inputs/") and kept.is_file() else name
 
-    return replace(settings, parts=tuple(find(p) for p in settings.parts),
-                   recipe=find(settings.recipe) if settings.recipe else None)
+    return replace(
+        settings,
+        parts=tuple(find(p) for p in settings.parts),
+        recipe=find(settings.recipe) if settings.recipe else None,
+    )
 
 
 def begin(settings: Settings, folder: Path | None, epoch: float | None = None) -> Built:
@@ -79,10 +82,20 @@ def begin(settings: Settings, folder: Path | None, epoch: float | None = None) -
         if (folder / "run.json").exists():
             raise RecordError(f"{folder} holds a run already; --resume it or name another folder")
         kept = _keep_inputs(settings, folder)
-        emulator.recorder = Recorder(folder, emulator.table, {
-            "settings": kept.plain(), "machine": settings.machine, "name": emulator.identity.name,
-            "seed": settings.seed, "epoch": emulator.epoch, "scan_ms": settings.scan_ms,
-            "notes": list(built.notes), **built.about})
+        emulator.recorder = Recorder(
+            folder,
+            emulator.table,
+            {
+                "settings": kept.plain(),
+                "machine": settings.machine,
+                "name": emulator.identity.name,
+                "seed": settings.seed,
+                "epoch": emulator.epoch,
+                "scan_ms": settings.scan_ms,
+                "notes": list(built.notes),
+                **built.about,
+            },
+        )
         emulator.journal = Journal(folder, {"machine": settings.machine, "seed": settings.seed})
         emulator.snapshots = SnapshotStore(folder)
         emulator.keep_vectors = settings.vectors
@@ -105,15 +118,27 @@ def resume(folder: Path) -> Built:
     emulator.journal = Journal(folder)
     emulator.branch = emulator.journal.fork(parent, snapshot.scan)
     emulator.reinstate(snapshot.state)
-    # Source stamps never run backwards: what was shown before the crash lies in the past.
-    emulator.epoch = max(emulator.epoch, time.time() - snapshot.time)
+    # Source stamps never run backwards: new ones begin after all that were shown.
+    latest = time.time()
+    if run.files("signals"):
+        rows = run.sql("select max(stamp) from signals").fetchall()
+        latest = max(latest, rows[0][0] + emulator.scan_period)
+    emulator.epoch = max(emulator.epoch, latest - snapshot.time)
     emulator.recorder = Recorder.resume(folder, emulator.table, snapshot.scan, emulator.branch)
-    emulator.recorder.update({"resumed": [*run.meta.get("resumed", []), {
-        "branch": emulator.branch, "scan": snapshot.scan, "layer": snapshot.layer}]})
+    emulator.recorder.update(
+        {
+            "resumed": [
+                *run.meta.get("resumed", []),
+                {"branch": emulator.branch, "scan": snapshot.scan, "layer": snapshot.layer},
+            ]
+        }
+    )
     emulator.snapshots = store
     emulator.keep_vectors = settings.vectors
-    return replace(built, notes=(*built.notes, f"resumed at layer {snapshot.layer}, "
-                                 f"{snapshot.time:.2f} s simulated"))
+    return replace(
+        built,
+        notes=(*built.notes, f"resumed at layer {snapshot.layer}, {snapshot.time:.2f} s simulated"),
+    )
 
 
 def finished(emulator: Emulator) -> bool:
@@ -137,8 +162,7 @@ def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[
         "name": emulator.identity.name,
         "state": state,
         "reason": controller.machine.reason if controller is not None else "",
-        "layers": controller.job.layer if controller is not None else
-        int(emulator.plant.scanner.layer_done),
+        "layers": controller.job.layer if controller is not None else emulator.plant.layers_done,
         "simulated_s": emulator.time,
         "wall_s": wall_s,
         "speed_factor": simulated / wall_s if wall_s > 0 else 0.0,
@@ -170,7 +194,8 @@ def report(run: Run, summary: dict[str, Any]) -> str:
     """The run's short summary as Markdown: build, melt pools, alarms, timing, files."""
     late = summary["lateness_ms"]
     lines = [
-        f"# {summary['name']}: {summary['state']}", "",
+        f"# {summary['name']}: {summary['state']}",
+        "",
         f"- layers: {summary['layers']} of {run.meta.get('layers', '?')}",
         f"- build time: {_span(summary['simulated_s'])} simulated, {summary['wall_s']:.1f} s wall "
         f"({summary['speed_factor']:.0f} x)",
@@ -184,32 +209,57 @@ def report(run: Run, summary: dict[str, Any]) -> str:
         rows = run.sql(
             "select sum(vectors), sum(scan_length), avg(width_mean), stddev(width_mean), "
             "avg(depth_mean), avg(photodiode_mean), avg(keyhole_share), avg(porosity), "
-            "sum(defects), sum(duration), max(interlayer_temperature) from layers").fetchall()
-        (vectors, length, width, width_sd, depth, photodiode, keyhole, porosity, defects,
-         exposure, hottest) = rows[0]
-        lines += ["", "## Melt pools over the hatch (true state)", "",
-                  f"- {vectors:.0f} scan vectors, {length / 1000:.3f} km, "
-                  f"{_span(exposure)} of exposure",
-                  f"- width {width * 1e6:.1f} um (layer to layer ±{(width_sd or 0) * 1e6:.1f}), "
-                  f"depth {depth * 1e6:.1f} um, photodiode {photodiode * 1e3:.0f} mV",
-                  f"- keyhole share {keyhole:.1%}, porosity {porosity:.3%}, "
-                  f"{defects:.0f} defects placed, hottest interlayer {hottest - 273.15:.0f} °C"]
+            "sum(defects), sum(duration), max(interlayer_temperature) from layers"
+        ).fetchall()
+        (
+            vectors,
+            length,
+            width,
+            width_sd,
+            depth,
+            photodiode,
+            keyhole,
+            porosity,
+            defects,
+            exposure,
+            hottest,
+        ) = rows[0]
+        lines += [
+            "",
+            "## Melt pools over the hatch (true state)",
+            "",
+            f"- {vectors:.0f} scan vectors, {length / 1000:.3f} km, {_span(exposure)} of exposure",
+            f"- width {width * 1e6:.1f} um (layer to layer ±{(width_sd or 0) * 1e6:.1f}), "
+            f"depth {depth * 1e6:.1f} um, photodiode {photodiode * 1e3:.0f} mV",
+            f"- keyhole share {keyhole:.1%}, porosity {porosity:.3%}, "
+            f"{defects:.0f} defects placed, hottest interlayer {hottest - 273.15:.0f} °C",
+        ]
     if "events" in run.tables():
-        raised = run.sql("select source, count(*), min(time) from events where kind = 'alarm' and "
-                         "fields like '%\"active\": true%' and fields like '%unacknowledged%' "
-                         "group by source order by 3").fetchall()
+        raised = run.sql(
+            "select source, count(*), min(time) from events where kind = 'alarm' and "
+            "fields like '%\"active\": true%' and fields like '%unacknowledged%' "
+            "group by source order by 3"
+        ).fetchall()
         if raised:
             lines += ["", "## Alarms", "", "| alarm | raised | first at |", "|-|-|-|"]
             lines += [f"| {name} | {count} | {_span(first)} |" for name, count, first in raised]
-    lines += ["", "## Files", "", "`run.json`, `journal.jsonl`, `snapshots/`; Parquet tables: "
-              + ", ".join(f"`{name}/`" for name in run.tables())]
+    lines += [
+        "",
+        "## Files",
+        "",
+        "`run.json`, `journal.jsonl`, `snapshots/`; Parquet tables: "
+        + ", ".join(f"`{name}/`" for name in run.tables()),
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _span(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
-    return f"{hours} h {rest // 60:02d} min {rest % 60:02d} s" if hours else \
-        f"{rest // 60} min {rest % 60:02d} s"
+    return (
+        f"{hours} h {rest // 60:02d} min {rest % 60:02d} s"
+        if hours
+        else f"{rest // 60} min {rest % 60:02d} s"
+    )
 
 
 @dataclass(frozen=True)
@@ -256,5 +306,3 @@ def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Rep
 
     emulator.run_to(scan, done)
     return Replay(emulator.trace.hexdigest == recorded, recorded, emulator.trace.hexdigest, scan)
-
-

@@ -74,9 +74,13 @@ class Serving:
         if ports.modbus is not None:
             self.modbus = ModbusServer(
                 [(number, host) for number, host in enumerate(self.hosts, 1)],
-                ports.host, ports.modbus, allow=ports.modbus_write,
+                ports.host,
+                ports.modbus,
+                allow=ports.modbus_write,
                 writable=is_loopback(ports.host) or bool(ports.modbus_write),
-                watchdog_ms=ports.watchdog_ms, on_watchdog=_trip)
+                watchdog_ms=ports.watchdog_ms,
+                on_watchdog=_trip,
+            )
             await self.modbus.start()
         if ports.opcua is None and ports.instructor is None:
             return
@@ -84,8 +88,9 @@ class Serving:
         trust = is_loopback(ports.host) if ports.trust_all is None else ports.trust_all
         security = Security(self.folder, ports.insecure, trust)
         if ports.opcua is not None:
-            self.opcua = OpcUaServer(self.hosts, security, ports.host, ports.opcua,
-                                     on_login=self._audit)
+            self.opcua = OpcUaServer(
+                self.hosts, security, ports.host, ports.opcua, on_login=self._audit
+            )
             await self.opcua.start()
         if ports.instructor is not None:
             from plc_interfaces.opcua.instructor import InstructorServer
@@ -99,8 +104,15 @@ class Serving:
             return
         for host in self.hosts:
             with suppress(Refused):
-                host.submit(Act(ActKind.LOGIN, "", {"peer": peer, "reason": status.name},
-                                user or "", "opcua"))
+                host.submit(
+                    Act(
+                        ActKind.LOGIN,
+                        "",
+                        {"peer": peer, "reason": status.name},
+                        user or "",
+                        "opcua",
+                    )
+                )
 
     def stop(self) -> None:
         """Close all ports."""

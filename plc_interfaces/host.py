@@ -64,6 +64,8 @@ class ActKind(StrEnum):
     """A process fault: path of a fault signal, value in its engineering unit."""
     SENSOR_FAULT = "sensor fault"
     """Path of a measured signal, value {"kind": …, "magnitude": …} or None to end it."""
+    STEP = "step"
+    """Freeze the clock and let so many scans pass."""
     LOGIN = "login"
     """Somebody was turned away; kept for the audit, alters nothing. Value: peer and reason."""
     SPEED = "speed"

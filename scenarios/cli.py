@@ -89,7 +89,7 @@ def signals(
 ) -> None:
     """List every signal: path, kind, type, unit, range, node id, registers."""
     from emulators.catalog import SettingsError, signal_trees
-    from emulators.emulator import Simulation
+    from emulators.publication import Simulation
     from plc_interfaces.allocation import allocate as append
     from plc_interfaces.mapping import render, signal_list
     from plc_interfaces.registers import RegisterMap, load_table
@@ -178,15 +178,36 @@ def run(
     end = _number(until, "until", {"complete": -1.0, "forever": float("inf")})
     options = RunOptions(
         settings={
-            "machine": machine, "parts": tuple(part or ("example:bracket",)), "unit": unit,
-            "recipe": recipe, "alloy": alloy, "lasers": lasers, "blade": blade,
-            "supports": supports, "seed": seed, "scan_ms": scan_ms, "fidelity": fidelity,
-            "melt_pool": melt_pool, "control": control, "vectors": vectors,
+            "machine": machine,
+            "parts": tuple(part or ("example:bracket",)),
+            "unit": unit,
+            "recipe": recipe,
+            "alloy": alloy,
+            "lasers": lasers,
+            "blade": blade,
+            "supports": supports,
+            "seed": seed,
+            "scan_ms": scan_ms,
+            "fidelity": fidelity,
+            "melt_pool": melt_pool,
+            "control": control,
+            "vectors": vectors,
         },
-        speed=factor, until=end, host=host, opcua_port=opcua_port, modbus_port=modbus_port,
-        instructor_port=instructor_port, insecure=insecure,
-        modbus_write=tuple(modbus_write or ()), watchdog_ms=watchdog_ms, offline=offline,
-        wait=wait, record=record, no_record=no_record, resume=resume, as_json=as_json,
+        speed=factor,
+        until=end,
+        host=host,
+        opcua_port=opcua_port,
+        modbus_port=modbus_port,
+        instructor_port=instructor_port,
+        insecure=insecure,
+        modbus_write=tuple(modbus_write or ()),
+        watchdog_ms=watchdog_ms,
+        offline=offline,
+        wait=wait,
+        record=record,
+        no_record=no_record,
+        resume=resume,
+        as_json=as_json,
         timing_report=timing_report,
     )
     raise typer.Exit(run_machine(options))
@@ -213,14 +234,21 @@ def replay(
             found = again(run_folder, lambda share: bar.update(task, completed=share))
     except (RecordError, JournalError, SettingsError, RecipeError, PartError) as error:
         _refuse(error)
-    result: dict[str, Any] = {"event": "replay", "same": found.same, "recorded": found.recorded,
-                              "replayed": found.replayed, "scan": found.scan}
+    result: dict[str, Any] = {
+        "event": "replay",
+        "same": found.same,
+        "recorded": found.recorded,
+        "replayed": found.replayed,
+        "scan": found.scan,
+    }
     if as_json:
         typer.echo(json.dumps(result))
     else:
         verdict = "the same run" if found.same else "NOT the same run"
-        typer.echo(f"{verdict}: recorded {found.recorded[:16]}…, replayed {found.replayed[:16]}… "
-                   f"up to scan {found.scan}")
+        typer.echo(
+            f"{verdict}: recorded {found.recorded[:16]}…, replayed {found.replayed[:16]}… "
+            f"up to scan {found.scan}"
+        )
     raise typer.Exit(DONE if found.same else FAILED)
 
 

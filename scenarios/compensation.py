@@ -110,8 +110,11 @@ async def _main() -> None:
 
     def report(step: Step) -> None:
         warning = "  AT ITS LIMIT: look at window and laser" if step.saturated else ""
-        print(f"layer {step.layer}: photodiode {step.photodiode:.0f} mV, "
-              f"power {step.power:.1f} W{warning}", flush=True)
+        print(
+            f"layer {step.layer}: photodiode {step.photodiode:.0f} mV, "
+            f"power {step.power:.1f} W{warning}",
+            flush=True,
+        )
 
     try:
         await compensate(device, layers=options.layers, report=report)

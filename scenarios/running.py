@@ -74,7 +74,9 @@ def run_machine(options: RunOptions) -> int:
     except Exception as error:
         if not _is_bad_input(error):
             raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"amtwin: {error}", markup=False)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"amtwin: {error}", markup=False
+        )
         return BAD_INPUT
     gc.freeze()
     gc.enable()
@@ -98,8 +100,20 @@ def _is_bad_input(error: Exception) -> bool:
     from twin.materials import MaterialError
     from twin.parts import PartError
 
-    return isinstance(error, (SettingsError, RecipeError, RecordError, JournalError, SnapshotError,
-                              SecurityError, PartError, MaterialError, OSError))
+    return isinstance(
+        error,
+        (
+            SettingsError,
+            RecipeError,
+            RecordError,
+            JournalError,
+            SnapshotError,
+            SecurityError,
+            PartError,
+            MaterialError,
+            OSError,
+        ),
+    )
 
 
 def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | None]:
@@ -120,24 +134,41 @@ def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | N
     from emulators.serving import Ports, Serving
 
     watch.lap("imports of the wires")
-    serving = Serving([built.emulator], Ports(
-        options.host, options.opcua_port, options.modbus_port, options.instructor_port,
-        options.insecure, modbus_write=options.modbus_write, watchdog_ms=options.watchdog_ms))
+    serving = Serving(
+        [built.emulator],
+        Ports(
+            options.host,
+            options.opcua_port,
+            options.modbus_port,
+            options.instructor_port,
+            options.insecure,
+            modbus_write=options.modbus_write,
+            watchdog_ms=options.watchdog_ms,
+        ),
+    )
     serving.start()
     watch.lap("servers")
     return built, serving
 
 
-def _announce(options: RunOptions, say: Console, emulator: Emulator,
-              serving: Serving | None) -> None:
+def _announce(
+    options: RunOptions, say: Console, emulator: Emulator, serving: Serving | None
+) -> None:
     opcua = serving.opcua.url if serving and serving.opcua else ""
     modbus = f"{options.host}:{serving.modbus.port}" if serving and serving.modbus else ""
     instructor = serving.instructor.url if serving and serving.instructor else ""
     record = str(emulator.recorder.folder) if emulator.recorder else ""
     if options.as_json:
-        ready = {"event": "ready", "machine": emulator.identity.machine,
-                 "name": emulator.identity.name, "opcua": opcua, "modbus": modbus, "unit": 1,
-                 "instructor": instructor, "record": record}
+        ready = {
+            "event": "ready",
+            "machine": emulator.identity.machine,
+            "name": emulator.identity.name,
+            "opcua": opcua,
+            "modbus": modbus,
+            "unit": 1,
+            "instructor": instructor,
+            "record": record,
+        }
         print(json.dumps(ready), flush=True)
         return
     say.print(f"[bold]{emulator.identity.name}[/bold]")
@@ -172,8 +203,15 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
 
     emulator = built.emulator
     if options.resume is None and not options.wait and emulator.controller is not None:
-        emulator.submit(Act(ActKind.CALL, "Job.StoreAndStart", ["JOB-0001", built.programs[0]],
-                            "amtwin", "local"))
+        emulator.submit(
+            Act(
+                ActKind.CALL,
+                "Job.StoreAndStart",
+                ["JOB-0001", built.programs[0]],
+                "amtwin",
+                "local",
+            )
+        )
     stopped: list[int] = []
 
     def stop(number: int, frame: object) -> None:
@@ -184,14 +222,24 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
         signal.signal(number, stop)
     began_at, wall = emulator.time, time.perf_counter()
     emulator.start(_until(options))
+    failure: Exception | None = None
     try:
         _watch(options, say, emulator)
+    except Exception as error:
+        failure = error
     finally:
         emulator.stop()
         if serving is not None:
             serving.stop()
-    summary = summarise(emulator, time.perf_counter() - wall, began_at)
     gc.unfreeze()
+    summary = summarise(emulator, time.perf_counter() - wall, began_at)
+    if failure is not None:
+        if not _is_bad_input(failure):
+            raise failure
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"amtwin: {failure}", markup=False
+        )
+        return FAILED
     finish(emulator, summary, "stopped" if stopped else "finished")
     _report(options, say, summary)
     return FAILED if summary["state"] == "aborted" else DONE
@@ -200,8 +248,14 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
 def _watch(options: RunOptions, say: Console, emulator: Emulator) -> None:
     """Wait for the end with a live status line on a terminal, a line a minute elsewhere."""
     live = say.is_terminal and not options.as_json
-    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"),
-                  console=say, transient=True, disable=not live) as bar:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+        console=say,
+        transient=True,
+        disable=not live,
+    ) as bar:
         task = bar.add_task("starting", total=1.0)
         said = time.monotonic()
         while not emulator.join(0.2):
@@ -217,8 +271,10 @@ def _status(emulator: Emulator) -> str:
         return f"{emulator.time:.0f} s simulated, external control"
     job = controller.job
     hours = emulator.time / 3600
-    return (f"{controller.state.name.lower()}, {controller.phase}, layer {job.layer} of "
-            f"{job.layers_planned}, {hours:.2f} h simulated, {controller.bank.active} alarms active")
+    return (
+        f"{controller.state.name.lower()}, {controller.phase}, layer {job.layer} of "
+        f"{job.layers_planned}, {hours:.2f} h simulated, {controller.bank.active} alarms active"
+    )
 
 
 def _show(bar: Progress, task: TaskID, emulator: Emulator) -> None:
@@ -238,7 +294,10 @@ def _report(options: RunOptions, say: Console, summary: dict[str, Any]) -> None:
         say.print(Markdown(text))
         say.print(f"record: {summary['record']}", markup=False)
     else:
-        say.print(f"{summary['state']}: {summary['layers']} layers, {summary['simulated_s']:.0f} s "
-                  f"simulated in {summary['wall_s']:.1f} s, trace hash "
-                  f"{summary['trace_hash'][:16]}…", markup=False)
+        say.print(
+            f"{summary['state']}: {summary['layers']} layers, {summary['simulated_s']:.0f} s "
+            f"simulated in {summary['wall_s']:.1f} s, trace hash "
+            f"{summary['trace_hash'][:16]}…",
+            markup=False,
+        )
     sys.stdout.flush()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import trimesh
@@ -95,8 +96,12 @@ class Bench:
 
     def read(self, path: str) -> Any:
         """The newest value of a signal, engineering unit."""
-        self.emulator.publish(force=True)
+        self.publish()
         return self.emulator.frame().values[self.emulator.table.index[path]]
+
+    def publish(self) -> None:
+        """Tell listeners of everything up to the present scan."""
+        self.emulator.run_to(self.emulator.scan_number)
 
     def watch(self, *paths: str) -> None:
         """Keep every later reading of measured signals."""
@@ -116,7 +121,7 @@ class Bench:
         while not done():
             assert self.time < end, f"not so after {limit} s: {self.state.name} {self.where()}"
             self.step()
-        self.emulator.publish(force=True)
+        self.publish()
         return self
 
     def where(self) -> str:
@@ -124,13 +129,23 @@ class Bench:
         active = [p for p, a in self.controller.alarms.items() if a.active]
         return f"{self.controller.phase}, layer {self.layer}, {active}"
 
-    def rest(self, seconds: float, every_scan: bool = False) -> Bench:
-        """Let simulated time pass."""
-        end, before = self.time + seconds, self.emulator.every_scan
-        self.emulator.every_scan = every_scan or before
-        self.until(lambda: self.time >= end - 1e-9, seconds + 100)
-        self.emulator.every_scan = before
+    def rest(self, seconds: float) -> Bench:
+        """Let simulated time pass, to the scan."""
+        emulator = self.emulator
+        last = emulator.scan_number + round(seconds / emulator.scan_period)
+        while emulator.scan_number < last:
+            emulator.next_scan = min(emulator.next_scan, last)
+            self.step()
+        self.publish()
         return self
+
+    @contextmanager
+    def closely(self) -> Iterator[Bench]:
+        """Look at every scan meanwhile."""
+        emulator = self.emulator
+        emulator.every_scan, emulator.next_scan = True, emulator.scan_number + 1
+        yield self
+        emulator.every_scan = False
 
     def act(self, kind: ActKind, path: str, value: Any = None) -> Any:
         """Do something at the next scan; its answer, or `Refused`."""
@@ -138,7 +153,7 @@ class Bench:
         future = emulator.submit(Act(kind, path, value))
         emulator.next_scan = emulator.scan_number + 1
         self.step()
-        emulator.publish(force=True)
+        self.publish()
         return future.result(0)
 
     def call(self, path: str, *arguments: Any) -> Any:

@@ -121,6 +121,15 @@ class Plant(Component):
         return True
 
     @property
+    def layers_done(self) -> int:
+        """Layers finished in the present job; 0 for a machine that builds nothing."""
+        return 0
+
+    def take_layers(self) -> list[tuple[Any, Any]]:
+        """Layers finished since the last call, each with its defects; for the record."""
+        return []
+
+    @property
     def quiet(self) -> bool:
         """Whether no process is under way, so that a snapshot holds all there is."""
         return True

@@ -193,8 +193,10 @@ class PbfLbController(Controller):
     def hindrance(self, wish: str) -> str:
         """Why the running job cannot be asked to pause, resume or stop now; empty if it can."""
         if wish == "resume":
-            if not self.io.safety.chain_closed and not self.io.safety.reset_possible:
-                return "something keeps the safety chain open"
+            if not self.io.safety.chain_closed:
+                # The chain took gas and heat away; the way back restores them.
+                possible = self.io.safety.reset_possible
+                return "" if possible else "something keeps the safety chain open"
             # Resuming resets the recoater's drive.
             blocking = [a for a in (*self.acting("A"), *self.acting("B"))
                         if self._alarm_names[a.path] != "recoater_fault"]

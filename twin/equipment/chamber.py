@@ -207,6 +207,7 @@ class GasCircuit(Equipment):
     FUME_FOR_DOUBLE = 0.03  # kg of condensate that doubles the resistance, default
     RATED_POWER = 1500.0
     RESPONSE = 1.5  # s, default
+    AVERAGING = 4.0  # s, of the power meter, default
     GAUGE = 0.5  # s, response of the differential pressure gauge, default
 
     speed = measured("m/s", low=0, high=40, noise=0.05, quantum=0.01,
@@ -265,7 +266,7 @@ class GasCircuit(Equipment):
                                self.GAUGE, self.filter_differential_pressure))
         # Near the stall point a side-channel blower draws more power for the same speed.
         share = n**3 * (0.55 + 0.5 * filter_ / (self.DUCT + filter_))
-        self.follow("blower_power", Relaxation(now, self.blower_power, share, self.RESPONSE))
+        self.follow("blower_power", Relaxation(now, self.blower_power, share, self.AVERAGING))
 
     def hidden_state(self) -> dict[str, Any]:
         return {"fume": self.fume}

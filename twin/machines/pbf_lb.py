@@ -82,9 +82,7 @@ class PbfLb(Plant):
             self.lasers, model or Laws(), self.platform, self.recoater,
             gas=self._plume, heat=self._heat, exposed=self._solidify))
         self.monitor = self.add("Layer", LayerMonitor())
-        self.results: list[ExposureResult] = []
-        """Layers exposed since somebody last took them; the recorder empties it."""
-        self.defects: list[np.ndarray[Any, Any]] = []
+        self._layers: list[tuple[ExposureResult, np.ndarray[Any, Any]]] = []
         self.assemble()
 
     def load(self, job: BuildJob | None) -> None:
@@ -106,6 +104,14 @@ class PbfLb(Plant):
     @property
     def energised(self) -> bool:
         return bool(self.safety.chain_closed)
+
+    @property
+    def layers_done(self) -> int:
+        return int(self.scanner.layer_done)
+
+    def take_layers(self) -> list[tuple[Any, Any]]:
+        taken, self._layers = self._layers, []
+        return taken
 
     @property
     def quiet(self) -> bool:
@@ -172,8 +178,7 @@ class PbfLb(Plant):
         monitor.duration, monitor.area = result.duration, layer.area
         monitor.photodiode_mean, monitor.photodiode_deviation = photodiode, deviation
         monitor.pyrometer_mean, monitor.width_mean = mean(result.pyrometer), mean(pool.width)
-        self.results.append(result)
-        self.defects.append(defects)
+        self._layers.append((result, defects))
         # Gas pores are far too many to place one by one; their number is enough.
         gas_pores = float(gas_pore_density()) * layer.area * layer.thickness
         monitor.log("layer", f"layer {layer.index + 1} solidified", **{
