@@ -30,7 +30,8 @@ async def connect(
 
     ``modbus://host:port/unit?map=FILE_OR_MACHINE`` (further: word_order, gap, heartbeat, timeout,
     see `ModbusDevice.connect`; `table` takes the map's place), ``opc.tcp://…`` (user, password
-    and options go to `OpcUaDevice.connect`; ``security=None`` asks for policy None), or a `Host` (user, role).
+    and options go to `OpcUaDevice.connect`; ``security=None`` asks for policy None), or a `Host`
+    (user, role).
 
     Raises ``ValueError`` for a URL that says too little or too much, ``ConnectionError`` if nobody
     answers.

@@ -252,6 +252,61 @@ def replay(
     raise typer.Exit(DONE if found.same else FAILED)
 
 
+@app.command()
+def fault(
+    url: Annotated[str, typer.Argument(help="the instructor's endpoint, opc.tcp://…")],
+    path: Annotated[str, typer.Argument(help="fault signal, or with --sensor a measured one")],
+    value: Annotated[
+        float, typer.Argument(help="size in the signal's unit; 1 and 0 for yes and no")
+    ] = 1.0,
+    sensor: Annotated[
+        str | None,
+        typer.Option(help="fault of a sensor: stuck, bias, scale, drift, noise, dropout; or clear"),
+    ] = None,
+    user: Annotated[str, typer.Option()] = "instructor",
+    password: Annotated[str, typer.Option(envvar="AMTWIN_PASSWORD")] = "",
+) -> None:
+    """Break a running machine on purpose: a process fault, or a fault of a sensor."""
+    import asyncio
+
+    from asyncua.ua.uaerrors import UaError
+
+    from scenarios.faults import break_sensor, set_fault
+    from twin.signals import Refused
+
+    try:
+        if sensor is None:
+            asyncio.run(set_fault(url, path, value, user, password))
+        else:
+            kind = None if sensor == "clear" else sensor
+            asyncio.run(break_sensor(url, path, kind, value, user, password))
+    except (Refused, UaError, OSError, ValueError) as error:
+        _refuse(f"{url}: {error}")
+
+
+@app.command()
+def user(
+    name: Annotated[str, typer.Argument(help="user name")],
+    role: Annotated[
+        str, typer.Option(help="observer, operator, engineer, securityadmin or instructor")
+    ] = "operator",
+    password: Annotated[
+        str, typer.Option(envvar="AMTWIN_PASSWORD", prompt=True, hide_input=True)
+    ] = "",
+) -> None:
+    """Add an OPC UA user, or give one a new password; running machines take it at once."""
+    from plc_interfaces.home import home
+    from plc_interfaces.opcua.security import SecurityError, Users
+
+    path = home() / "users.toml"
+    try:
+        Users.create(path)
+        Users.put(path, name, password, role)
+    except (SecurityError, OSError) as error:
+        _refuse(error)
+    typer.echo(f"{name} may log in as {role}; users are in {path}")
+
+
 def main() -> None:
     """Entry point of the `amtwin` command."""
     app()

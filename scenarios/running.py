@@ -182,7 +182,10 @@ def _announce(
             for name, password in serving.passwords.items():
                 say.print(f"    {name:<14} {password}", markup=False)
         else:
-            say.print(f"  OPC UA users: {serving.folder / 'users.toml'}", markup=False)
+            say.print(
+                f"  OPC UA users  {serving.folder / 'users.toml'} (amtwin user --help)",
+                markup=False,
+            )
     if record:
         say.print(f"  record  {record}", markup=False)
 

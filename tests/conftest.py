@@ -1,14 +1,52 @@
-"""Fixtures that several test folders use."""
+"""Fixtures that several test folders use, and the rule for clients from outside Python."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from emulators.catalog import MACHINES
 from plc_interfaces.allocation import allocate
 from plc_interfaces.registers import RegisterMap
 from tests.fakes import FakeHost
+
+NODE_FOLDER = Path(__file__).parent / "system" / "node"
+NODE_MODULES = Path(os.environ.get("AMTWIN_NODE_MODULES", NODE_FOLDER / "node_modules"))
+
+
+def _missing(needed: str) -> str:
+    """Why a client from outside cannot be used; empty if it can."""
+    if needed == "mbpoll":
+        return "" if shutil.which("mbpoll") else "mbpoll is not installed"
+    if shutil.which("node") is None:
+        return "Node.js is not installed"
+    found = (NODE_MODULES / needed).is_dir()
+    return "" if found else f"{needed} is not installed: npm install in tests/system/node"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """``foreign("mbpoll")`` and ``foreign("NODE PACKAGE")`` skip, or fail where required."""
+    for marker in item.iter_markers("foreign"):
+        for why in filter(None, map(_missing, marker.args)):
+            if os.environ.get("AMTWIN_REQUIRE_FOREIGN") == "1":
+                pytest.fail(f"{why}, and AMTWIN_REQUIRE_FOREIGN=1 asks for it", pytrace=False)
+            pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def node_environment() -> dict[str, str]:
+    """Environment for scripts in tests/system/node."""
+    return {**os.environ, "NODE_PATH": str(NODE_MODULES)}
+
+
+@pytest.fixture(scope="session", params=MACHINES)
+def machine_type(request: pytest.FixtureRequest) -> str:
+    """Every machine type in the catalogue."""
+    return str(request.param)
 
 
 @pytest.fixture

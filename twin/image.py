@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import inf
 from typing import Any, Protocol
@@ -176,6 +176,9 @@ class Readings:
         for path, fault in self.faults.items():
             j = self._position.get(path)
             if j is not None:
+                if fault.since >= time:
+                    # What a sensor sticks at is its reading in the scan in which it sticks.
+                    self.faults[path] = fault = replace(fault, held=float(reading[j]))
                 # The draw of another scan number, so that added noise is not the sensor's own.
                 extra = float(gauss(self._keys[j : j + 1], scan + (1 << 62))[0])
                 reading[j] = fault.apply(float(reading[j]), extra, time)
@@ -191,13 +194,15 @@ class Readings:
             component, attribute = self._sources[i]
             values[i] = getattr(component, attribute)
         if self.faults or self.forced:
-            self._disturb()
+            self._disturb(time)
 
-    def _disturb(self) -> None:
+    def _disturb(self, time: float) -> None:
         for path, fault in self.faults.items():
             i = self.index[path]
-            if fault.kind is SensorFaultKind.STUCK:
-                # Also bools and integers, which no other fault reaches.
+            if path not in self._position and fault.kind is SensorFaultKind.STUCK:
+                # Of bools and integers no other fault is known.
+                if fault.since >= time:
+                    self.faults[path] = fault = replace(fault, held=float(self.values[i]))
                 self.values[i] = self.signals[i].type(fault.held)
             self.quality[i] = (
                 Quality.BAD if fault.kind is SensorFaultKind.DROPOUT else Quality.GOOD

@@ -97,7 +97,10 @@ class JobControl(Component):
         self.wishes.append(wish)
 
     def _publish(self) -> None:
-        self.orders = json.dumps([asdict(o) for o in self._orders.values()])
+        text = json.dumps([asdict(o) for o in self._orders.values()], ensure_ascii=False)
+        if len(text.encode()) > self.signals["orders"].length:
+            raise Refused("the list of job orders is full; clear some")
+        self.orders = text
 
     def show(self, state: JobState, substate: int) -> None:
         """Give the order in work its state."""
@@ -133,7 +136,11 @@ class JobControl(Component):
             known = ", ".join(self._programs()) or "none"
             raise Refused(f"no program {program!r}; known: {known}", "unknown")
         self._orders[job_order_id] = JobOrder(job_order_id, program)
-        self._publish()
+        try:
+            self._publish()
+        except Refused:
+            del self._orders[job_order_id]
+            raise
         return job_order_id
 
     @command(job_order_id=str, program=str)
@@ -164,8 +171,12 @@ class JobControl(Component):
         order = self._find(job_order_id, *_WAITING)
         if program not in self._programs():
             raise Refused(f"no program {program!r}", "unknown")
-        order.program = program
-        self._publish()
+        before, order.program = order.program, program
+        try:
+            self._publish()
+        except Refused:
+            order.program = before
+            raise
         return job_order_id
 
     @command(job_order_id=str)

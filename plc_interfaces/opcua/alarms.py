@@ -56,7 +56,12 @@ class Alarms:
         self._manager = ConditionManager(
             server,
             notifiers,
-            ClientActs(acknowledge=self._acknowledge, shelve=self._shelve, unshelve=self._unshelve, comment=self._comment),
+            ClientActs(
+                acknowledge=self._acknowledge,
+                shelve=self._shelve,
+                unshelve=self._unshelve,
+                comment=self._comment,
+            ),
             clock=_newest_stamp(hosts),
         )
 

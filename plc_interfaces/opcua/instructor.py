@@ -40,8 +40,8 @@ class InstructorServer(Endpoint):
 
     Each machine object has the methods ``SetSensorFault(Path, Kind, Magnitude)`` (kinds:
     `twin.faults.SensorFaultKind`; magnitude in the signal's engineering unit),
-    ``ClearSensorFault(Path)``, ``Force(Path, Value)`` and ``Unforce(Path)``. Alarms are shown,
-    acknowledging them is left to the operators.
+    ``ClearSensorFault(Path)``, ``Force(Path, Value)``, ``Unforce(Path)``, ``SetSpeed(Factor)`` and
+    ``Step(Scans)``. Alarms are shown; acknowledging them is left to the operators.
     """
 
     source = "instructor"
@@ -73,6 +73,8 @@ class InstructorServer(Endpoint):
         path = argument("Path", str, "signal, such as Chamber.OxygenTop")
         kind = argument("Kind", str, "stuck, bias, scale, drift, noise or dropout")
         magnitude = argument("Magnitude", float, "in the signal's engineering unit")
+        factor = argument("Factor", float, "simulated seconds per wall second; 0 freezes")
+        scans = argument("Scans", int, "scans to let pass on a frozen clock")
         value = ua.Argument(
             Name="Value", DataType=ua.NodeId(ua.ObjectIds.BaseDataType), ValueRank=-1
         )
@@ -82,11 +84,10 @@ class InstructorServer(Endpoint):
                 lambda p, k, m: self._break(p, {"kind": k, "magnitude": m}),
             ),
             "ClearSensorFault": ([path], lambda p: self._break(p, None)),
-            "Force": (
-                [path, value],
-                lambda p, v: self._by(ActKind.FORCE, p, host.table[p].check(v)),
-            ),
+            "Force": ([path, value], lambda p, v: self._by(ActKind.FORCE, p, v)),
             "Unforce": ([path], lambda p: self._by(ActKind.UNFORCE, p, None)),
+            "SetSpeed": ([factor], lambda f: self._by(ActKind.SPEED, "", f)),
+            "Step": ([scans], lambda n: self._by(ActKind.STEP, "", n)),
         }
         for name, (arguments, act) in methods.items():
             builder.add_method(
@@ -99,11 +100,8 @@ class InstructorServer(Endpoint):
 
     def _does(self, host: Host, act: Callable[..., Act]) -> Callable[..., Awaitable[Any]]:
         async def call(_: ua.NodeId, *arguments: ua.Variant) -> list[ua.Variant]:
-            values = [a.Value for a in arguments]
-            if values[0] not in host.table:
-                raise ua.UaStatusCodeError(ua.StatusCodes.BadNotFound)
             try:
-                await self.submit(host, act(*values))
+                await self.submit(host, act(*(a.Value for a in arguments)))
             except Refused as error:
                 raise ua.UaStatusCodeError(bad_status(error)) from error
             return []

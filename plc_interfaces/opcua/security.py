@@ -414,6 +414,27 @@ class Users(UserManager):  # type: ignore[misc]
         _write_private(path, "\n".join(lines).encode())
         return passwords
 
+    @classmethod
+    def put(cls, path: Path, name: str, password: str, role: str) -> None:
+        """Add a user, or give one another password and role; running servers notice.
+
+        SecurityError for a name or role that cannot be, or a file that is no users file.
+        """
+        known = {each.lower(): each for each in _ROLES}
+        if role.lower() not in known:
+            raise SecurityError(f"role {role!r}: one of {', '.join(known)}")
+        if len(password) < 8:
+            raise SecurityError("password: 8 characters or more")
+        fresh = cls.entry(name, password, known[role.lower()])
+        text = ""
+        if path.exists():
+            cls(path)
+            text = re.sub(
+                rf"^\[users\.{re.escape(name)}\]\n(?:[^\[].*\n?)*", "", path.read_text(), flags=re.M
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_private(path, (text.rstrip("\n") + "\n" + fresh).lstrip("\n").encode())
+
     @staticmethod
     def entry(name: str, password: str, role: str) -> str:
         """Return the TOML lines of one user."""

@@ -1,32 +1,24 @@
-"""A client nobody here wrote (node-opcua) visits a machine."""
+"""A client nobody here wrote (node-opcua) visits a real machine."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asyncua import Client, ua
 
-from tests.build_machine import BuildHost
-from tests.opcua_machine import PASSWORD, serving
+from plc_interfaces.opcua.device import client_for
+from tests.conftest import NODE_FOLDER
+from tests.machines import Machine
+from tests.opcua_machine import PASSWORD
+from twin.signals import Kind
 
-HERE = Path(__file__).parent / "node"
-MODULES = Path(os.environ.get("AMTWIN_NODE_MODULES", HERE / "node_modules"))
-
-pytestmark = [
-    pytest.mark.foreign,
-    pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed"),
-    pytest.mark.skipif(
-        not (MODULES / "node-opcua-client").is_dir(),
-        reason="node-opcua-client is not installed: npm install in tests/system/node",
-    ),
-]
+pytestmark = pytest.mark.foreign("node-opcua-client")
 AM = "http://opcfoundation.org/UA/AdditiveManufacturing/"
 MANDATORY = (
     "Identification/AMTechnologyIdentifier",
@@ -42,94 +34,54 @@ MANDATORY = (
 )
 
 
-@dataclass
-class RunningMachine:
-    """A machine that listens, and what the visitor is to do there."""
-
-    url: str
-    name: str
-    user: str
-    password: str
-    values: list[str]
-    """Paths of 50 signals to subscribe to."""
-    setpoint: tuple[str, float, float]
-    """Path, a value in range and one out of range."""
-    program: str
-    raise_alarm: Callable[[], Awaitable[None]]
-    """Makes an alarm active."""
+def node(machine: Machine, path: str) -> str:
+    name = machine.emulator.identity.name
+    return f"nsu=urn:amtwin:{name};s={name}.{path}"
 
 
-@pytest.fixture
-async def running_machine(tmp_path: Path) -> AsyncIterator[RunningMachine]:
-    host = BuildHost()
-    analog = [p for p, s in host.table.items() if s.kind in ("measured", "actuator")]
+@asynccontextmanager
+async def instructor(machine: Machine) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Calls methods of the machine on the instructor's endpoint."""
+    client: Client = await client_for(
+        machine.instructor_url, "ines", PASSWORD, machine.folder / "client"
+    )
+    name = machine.emulator.identity.name
+    async with client:
+        index = await client.get_namespace_index(f"urn:amtwin:{name}")
+        owner = client.get_node(ua.NodeId(f"Machines/{name}", index))
 
-    async def raise_alarm() -> None:
-        host.raise_alarm("Gas.OxygenHigh", True, 1500.0)
-        host.step()
+        async def call(method: str, *arguments: Any) -> Any:
+            return await owner.call_method(
+                ua.NodeId(f"Machines/{name}.{method}", index), *arguments
+            )
 
-    async with serving(tmp_path, host, insecure=False) as server:
-        yield RunningMachine(
-            url=server.url,
-            name=host.identity.name,
-            user="olive",
-            password=PASSWORD,
-            values=analog[:50],
-            setpoint=("Gas.OxygenLimit", 800.0, 1e9),
-            program="frame.stl",
-            raise_alarm=raise_alarm,
-        )
+        yield call
 
 
-def node(machine: RunningMachine, path: str) -> str:
-    return f"nsu=urn:amtwin:{machine.name};s={machine.name}.{path}"
-
-
-async def visit(machine: RunningMachine, pki: Path) -> dict[str, Any]:
-    """Let the visitor do all it can; returns its report."""
-    path, good, bad = machine.setpoint
-    order = "ORDER-1"
-    wanted = {
-        "url": machine.url,
-        "machine": machine.name,
-        "user": machine.user,
-        "password": machine.password,
-        "pki": str(pki),
-        "values": [node(machine, p) for p in machine.values],
-        "setpoint": {"node": node(machine, path), "good": good, "bad": bad},
-        "steps": [
-            ["Store", order, machine.program],
-            ["Start", order],
-            ["Pause", order],
-            ["Resume", order],
-            ["Start", "NO-SUCH-ORDER"],
-        ],
-        "refused": {
-            "object": node(machine, "Job"),
-            "method": node(machine, "Job.Resume"),
-            "arguments": ["NO-SUCH-ORDER"],
-        },
-        "alarm": True,
-    }
+async def visit(
+    machine: Machine, wanted: dict[str, Any], environment: dict[str, str]
+) -> dict[str, Any]:
+    """Let the visitor do all it can; a sensor fails when it is ready for the alarm."""
     process = await asyncio.create_subprocess_exec(
         "node",
-        str(HERE / "opcua_client.js"),
+        str(NODE_FOLDER / "opcua_client.js"),
         json.dumps(wanted),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=2**24,
-        env={**os.environ, "NODE_PATH": str(MODULES)},
+        env=environment,
     )
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60), instructor(machine) as instruct:
             async for line in process.stdout:
                 if not line.startswith(b"{"):
                     continue  # the library's own chatter
                 message = json.loads(line)
                 if message.get("ready"):
-                    await machine.raise_alarm()
+                    path, bias, _ = machine.trial.failure
+                    await instruct("SetSensorFault", path, "bias", bias)
                 elif "report" in message:
                     report: dict[str, Any] = message["report"]
                     return report
@@ -140,19 +92,50 @@ async def visit(machine: RunningMachine, pki: Path) -> dict[str, Any]:
         await process.wait()
 
 
-async def test_a_foreign_client(running_machine: RunningMachine, tmp_path: Path) -> None:
-    report = await visit(running_machine, tmp_path / "visitor")
+async def test_a_foreign_client(
+    paced: Machine, tmp_path: Path, node_environment: dict[str, str]
+) -> None:
+    table = paced.emulator.table
+    numbers = [p for p, s in table.items()
+               if s.kind in (Kind.MEASURED, Kind.SETPOINT, Kind.PARAMETER) and s.type is float]
+    assert len(numbers) >= 50
+    path, good, bad = paced.trial.setpoint
+    wanted = {
+        "url": paced.opcua_url,
+        "machine": paced.emulator.identity.name,
+        "user": "olive",
+        "password": PASSWORD,
+        "pki": str(tmp_path / "visitor"),
+        "values": [node(paced, p) for p in numbers[:50]],
+        "setpoint": {"node": node(paced, path), "good": good, "bad": bad},
+        "steps": [
+            ["Store", "ORDER-1", paced.program],
+            ["Start", "ORDER-1"],
+            ["Pause", "ORDER-1"],
+            ["Resume", "ORDER-1"],
+            ["Start", "NO-SUCH-ORDER"],
+        ],
+        "refused": {
+            "object": node(paced, "Job"),
+            "method": node(paced, "Job.Resume"),
+            "arguments": ["NO-SUCH-ORDER"],
+        },
+        "alarm": True,
+    }
+
+    report = await visit(paced, wanted, node_environment)
 
     assert report["policy"] == "SignAndEncrypt"
     assert report["machinesNamespace"]
     assert report["typeDefinition"] == [AM, 1005]
-    for path in MANDATORY:
-        member = report["members"][path]
-        assert member["value"] is not None, path
-        assert not member["status"].startswith("Bad"), path
-    assert len(report["subscribed"]) == len(running_machine.values) == 50
-    for path, value in report["subscribed"].items():
-        assert value["sourceTimestamp"] is not None, path
+    for member in MANDATORY:
+        shown = report["members"][member]
+        assert shown["value"] is not None, member
+        assert not shown["status"].startswith("Bad"), member
+    assert len(report["subscribed"]) == 50
+    for name, value in report["subscribed"].items():
+        assert value["sourceTimestamp"] is not None, name
+        assert value["status"] == "Good", name
     # UInt64 is [high, low] in JavaScript; bit 0 is "no error", bit 1 "unknown job order".
     assert [(c["status"], c["returnStatus"]) for c in report["calls"]] == [
         ("Good", [0, 1]),
@@ -166,11 +149,16 @@ async def test_a_foreign_client(running_machine: RunningMachine, tmp_path: Path)
         "bad": "BadOutOfRange",
         "text": "BadTypeMismatch",
         "nan": "BadOutOfRange",
-        "shown": running_machine.setpoint[1],
+        "shown": good,
     }
     assert report["refused"]["status"] == "BadNotFound"
     assert "NO-SUCH-ORDER" in report["refused"]["why"][0]
     alarm = report["alarm"]
     assert alarm["received"]
+    assert alarm["name"] == paced.trial.failure[2].rpartition(".")[2]
     assert alarm["acknowledge"] == "Good"
     assert alarm["acknowledged"]
+    (status,) = [a for a in paced.emulator.alarm_states() if a.path == paced.trial.failure[2]]
+    assert status.acknowledged
+    assert status.comment == "seen by node-opcua"
+    assert paced.value("Job.Id") == "ORDER-1"

@@ -76,6 +76,7 @@ class Chamber(Equipment):
     process_flow = actuator("L/min", low=0, high=30, doc="process gas flow demand")
     vacuum_pump = actuator(bool, doc="vacuum pumps and their valve")
     leak = fault("mbar.L/s", low=0, high=500, doc="leak into the chamber near the build plane")
+    supply_failure = fault(bool, doc="no gas comes from the supply")
     regulator_failure = fault(bool, doc="the pressure regulator stays open")
 
     def __init__(self, chain: SafetyChain) -> None:
@@ -139,7 +140,7 @@ class Chamber(Equipment):
         self.sense(now)
         mean = self.oxygen + added
         volume_leak = self.leak / ATMOSPHERE  # Pa m3/s to m3/s at ambient
-        inlet = self.purge_flow + self.process_flow
+        inlet = 0.0 if self.supply_failure else self.purge_flow + self.process_flow
         desorbed = self.DESORPTION * exp(-(now - self._since) / self.DESORPTION_TIME)
         exchange = max(inlet + volume_leak, 1e-8)
         target = (volume_leak * AIR_OXYGEN + desorbed + inlet * self.GAS_PURITY) / exchange
@@ -164,7 +165,7 @@ class Chamber(Equipment):
         else:
             # The gas leaves through a vent, so that flow lifts the pressure; a leak lowers it.
             over = self.OVER_PRESSURE * min(inlet / (5 * LITRE_PER_MIN), 1.0)
-            over += 8.0 * self.purge_flow / LITRE_PER_MIN
+            over += 8.0 * max(inlet - self.process_flow, 0.0) / LITRE_PER_MIN
             over /= 1 + volume_leak / self.VENT
             if self.regulator_failure and inlet > 0:
                 over = 120e2

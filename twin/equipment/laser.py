@@ -428,6 +428,10 @@ class Scanner(Equipment):
         if not self.busy:
             return
         self._account(self.now, cut)
+        if self._result is not None:
+            # The times planned for the rest no longer hold.
+            rest = ~self._result.marked
+            self._result.begun[rest] = self._result.ended[rest] = inf
         self.sense(self.now)
         self.settle("progress", self.progress)
         self._epoch += 1

@@ -11,7 +11,6 @@ from emulators.controllers.pbf_lb_signals import PHASES
 from emulators.controllers.states import MachineState as S
 from plc_interfaces.host import ActKind
 from tests.bench import Bench, block, program
-from twin.meltpool import Mode
 from twin.signals import Kind, Refused
 
 LAYER = ["recoat", "settle", "expose", "lower"]
@@ -86,7 +85,7 @@ def test_hold_and_resume_in_every_phase(phase: str, undisturbed: Bench) -> None:
     assert bench.read("Platform.Z") == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("after", [0.05, 0.3, 0.7, 1.1, 1.35])
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.4, 0.6])
 def test_hold_within_a_layer_marks_the_rest_of_it(after: float) -> None:
     def built() -> Bench:
         return Bench(program([block((10e-3, 10e-3, 1.2e-4))])).start().to("expose", 1)
@@ -305,7 +304,6 @@ def test_green_and_blue_light_is_absorbed_better(wavelength: float) -> None:
     red = Bench(program(parts, **weak)).start().finish()  # type: ignore[arg-type]
     other = Bench(program(parts, wavelength=wavelength, **weak)).start().finish()  # type: ignore[arg-type]
     assert other.layers()[0]["energy_absorbed"] > 1.03 * red.layers()[0]["energy_absorbed"]
-    assert Mode.KEYHOLE  # conduction is where absorptivity of the flat surface counts
 
 
 def test_every_phase_is_entered_somewhere() -> None:
@@ -324,7 +322,7 @@ ELSEWHERE = {  # alarms that other tests of this folder raise from causes
 
 def test_remaining_alarms_can_come() -> None:
     bench = Bench(program([block((4e-3, 4e-3, 4e-3))])).start().to("recoat", 1)
-    bench.fault("Chamber.Leak", 120)
+    bench.fault("Chamber.SupplyFailure", True)
     bench.until(lambda: "PressureLow" in bench.raised(), 120)
     bench = Bench(program([block((4e-3, 4e-3, 4e-3))])).start().to("recoat", 1)
     bench.plant.recoater.powder_level = 0.103
@@ -392,17 +390,21 @@ def test_every_signal_is_driven_by_something() -> None:
         bench.fault("Scanner.GalvoFault", True)
         bench.fault("Recoater.Jam", True)
         follow(bench, S.SUSPENDED)
+        look(bench)
         bench.fault("Scanner.GalvoFault", False)
         bench.fault("Recoater.Jam", False)
         bench.rest(5)
         look(bench)
         bench.job("Resume")
-        follow(bench, S.FINISHED)
-        bench.fault("Safety.EmergencyStop", True)
         look(bench)
-        bench.fault("Safety.EmergencyStop", False)
+        follow(bench, S.FINISHED)
+        bench.fault("Safety.DoorForced", True)
+        look(bench)
+        bench.fault("Safety.DoorForced", False)
         bench.call("Machine.Clear")
-        follow(bench, S.IDLE)
+        look(bench)
+        bench.call("Machine.Maintenance", True)
+        look(bench)
     kinds = (Kind.MEASURED, Kind.ACTUATOR, Kind.STATUS)
     table = Bench().emulator.table
     constant = {s.path for s in table.of_kind(*kinds) if len(seen[s.path]) < 2}

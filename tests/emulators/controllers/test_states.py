@@ -122,13 +122,22 @@ def test_orders_that_cannot_be_stored(order: str, name: str, message: str) -> No
     assert list(orders(control)) == ["J"]
 
 
-def test_the_list_is_bounded_and_its_text_fits_its_signal() -> None:
-    control = JobControl(lambda: ["p" * 64], lambda _: "")
+def test_the_list_is_bounded() -> None:
+    control = JobControl(lambda: ["cube"], lambda _: "")
     for i in range(control.LIMIT):
-        control.store(f"{i:064d}", "p" * 64)
+        control.store(f"{i}", "cube")
     with pytest.raises(Refused, match="holds 100 orders"):
-        control.store("one more", "p" * 64)
+        control.store("one more", "cube")
+
+
+def test_the_list_fits_its_signal() -> None:
+    longest = "p" * 64
+    control = JobControl(lambda: ["cube", longest], lambda _: "")
+    with pytest.raises(Refused, match="list of job orders is full"):
+        for i in range(control.LIMIT):
+            control.store(f'{i:060d}"\u00e4"', longest)
     assert len(control.orders.encode()) <= JobControl.signals["orders"].length
+    assert 50 < len(orders(control)) < control.LIMIT
 
 
 def test_orders_are_taken_first_come_first_served() -> None:

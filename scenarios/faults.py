@@ -1,0 +1,55 @@
+"""`amtwin fault`: break a running machine on purpose, through its instructor's endpoint."""
+
+from __future__ import annotations
+
+from asyncua import Client, ua
+
+from plc_interfaces.home import home
+from plc_interfaces.mapping import instance_namespace
+from plc_interfaces.opcua.device import OpcUaDevice, client_for
+from twin.signals import Refused
+
+__all__ = ["break_sensor", "set_fault"]
+
+
+async def set_fault(url: str, path: str, value: float, user: str, password: str) -> None:
+    """Set a process fault (engineering unit; its start value ends it). `Refused` if it is none."""
+    device = await OpcUaDevice.connect(
+        url, user=user, password=password, security=home() / "client"
+    )
+    try:
+        if path not in device.table:
+            known = ", ".join(device.table)
+            raise Refused(f"no fault {path!r}; there are: {known}", "unknown")
+        signal = device.table[path]
+        await device.write(path, bool(value) if signal.type is bool else value)
+    finally:
+        await device.close()
+
+
+async def break_sensor(
+    url: str, path: str, kind: str | None, magnitude: float, user: str, password: str
+) -> None:
+    """Set (or with `kind` None end) a fault of a sensor; `Refused` if it cannot be."""
+    client: Client = await client_for(url, user, password, home() / "client")
+    async with client:
+        names = await client.get_namespace_array()
+        machines = [
+            u
+            for u in names
+            if u.startswith(instance_namespace(""))
+            and u.count(":") == 2
+            and not u.endswith(":types")
+        ]
+        if len(machines) != 1:
+            raise Refused(f"the endpoint has {len(machines)} machines; name a signal of one")
+        name = machines[0].rpartition(":")[2]
+        index = names.index(machines[0])
+        machine = client.get_node(ua.NodeId(f"Machines/{name}", index))
+        try:
+            if kind is None:
+                await machine.call_method(f"{index}:ClearSensorFault", path)
+            else:
+                await machine.call_method(f"{index}:SetSensorFault", path, kind, magnitude)
+        except ua.UaStatusCodeError as error:
+            raise Refused(f"{path}, {kind}: {error}") from None

@@ -1,0 +1,265 @@
+"""Real machines for tests: a quick trial of every type in the catalogue, run, served, stepped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import trimesh
+import yaml
+
+from emulators.catalog import Settings
+from emulators.emulator import Emulator
+from emulators.runs import begin, finish, summarise
+from emulators.serving import Ports, Serving
+from plc_interfaces.connect import connect
+from plc_interfaces.host import Act, ActKind
+from tests.opcua_machine import PASSWORD, security
+from twin.image import Device
+
+ROOT = Path(__file__).parents[1]
+WIRES = ("local", "modbus", "opcua")
+EPOCH = 1_700_000_000.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What tests must know of a machine type to try it: a short job, and things to do to it."""
+
+    settings: Callable[[Path, int], Settings]
+    """A quick job of so many layers (or lots); its files go into the folder."""
+    counter: str
+    """Counts the layers (or lots) finished."""
+    setpoint: tuple[str, float, float]
+    """An operator may write it: path, a value in range, one out of range."""
+    switch: str
+    """A bool that an engineer may write, and that an idle machine has off."""
+    reading: str
+    """A measured value."""
+    failure: tuple[str, float, str]
+    """A bias of a sensor, and the alarm that it raises at any time while the machine works."""
+    fault: tuple[str, float]
+    """A process fault that a job survives."""
+    interlock: tuple[str, str]
+    """A fault that ends a job, and its alarm."""
+
+
+def block(folder: Path, layers: int, side: float = 4.0) -> Path:
+    """A block in an STL file (mm), so many layers of 40 um high."""
+    path = folder / f"block{layers}.stl"
+    trimesh.creation.box(extents=(side, side, layers * 0.04)).export(path)
+    return path
+
+
+def recipe(folder: Path, name: str = "IN718", **changes: Any) -> Path:
+    """A packaged recipe with other values: ``section__field=value`` in its unit."""
+    source = files("emulators") / "recipes" / f"{name}.toml"
+    data = tomllib.loads(source.read_text(encoding="utf-8"))
+    for dotted, value in changes.items():
+        *above, last = dotted.split("__")
+        section = data
+        for part in above:
+            section = section[part]
+        section[last] = value if isinstance(value, dict) else {**section[last], "value": value}
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def _pbf_lb(folder: Path, layers: int) -> Settings:
+    quick = recipe(folder, atmosphere__purge_flow=400, atmosphere__oxygen_limit=5000,
+                   temperature__preheat=30, temperature__unpack=90, recoating__speed=250)
+    return Settings("pbf-lb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
+
+
+TRIALS: dict[str, Trial] = {
+    "pbf-lb": Trial(
+        settings=_pbf_lb,
+        counter="Job.Layer",
+        setpoint=("Process.LaserPower", 250.5, 5000.0),
+        switch="Process.Vacuum",
+        reading="Chamber.OxygenTop",
+        failure=("Gas.FilterDifferentialPressure", 90.0, "Alarms.FilterHigh"),
+        fault=("Laser1.Contamination", 8.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+}
+
+
+def trial(machine: str) -> Trial:
+    """The trial of a machine type; every type in the catalogue has one."""
+    assert machine in TRIALS, f"tests/machines.py has no trial of {machine}"
+    return TRIALS[machine]
+
+
+class Machine:
+    """A machine that runs in this process, with its ports open if it is served."""
+
+    def __init__(self, settings: Settings, folder: Path, *, record: bool = False,
+                 every_scan: bool = False, speed: float = inf) -> None:
+        self.folder = folder
+        self.trial = trial(settings.machine)
+        self.settings = settings
+        self.record = folder / "run"
+        built = begin(settings, self.record if record else None, EPOCH)
+        self.emulator: Emulator = built.emulator
+        self.emulator.every_scan = every_scan
+        self.emulator.pacer.set_factor(speed)
+        self.program = built.programs[0] if built.programs else ""
+        self.serving: Serving | None = None
+        self._began = time.perf_counter()
+
+    # -- before it is paced: in the test's own thread
+
+    def scan_until(self, done: Callable[[], bool], limit: float = 20_000.0) -> None:
+        """Scan as fast as possible until something is so; fails after `limit` simulated s."""
+        while not done():
+            assert self.emulator.time < limit, f"not so after {limit} s"
+            self.emulator.scan(self.emulator.next_scan)
+        self.emulator.publish(force=True)
+
+    def order(self, name: str = "JOB-0001") -> None:
+        """Queue the job."""
+        self.emulator.submit(
+            Act(ActKind.CALL, "Job.StoreAndStart", [name, self.program], "test", "local"))
+
+    def value(self, path: str) -> Any:
+        """What clients see now."""
+        return self.emulator.frame().values[self.emulator.table.index[path]]
+
+    # -- paced
+
+    def serve(self, **ports: Any) -> Machine:
+        """Open free ports, and let it run at its speed in a thread of its own."""
+        security(self.folder)
+        chosen: dict[str, Any] = {"opcua": 0, "modbus": 0, "instructor": 0, **ports}
+        self.serving = Serving([self.emulator], Ports(**chosen), self.folder)
+        self.serving.start()
+        self.emulator.start(lambda emulator: False)
+        return self
+
+    def close(self) -> None:
+        """End the run, close ports and record."""
+        self.emulator.stop()
+        self.emulator.join(10)
+        if self.serving is not None:
+            self.serving.stop()
+        wall = time.perf_counter() - self._began
+        finish(self.emulator, summarise(self.emulator, wall), "stopped")
+
+    def step(self, scans: int = 1) -> None:
+        """Lock-step: let so many scans pass, and be published."""
+        self.emulator.pacer.step(scans, timeout=20)
+
+    @property
+    def modbus_port(self) -> int:
+        assert self.serving is not None
+        assert self.serving.modbus is not None
+        return self.serving.modbus.port
+
+    @property
+    def opcua_url(self) -> str:
+        assert self.serving is not None
+        assert self.serving.opcua is not None
+        return self.serving.opcua.url
+
+    @property
+    def instructor_url(self) -> str:
+        assert self.serving is not None
+        assert self.serving.instructor is not None
+        return self.serving.instructor.url
+
+    async def device(self, wire: str, user: str = "ed") -> Device:
+        """A client of it: one of `WIRES`; Modbus knows no users."""
+        if wire == "local":
+            return await connect(self.emulator, user=user)
+        if wire == "modbus":
+            return await connect(
+                f"modbus://127.0.0.1:{self.modbus_port}/1?map={self.settings.machine}")
+        return await connect(self.opcua_url, user=user, password=PASSWORD,
+                             security=self.folder / "client")
+
+    def fault(self, path: str, value: Any) -> None:
+        """What an instructor does, without an endpoint; returns when it is done."""
+        self.emulator.submit(Act(ActKind.FAULT, path, value, "ines", "instructor")).result(20)
+
+
+@contextmanager
+def machine(kind: str, folder: Path, *, served: dict[str, Any] | None = None, layers: int = 6,
+            warm_up: Callable[[Machine], bool] | None = None, speed: float = inf,
+            record: bool = False, **changes: Any) -> Iterator[Machine]:
+    """A quick machine; with `warm_up` its job has been run until that is so, then it is paced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = replace(trial(kind).settings(folder, layers), **changes)
+    made = Machine(settings, folder, record=record)
+    try:
+        if warm_up is not None:
+            made.order()
+            made.scan_until(lambda: warm_up(made))
+        made.emulator.pacer.set_factor(speed)
+        if served is not None:
+            made.serve(**served)
+        yield made
+    finally:
+        made.close()
+
+
+def until(done: Callable[[], bool], timeout: float = 20.0, what: str = "") -> None:
+    """Wait on the wall clock until something is so."""
+    end = time.monotonic() + timeout
+    while not done():
+        assert time.monotonic() < end, f"not so after {timeout} s: {what}"
+        time.sleep(0.01)
+
+
+class Amtwin:
+    """The command as a process of its own."""
+
+    def __init__(self, *arguments: str | Path, home: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scenarios.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            env={**os.environ, "AMTWIN_HOME": str(home), "COLUMNS": "200"},
+        )
+
+    def ready(self) -> dict[str, Any]:
+        """The first line that ``--json`` prints."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.finish()[2])
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def finish(self, timeout: float = 90.0) -> tuple[int, list[dict[str, Any]], str]:
+        """Exit code, the lines still printed, standard error."""
+        out, err = self.process.communicate(timeout=timeout)
+        lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        return self.process.returncode, lines, err
+
+    def kill(self) -> None:
+        """What a power cut does."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def run_amtwin(*arguments: str | Path, home: Path) -> tuple[int, list[dict[str, Any]], str]:
+    """Run the command to its end."""
+    return Amtwin(*arguments, home=home).finish()
+
+
+__all__: Sequence[str] = (
+    "EPOCH", "ROOT", "TRIALS", "WIRES", "Amtwin", "Machine", "Trial", "block", "machine",
+    "recipe", "run_amtwin", "trial", "until",
+)
