@@ -3,7 +3,7 @@
 It is written against `Device` only, so it runs unchanged over OPC UA, over Modbus and in process,
 on an emulated machine and on a physical one that has the same signals::
 
-    python -m scenarios.compensation opc.tcp://127.0.0.1:4840/amtwin/ --user operator --password …
+    python -m scenarios.compensation opc.tcp://127.0.0.1:4840/amtwin/ --user olive --password …
     python -m scenarios.compensation "modbus://127.0.0.1:5020/1?map=pbf-lb"
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ async def _main() -> None:
     parser = argparse.ArgumentParser(description="Hold the melt pool by moving the laser power.")
     parser.add_argument("url", help="opc.tcp://… or modbus://…?map=pbf-lb")
     parser.add_argument("--user")
-    parser.add_argument("--password")
+    parser.add_argument("--password", default=os.environ.get("AMTWIN_PASSWORD"))
     parser.add_argument("--layers", type=int, help="end after so many layers")
     options = parser.parse_args()
     device = await connect(options.url, user=options.user, password=options.password)

@@ -127,7 +127,7 @@ class Machine:
         while not done():
             assert self.emulator.time < limit, f"not so after {limit} s"
             self.emulator.scan(self.emulator.next_scan)
-        self.emulator.publish(force=True)
+            self.emulator.shown.publish(self.emulator.scan_number, self.emulator.time, True)
 
     def order(self, name: str = "JOB-0001") -> None:
         """Queue the job."""

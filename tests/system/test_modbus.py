@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -99,38 +98,6 @@ async def test_pymodbustcp(
     await asyncio.to_thread(script)
     assert [a.value for a in fake_host.acts] == [640.0, False, True]
     assert {(a.source, a.user) for a in fake_host.acts} == {("modbus", "127.0.0.1")}
-
-
-@pytest.mark.foreign
-@pytest.mark.skipif(shutil.which("mbpoll") is None, reason="mbpoll is not installed")
-async def test_mbpoll(
-    server: ModbusServer, fake_host: FakeHost, fake_registers: RegisterMap
-) -> None:
-    async def mbpoll(*arguments: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            *("mbpoll", "-m", "tcp", "-p", str(server.port), "-a", "1", "-0", "-1"),
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        async with asyncio.timeout(20):
-            out, _ = await process.communicate()
-        return out.decode()
-
-    fake_host.put("Laser1.Power", 312.5)
-    fake_host.step()
-    power = str(at(fake_registers, "Laser1.Power").address)
-    out = await mbpoll("-t", "3:float", "-B", "-r", power, "127.0.0.1")
-    assert "312.5" in out, out
-    limit = str(at(fake_registers, "Atmosphere.OxygenLimit", write=True).address)
-    out = await mbpoll("-t", "4:float", "-B", "-r", limit, "127.0.0.1", "750")
-    assert "Written 1 references" in out, out
-    out = await mbpoll("-t", "4:float", "-B", "-r", limit, "127.0.0.1", "5")
-    assert "Illegal data value" in out, out
-    coil = str(at(fake_registers, "Atmosphere.PurgeAutomatic", write=True).address)
-    out = await mbpoll("-t", "0", "-r", coil, "127.0.0.1", "0")
-    assert "Written 1 references" in out, out
-    assert [a.value for a in fake_host.acts] == [750.0, False]
 
 
 @pytest.mark.parametrize(
