@@ -13,7 +13,7 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 demo: $(VENV)/ready
-	$(BIN)/amtwin run pbf-lb --part example:bracket --alloy IN718 --speed 600 --opcua-port 0 --modbus-port 0
+	$(BIN)/amtwin run pbf-lb --part example:bracket --alloy IN718 --speed 200 --opcua-port 0 --modbus-port 0
 
 # Clients from outside Python are used where Node.js is there; the tests say so where it is not.
 tests/system/node/node_modules: tests/system/node/package.json

@@ -33,6 +33,8 @@ class Settings:
     name: str = ""
     parts: tuple[str, ...] = ("example:bracket",)
     unit: str | None = None
+    places: tuple[tuple[float, float, float], ...] = ()
+    """Centre x, y (m) from the plate's and rotation (rad) of each part; empty: in rows."""
     recipe: str | None = None
     alloy: str | None = None
     lasers: int = 1
@@ -49,7 +51,7 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         """For run.json."""
-        return {**asdict(self), "parts": list(self.parts)}
+        return {**asdict(self), "parts": list(self.parts), "places": [*map(list, self.places)]}
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Settings:
@@ -57,7 +59,8 @@ class Settings:
         unknown = set(data) - {f.name for f in fields(cls)}
         if unknown:
             raise SettingsError(f"unknown settings: {', '.join(sorted(unknown))}")
-        return cls(**{**data, "parts": tuple(data.get("parts", ()))})
+        places = tuple(tuple(place) for place in data.get("places", ()))
+        return cls(**{**data, "parts": tuple(data.get("parts", ())), "places": places})
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,11 @@ def _build_pbf_lb(settings: Settings) -> Built:
     else:
         parts = load_parts(settings.parts, settings.unit)
         notes += [f"{part.name}: {note}" for part in parts for note in part.notes]
-        program = build_program(parts, recipe, settings.lasers, settings.supports)
+        if settings.places and len(settings.places) != len(parts):
+            raise SettingsError(f"{len(settings.places)} places for {len(parts)} parts")
+        program = build_program(
+            parts, recipe, settings.lasers, settings.supports, settings.places or None
+        )
     plant = PbfLb(settings.seed, settings.lasers, settings.blade, recipe.wavelength, Laws())
     readings = Readings(plant, settings.seed)
     name = settings.name or "PBF-LB-01"

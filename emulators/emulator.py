@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time as wall
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from math import floor, inf, isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ __all__ = ["Emulator"]
 _logger = logging.getLogger(__name__)
 
 _HASH_EVERY = 60.0  # simulated s
+_KEEP_LAYER = 0.25  # wall s: layers that follow each other faster share a snapshot
+_KEEP_ROWS = 10.0  # wall s
 _LOOK_EVERY = 0.05  # wall s: how old a value may get that a client sees
 
 
@@ -85,6 +89,7 @@ class Emulator:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._checkpoint = -1
+        self._kept_at = -inf
         self._hash_scans = max(1, round(_HASH_EVERY / scan_period))
         self._record_scans = max(1, round(record_period / scan_period))
         self._look()
@@ -261,11 +266,10 @@ class Emulator:
         told = self._tell(time)
         if told or number % self._hash_scans == 0:
             self.trace.image(number, self.shown.values())
-        recording = self.recorder is not None and number % self._record_scans == 0
         self.simulation.scans = self.scans
-        self.shown.publish(number, time, force=recording)
-        if recording and self.recorder is not None:
-            self.recorder.record(self.shown.frame)
+        if self.recorder is not None and number % self._record_scans == 0:
+            self.recorder.record(self.shown.look(number, time))
+        self.shown.publish(number, time)
         self._keep(number, time)
         busy = busy or told or self.every_scan
         self.next_scan = number + 1 if busy else self._next(number, time)
@@ -381,18 +385,28 @@ class Emulator:
     # -- snapshots ----------------------------------------------------------------------------
 
     def _keep(self, number: int, time: float) -> None:
-        controller, store = self.controller, self.snapshots
-        if controller is None or store is None:
+        """Put on disk what a crash must not take: rows every few seconds, layers with a snapshot."""
+        if self.recorder is None and self.snapshots is None:
             return
-        checkpoint = controller.checkpoint
-        if checkpoint is None or checkpoint == self._checkpoint or not self.plant.quiet:
-            return
-        self._checkpoint = checkpoint
-        snapshot = Snapshot(number, time, checkpoint, self.state(), self.branch)
-        if self.recorder is None:
-            store.write(snapshot)
-        else:
-            self.recorder.flush(after=lambda: store.write(snapshot))
+        now = wall.monotonic()
+        store, checkpoint = self.snapshots, None
+        if store is not None and self.controller is not None:
+            checkpoint = self.controller.checkpoint
+        at_layer = checkpoint is not None and checkpoint != self._checkpoint and self.plant.quiet
+        if at_layer and now >= self._kept_at + _KEEP_LAYER:
+            assert store is not None
+            assert checkpoint is not None
+            self._checkpoint, self._kept_at = checkpoint, now
+            write = partial(
+                store.write, Snapshot(number, time, checkpoint, self.state(), self.branch)
+            )
+            if self.recorder is None:
+                write()
+            else:
+                self.recorder.flush(after=write)
+        elif self.recorder is not None and now >= self._kept_at + _KEEP_ROWS:
+            self._kept_at = now
+            self.recorder.flush(wait=False)
 
     def state(self) -> dict[str, Any]:
         """Everything the run needs to go on from this scan, as plain data."""

@@ -68,9 +68,8 @@ class Publication:
         self._good = (int(Quality.GOOD),) * len(table)
         self._events: list[Event] = []
         self._alarms: dict[str, AlarmStatus] = {}
-        self._shown: tuple[Any, ...] = tuple(self._template)
         self._published_at = self._diagnosed_at = -inf
-        self.frame = Frame(0, 0.0, 0.0, self._shown, self._good)
+        self.frame = self._told = Frame(0, 0.0, 0.0, tuple(self._template), self._good)
 
     def values(self) -> list[Any]:
         """Every signal's value on the wire, in table order; alarms and commands are blank."""
@@ -129,38 +128,23 @@ class Publication:
     def publish(self, scan: int, time: float, force: bool = False) -> None:
         """Tell listeners; ahead of the wall clock at most every 20 ms of it unless `force`."""
         now = wall.perf_counter()
-        ahead = self._pacer.factor > 1
-        if (
-            not force
-            and ahead
-            and (not self.listeners or now < self._published_at + _PUBLISH_EVERY)
-        ):
+        if not force and self._pacer.factor > 1 and now < self._published_at + _PUBLISH_EVERY:
             return
         self._published_at = now
         self._simulation.simulated_time = time
         if now > self._diagnosed_at + _DIAGNOSE_EVERY:
             self._diagnosed_at = now
             self._diagnose()
-        before, frame = self.frame, self.look(scan, time)
+        frame, shown = self.look(scan, time), self._told
         changed = [
             i
-            for i, (new, old) in enumerate(zip(frame.values, self._shown, strict=True))
+            for i, (new, old) in enumerate(zip(frame.values, shown.values, strict=True))
             if new != old
         ]
-        if frame.quality != before.quality:
-            changed = sorted(
-                {
-                    *changed,
-                    *(
-                        i
-                        for i, (new, old) in enumerate(
-                            zip(frame.quality, before.quality, strict=True)
-                        )
-                        if new != old
-                    ),
-                }
-            )
-        self._shown = tuple(frame.values)
+        if frame.quality != shown.quality:
+            pairs = enumerate(zip(frame.quality, shown.quality, strict=True))
+            changed = sorted({*changed, *(i for i, (new, old) in pairs if new != old)})
+        self._told = frame
         update = Update(frame, tuple(changed), tuple(self._alarms.values()), tuple(self._events))
         self._alarms, self._events = {}, []
         for listener in list(self.listeners):

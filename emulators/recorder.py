@@ -71,7 +71,7 @@ class Recorder:
     """Writes one run folder.
 
     Rows are gathered in memory and written as Parquet parts by a thread of its own: signals every
-    `rows_per_part` rows or `part_period` simulated seconds, everything at `flush`. `close` merges
+    `rows_per_part` rows, everything at `flush`. `close` merges
     the parts of each table into one file. Rows carry their branch and scan. All methods are for
     the emulation thread. A failed write raises `RecordError` at the next call.
     """
@@ -83,12 +83,11 @@ class Recorder:
         meta: Mapping[str, Any] | None = None,
         *,
         rows_per_part: int = 2000,
-        part_period: float = 60.0,
     ) -> None:
         folder = Path(folder)
         if (folder / "run.json").exists():
             raise RecordError(f"{folder} holds a run already; resume it or choose another folder")
-        self._prepare(folder, table, rows_per_part, part_period)
+        self._prepare(folder, table, rows_per_part)
         self.meta: dict[str, Any] = {
             "format": FORMAT,
             "state": "running",
@@ -108,7 +107,6 @@ class Recorder:
         branch: int = 0,
         *,
         rows_per_part: int = 2000,
-        part_period: float = 60.0,
     ) -> Recorder:
         """Go on with a run from its snapshot at `scan`.
 
@@ -117,7 +115,7 @@ class Recorder:
         """
         recorder = cls.__new__(cls)
         recorder.meta = {**open_run(folder).meta, "state": "running"}
-        recorder._prepare(Path(folder), table, rows_per_part, part_period)
+        recorder._prepare(Path(folder), table, rows_per_part)
         recorder.branch = branch
         recorder.meta["signals"] = recorder._columns_told()
         try:
@@ -128,14 +126,11 @@ class Recorder:
         recorder._write_meta()
         return recorder
 
-    def _prepare(
-        self, folder: Path, table: SignalTable, rows_per_part: int, part_period: float
-    ) -> None:
+    def _prepare(self, folder: Path, table: SignalTable, rows_per_part: int) -> None:
         self.folder = folder
         self.branch = 0
         """Branch that rows belong to from now on; set it after a backtrack."""
         self._rows_per_part = rows_per_part
-        self._part_period = part_period
         self._signals = [s for s in table.values() if s.kind not in _UNRECORDED]
         indices = [table.index[s.path] for s in self._signals]
         # Of a single index itemgetter would give the bare value, not a tuple.
@@ -154,7 +149,6 @@ class Recorder:
             ]
         )
         self._frames: list[tuple[Any, ...]] = []
-        self._open_until = 0.0
         self._rows: dict[str, list[Mapping[str, Any]]] = {}
         self._columns: dict[str, list[pa.Table]] = {}
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
@@ -186,12 +180,10 @@ class Recorder:
         if any(frame.quality):
             bad = compress(range(len(self._paths)), frame.quality)
             quality = " ".join(f"{self._paths[i]}={Quality(frame.quality[i]).name}" for i in bad)
-        if not self._frames:
-            self._open_until = frame.time + self._part_period
         self._frames.append(
             (self.branch, frame.scan, frame.time, frame.stamp, quality, self._pick(frame.values))
         )
-        if len(self._frames) >= self._rows_per_part or frame.time >= self._open_until:
+        if len(self._frames) >= self._rows_per_part:
             self._submit({"signals": self._take_frames()})
 
     def event(self, scan: int, event: Event) -> None:
@@ -334,10 +326,10 @@ class Recorder:
         ]
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
-    def flush(self, after: Callable[[], object] | None = None) -> None:
+    def flush(self, after: Callable[[], object] | None = None, wait: bool = True) -> None:
         """Put every row on disk.
 
-        With `after` the call returns at once and `after` is called, on the writing thread, when
+        Without `wait` the call returns at once. With `after` it does, too, and `after` is called, on the writing thread, when
         the rows are there: a snapshot goes on from rows that must not be missing.
         """
         gathered, self._rows = self._rows, {}
@@ -352,7 +344,7 @@ class Recorder:
             work["signals"] = self._take_frames()
         if work or after is not None:
             self._submit(work, after)
-        if after is None:
+        if after is None and wait:
             self._settle()
 
     def update(self, meta: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -43,6 +44,17 @@ def _number(text: str, name: str, words: dict[str, float]) -> float:
     if not 0 <= value < 1e12:
         _refuse(f"{name} must be {', '.join(words)} or a number of 0 or more, not {text!r}")
     return value
+
+
+def _place(text: str) -> tuple[float, float, float]:
+    try:
+        x, y, *angle = (float(part) for part in text.split(","))
+        (turn,) = angle or [0.0]
+    except ValueError:
+        _refuse(f"place takes x,y or x,y,angle in mm and degrees, not {text!r}")
+    if not all(math.isfinite(v) for v in (x, y, turn)):
+        _refuse(f"place takes finite numbers, not {text!r}")
+    return x / 1000, y / 1000, math.radians(turn)
 
 
 @app.command()
@@ -121,6 +133,10 @@ def run(
         list[str] | None,
         typer.Option(help="part file (STL, 3MF, CLI) or example:NAME; may be given several times"),
     ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(help="x,y or x,y,angle (mm, deg) of each part's centre from the plate's"),
+    ] = None,
     unit: Annotated[str | None, typer.Option(help="unit of an STL file: mm, in, …")] = None,
     recipe: Annotated[str | None, typer.Option(help="recipe file or name")] = None,
     alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
@@ -181,6 +197,7 @@ def run(
             "machine": machine,
             "parts": tuple(part or ("example:bracket",)),
             "unit": unit,
+            "places": tuple(_place(text) for text in place or ()),
             "recipe": recipe,
             "alloy": alloy,
             "lasers": lasers,

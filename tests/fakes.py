@@ -218,6 +218,8 @@ class FakeHost:
         elif act.kind in (ActKind.ACKNOWLEDGE, ActKind.CONFIRM, ActKind.SHELVE, ActKind.UNSHELVE):
             if act.path not in self._alarms:
                 raise Refused(f"no alarm {act.path!r}", "unknown")
+        elif act.kind is ActKind.FORCE:
+            self.table[act.path].check(act.value)
         future: Future[Any] = Future()
         with self._lock:
             self.acts.append(act)

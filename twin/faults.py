@@ -23,9 +23,9 @@ class SensorFaultKind(StrEnum):
 class SensorFault:
     """A fault on one reading since a time (s); `magnitude` in the signal's engineering unit.
 
-    stuck: the reading stays at `held`, which is that of the scan in which the fault began. bias: magnitude is added. scale: the reading is multiplied
-    by magnitude. drift: magnitude per hour is added. noise: standard deviation is added. dropout:
-    the reading is 0 with bad quality.
+    stuck: the reading stays at `held`, which is that of the scan in which the fault began. bias:
+    magnitude is added. scale: the reading is multiplied by magnitude. drift: magnitude per hour is
+    added. noise: standard deviation is added. dropout: the reading is 0 with bad quality.
     """
 
     kind: SensorFaultKind

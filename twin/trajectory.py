@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import exp, inf, log
+from math import exp, expm1, inf, log, log1p
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,35 +98,43 @@ class Relaxation:
         """The value before the lag."""
         return self.target + (self.first - self.target) * exp((self.since - time) / self.tau)
 
-    def _modes(self) -> tuple[float, float]:
-        # Equal time constants make the two-exponential form 0/0; the nudge moves the answer by
-        # less than 1e-6 of the step.
-        tau = self.tau if abs(self.tau - self.lag) > 1e-6 * self.lag else self.tau * (1 + 1e-6)
-        slow = (self.first - self.target) * tau / (tau - self.lag)
-        return slow, self.reading - self.target - slow
-
     def at(self, time: float) -> float:
         """The value at `time` (s), behind the lag if there is one."""
         if self.lag <= 0:
             return self.source(time)
-        slow, quick = self._modes()
-        dt = self.since - time
-        return self.target + slow * exp(dt / self.tau) + quick * exp(dt / self.lag)
+        passed, tau, lag = time - self.since, self.tau, self.lag
+        behind, drive = self.reading - self.target, self.first - self.target
+        rate = 1 / lag - 1 / tau
+        if abs(rate * passed) > 1.0:
+            slow = drive * tau / (tau - lag)
+            return self.target + slow * exp(-passed / tau) + (behind - slow) * exp(-passed / lag)
+        # The same where both time constants are near each other or little time has passed.
+        grown = expm1(rate * passed) / rate if rate else passed
+        return self.target + (behind + drive * grown / lag) * exp(-passed / lag)
 
     def span(self, start: float, end: float) -> tuple[float, float]:
         """The lowest and highest value within [start, end]."""
         a, b = self.at(start), self.at(end)
         low, high = (a, b) if a < b else (b, a)
         if self.lag > 0:
-            slow, quick = self._modes()
-            ratio = -quick * self.tau / (slow * self.lag) if slow else 0.0
-            rates = 1 / self.lag - 1 / self.tau
-            if ratio > 0 and rates:
-                turn = self.since + log(ratio) / rates
-                if start < turn < end:
-                    peak = self.at(turn)
-                    low, high = min(low, peak), max(high, peak)
+            turn = self._turn()
+            if start < turn < end:
+                peak = self.at(turn)
+                low, high = min(low, peak), max(high, peak)
         return low, high
+
+    def _turn(self) -> float:
+        """When the value meets what it lags behind, which is where it turns; infinity if never."""
+        drive = self.first - self.target
+        if drive == 0:
+            return inf
+        share = (self.reading - self.target) / drive
+        q = 1 - self.lag / self.tau
+        if q == 0:
+            return self.since + self.lag * (1 - share)
+        if share * q >= 1:
+            return inf
+        return self.since + self.lag / q * (log1p(-share * q) - log1p(-q))
 
     def crossing(self, level: float) -> float:
         """The time at which the value before the lag crosses `level`; infinity if never."""

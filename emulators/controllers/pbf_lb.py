@@ -8,6 +8,7 @@ from typing import Any
 
 from emulators.controllers.base import Controller, Watch
 from emulators.controllers.jobs import JobControl
+from emulators.controllers.pbf_lb_service import Service
 from emulators.controllers.pbf_lb_signals import (
     INERT_GAS_ALARMS,
     PHASES,
@@ -76,6 +77,7 @@ class PbfLbController(Controller):
         self.job = self.add("Job", JobControl(lambda: self.programs, self.hindrance))
         self.process = self.add("Process", Process())
         self.feedstock = self.add("Feedstock", Feedstock())
+        self.add("Service", Service(plant, lambda: self.state not in _WORKING))
         self.bank = self.add("Alarms", Alarms())
         for number in range(len(plant.lasers)):
             self.bank.add(f"Laser{number + 1}", LaserAlarms())

@@ -329,7 +329,7 @@ class Alarms(AlarmBank):
         phases=("close", *_LAYER),
         cause="part curled up, blade blocked",
         consequence="layer not spread; part may be damaged",
-        response="look through the window, free the blade, resume (which resets the drive)",
+        response="look through the window, free the recoater, resume (which resets the drive)",
     )
     recoater_torque_high = alarm(
         doc="recoater torque high",

@@ -23,6 +23,7 @@ __all__ = [
     "MachineNodes",
     "add_signals",
     "argument",
+    "component",
     "data_value",
     "engineering_units",
     "make_types",
@@ -208,13 +209,12 @@ def add_signals(
     """
     nodes = MachineNodes(host, machine)
     frame = host.frame()
-    parents: dict[str, ua.NodeId] = {"": machine}
     name = host.identity.name
     for i, (path, signal) in enumerate(host.table.items()):
         if signal.kind not in kinds:
             continue
         prefix, _, leaf = path.rpartition(".")
-        parent = _component(builder, host, prefix, parents, types)
+        parent = component(builder, host, machine, prefix, types)
         node = ua.NodeId(f"{name}.{path}", builder.namespace)
         browse_name = ua.QualifiedName(leaf, builder.namespace)
         if signal.kind is Kind.COMMAND:
@@ -239,24 +239,25 @@ def add_signals(
     return nodes
 
 
-def _component(
-    builder: NodeBuilder, host: Host, path: str, known: dict[str, ua.NodeId], types: int
+def component(
+    builder: NodeBuilder, host: Host, machine: ua.NodeId, path: str, types: int
 ) -> ua.NodeId:
-    if path in known:
-        return known[path]
+    """The object of a component below its machine's; it and those above it are added if missing."""
+    if not path:
+        return machine
+    node = ua.NodeId(f"{host.identity.name}.{path}", builder.namespace)
+    if builder.has(node):
+        return node
     prefix, _, leaf = path.rpartition(".")
-    parent = _component(builder, host, prefix, known, types)
-    owners = host.table.owners
-    own = next((owners[p] for p in host.table if p.rpartition(".")[0] == path), None)
-    node = builder.add_object(
+    parent = component(builder, host, machine, prefix, types)
+    own = next((o for p, o in host.table.owners.items() if p.rpartition(".")[0] == path), None)
+    return builder.add_object(
         parent,
         ua.QualifiedName(leaf, builder.namespace),
-        node=ua.NodeId(f"{host.identity.name}.{path}", builder.namespace),
+        node=node,
         type_=ua.NodeId("ComponentType", types),
         description=(type(own).__doc__ or "").partition("\n")[0] if own is not None else "",
     )
-    known[path] = node
-    return node
 
 
 def _add_variable(

@@ -9,6 +9,7 @@ from asyncua import ua
 from asyncua.crypto.permission_rules import User
 
 from plc_interfaces.host import Act, ActKind, AlarmStatus, Host
+from plc_interfaces.opcua.address_space import component
 from plc_interfaces.opcua.conditions import (
     AlarmKind,
     ClientActs,
@@ -66,15 +67,13 @@ class Alarms:
         )
 
     def add(self, builder: NodeBuilder, host: Host, notifier: ua.NodeId, types: int) -> None:
-        """Add a condition per alarm; the components they belong to must be there already."""
+        """Add a condition per alarm to its component below `notifier`, the machine."""
         name = host.identity.name
         frame = host.frame()
         for signal in host.table.of_kind(Kind.ALARM):
             definition = host.alarms[signal.path]
             prefix, _, leaf = signal.path.rpartition(".")
-            parent = ua.NodeId(f"{name}.{prefix}", builder.namespace)
-            if not builder.has(parent):
-                parent = notifier
+            parent = component(builder, host, notifier, prefix, types)
             watched = ua.NodeId(f"{name}.{definition.source}", builder.namespace)
             is_limit = _limit(definition) is not None and builder.has(watched)
             source = watched if is_limit else parent

@@ -83,12 +83,6 @@ def test_signals_come_back(fake_host: FakeHost, tmp_path: Path, close: bool) -> 
     assert anywhere.fetchall() == [(100,)]
 
 
-def test_parts_follow_simulated_time(fake_host: FakeHost, tmp_path: Path) -> None:
-    recorder = recorded(fake_host, tmp_path / "run", range(0, 100), part_period=1.0)
-    recorder.flush()
-    assert len(list((tmp_path / "run" / "signals").iterdir())) == 5
-
-
 def test_quality_is_told_where_it_is_not_good(fake_host: FakeHost, tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "run", fake_host.table)
     good = fake_host.frame()

@@ -74,7 +74,7 @@ class ExposureResult:
     powder: Floats
     """Height of powder that was there to melt, m of metal."""
     flicker: Floats
-    """By how many standard deviations the plume is denser than its mean while a vector is marked."""
+    """By how many standard deviations the plume is denser than usual while a vector is marked."""
     gas_speed: Floats
     covered: float
     interlayer_temperature: float
@@ -250,7 +250,7 @@ class Scanner(Equipment):
         self.layer_done = 0
 
     def forget(self) -> None:
-        """Lose the place in a layer that is not finished; it would be marked again from its start."""
+        """Lose the place in a layer that is not finished: it would be marked from its start."""
         self._epoch += 1
         self._result = None
         self.settle("progress", 0.0)

@@ -86,7 +86,14 @@ class PbfLb(Plant):
         self.assemble()
 
     def load(self, job: BuildJob | None) -> None:
-        """Take a job: its vectors, its powder, a clean plate."""
+        """Take a job: its vectors, its powder, a clean plate.
+
+        `ValueError` if the vectors are shared out among more lasers than the machine has.
+        """
+        needed = job.plan.describe()["lasers"]["lasers"] if job is not None else 0
+        if needed > len(self.lasers):
+            raise ValueError(f"job {job.name if job else ''} is for {needed} lasers; the machine "
+                             f"has {len(self.lasers)}")
         self.scanner.load(job)
         self.platform.resistance = self.platform.part_mass = self.platform.section = 0.0
         self.recoater.empty()

@@ -161,7 +161,8 @@ def test_short_feed_shows_bare_metal_then_a_thick_layer() -> None:
     assert thick["porosity"] > usual["porosity"]
     assert "ShortFeed" in bench.raised()
     bench.to("lower", bench.layer + 2)
-    assert bench.layers()[-1]["photodiode_mean"] == pytest.approx(usual["photodiode_mean"], rel=0.02)
+    healed = bench.layers()[-1]
+    assert healed["photodiode_mean"] == pytest.approx(usual["photodiode_mean"], rel=0.02)
 
 
 def test_short_feed_left_alone_stays() -> None:

@@ -133,9 +133,13 @@ def test_the_list_is_bounded() -> None:
 def test_the_list_fits_its_signal() -> None:
     longest = "p" * 64
     control = JobControl(lambda: ["cube", longest], lambda _: "")
-    with pytest.raises(Refused, match="list of job orders is full"):
+
+    def fill() -> None:
         for i in range(control.LIMIT):
             control.store(f'{i:060d}"\u00e4"', longest)
+
+    with pytest.raises(Refused, match="list of job orders is full"):
+        fill()
     assert len(control.orders.encode()) <= JobControl.signals["orders"].length
     assert 50 < len(orders(control)) < control.LIMIT
 

@@ -158,8 +158,13 @@ def test_fume_loads_the_filter_and_the_window() -> None:
     still.advance(40.0)
     mark(blown)
     mark(still)
-    assert blown.gas.fume > 0 == still.gas.fume
+    assert blown.gas.fume > 1e5 * still.gas.fume
     assert still.lasers[0].deposit > blown.lasers[0].deposit > 0
+
+
+def test_a_job_for_more_lasers_is_refused() -> None:
+    with pytest.raises(ValueError, match="for 2 lasers; the machine has 1"):
+        PbfLb().load(program(lasers=2).job)
 
 
 def test_bad_machines_are_refused() -> None:

@@ -1,0 +1,113 @@
+"""A run that is killed leaves a record that can be read, resumed and replayed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from emulators.journal import read_journal
+from emulators.record import Run, open_run
+from emulators.runs import replay
+from tests.machines import Amtwin, run_amtwin, trial
+
+LAYERS = 60
+pytestmark = pytest.mark.timeout(90)
+
+
+def killed(machine: str, folder: Path, run: Path, layers: int = 8) -> Run:
+    """A recorded run, killed amid its layers with some of them on disk."""
+    settings = trial(machine).settings(folder, LAYERS)
+    running = Amtwin(
+        "run", machine, *[f"--part={p}" for p in settings.parts], f"--recipe={settings.recipe}",
+        "--unit=mm", "--speed=150", "--json", "--opcua-port=0", "--modbus-port=0",
+        f"--record={run}", home=folder)
+    try:
+        ready = running.ready()
+        assert ready["record"] == str(run)
+        until = time.monotonic() + 40
+        while True:
+            assert time.monotonic() < until, "too few layers on disk"
+            time.sleep(0.05)
+            if (run / "layers").is_dir():
+                found = open_run(run)
+                if "layers" in found.tables() and found.table("layers").num_rows >= layers:
+                    break
+        assert running.process.poll() is None
+    finally:
+        running.kill()
+    assert running.process.returncode == -9
+    return open_run(run)
+
+
+def test_kill_resume_replay(machine_type: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = killed(machine_type, tmp_path, folder)
+
+    # What was recorded can be read: nothing is damaged, rows are in order and without gaps.
+    assert "summary" not in run.meta
+    assert run.damaged == []
+    done = run.sql("select count(*), max(layer) from layers").fetchall()[0]
+    assert 8 <= done[0] == done[1] < LAYERS
+    states = run.sql("select message from events where kind = 'state'").fetchall()
+    assert ("building",) in states
+    (scans, ordered) = run.sql(
+        "select count(*), count(distinct scan) from signals").fetchall()[0]
+    assert scans == ordered > 100
+    # A run without an end is compared at its newest snapshot.
+    cut = replay(folder)
+    assert cut.same
+
+    code, (ready, summary), err = run_amtwin(
+        "run", machine_type, f"--resume={folder}", "--speed=max", "--json", "--opcua-port=0",
+        "--modbus-port=0", home=tmp_path)
+    assert "Traceback" not in err
+    assert (code, ready["record"]) == (0, str(folder))
+    assert (summary["state"], summary["layers"], summary["branch"]) == ("finished", LAYERS, 1)
+
+    again = open_run(folder)
+    assert again.meta["summary"]["trace_hash"] == summary["trace_hash"]
+    history = read_journal(folder)
+    fork = history.forks[1]
+    assert (fork.parent, fork.scan) == (0, cut.scan)
+    # The branch that led to the end has every layer once; the one that was cut off is kept.
+    layers = again.table("layers", branch=1)
+    assert layers.column("layer").to_pylist() == list(range(1, LAYERS + 1))
+    assert again.sql("select count(*) from layers").fetchall()[0][0] >= LAYERS
+    assert again.sql("select count(*) from events where source = 'Machine' and "
+                     "message = 'finished'").fetchall() == [(1,)]
+
+    # Resumed or not, seed and journal give the same run.
+    found = replay(folder)
+    assert found.same
+    assert found.recorded == summary["trace_hash"]
+
+
+def test_the_last_part_of_a_table_may_be_torn(machine_type: str, tmp_path: Path) -> None:
+    """Power may fail while a file is written: what came before is still there."""
+    folder = tmp_path / "run"
+    run = killed(machine_type, tmp_path, folder, layers=3)
+    whole = run.table("layers").num_rows
+    last = run.files("layers")[-1]
+    (last.with_name("999999.parquet")).write_bytes(last.read_bytes()[:200])
+    with (folder / "journal.jsonl").open("a") as journal:
+        journal.write('{"scan": 99999, "ti')
+    torn = open_run(folder)
+    assert torn.table("layers").num_rows == whole
+    assert [p.name for p in torn.damaged] == ["999999.parquet"]
+    assert replay(folder).same
+
+
+@pytest.mark.parametrize("what", ["nothing", "no snapshot"])
+def test_what_cannot_be_resumed_is_said(machine_type: str, tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "run"
+    if what == "no snapshot":
+        run_amtwin("run", machine_type, "--offline", "--until=5", "--speed=max",
+                   f"--record={folder}", "--json", home=tmp_path)
+    code, lines, err = run_amtwin(
+        "run", machine_type, f"--resume={folder}", "--offline", home=tmp_path)
+    assert (code, lines) == (2, [])
+    assert err.count("\n") == 1
+    assert err.startswith("amtwin: ")
+    assert str(folder) in err

@@ -1,0 +1,204 @@
+"""The same seed and journal give the same run, however fast and however often one looks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulators.journal import read_journal
+from emulators.runs import replay
+from plc_interfaces.host import Act, ActKind
+from tests.machines import Amtwin, Machine, run_amtwin, trial, until
+from twin.signals import Kind, Refused
+
+END = 4600
+"""Scans of the scripted run: preparation, all layers, the end of the job."""
+SHORT = 60
+"""Scans for which real time is awaited."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What two runs are compared by."""
+
+    trace_hash: str
+    values: Mapping[str, Any]
+    scan: int
+    layers: int
+
+
+def script(machine: Machine) -> dict[int, list[Act]]:
+    """Client writes, faults, mistakes and operator acts at fixed scans."""
+    path, good, bad = machine.trial.setpoint
+    sensor, bias, alarm = machine.trial.failure
+    acts = {
+        1: [Act(ActKind.CALL, "Job.StoreAndStart", ["J1", machine.program])],
+        20: [Act(ActKind.WRITE, path, good), Act(ActKind.FAULT, *machine.trial.fault)],
+        33: [Act(ActKind.CALL, "Job.Resume", ["J1"]), Act(ActKind.CALL, "Job.Pause", ["J1"])],
+        47: [Act(ActKind.CALL, "Job.Resume", ["J1"])],
+        3890: [Act(ActKind.SENSOR_FAULT, sensor, {"kind": "bias", "magnitude": bias})],
+        4001: [Act(ActKind.ACKNOWLEDGE, alarm, "seen")],
+        4010: [Act(ActKind.CALL, "Job.Pause", ["J1"]), Act(ActKind.SENSOR_FAULT, sensor, None)],
+        4050: [Act(ActKind.CALL, "Job.Resume", ["J1"])],
+    }
+    table = machine.emulator.table
+    for acts_of_scan in acts.values():
+        for act in acts_of_scan:
+            assert act.path in table
+    with pytest.raises(Refused):
+        machine.emulator.submit(Act(ActKind.WRITE, path, bad))
+    return acts
+
+
+def outcome(kind: str, folder: Path, end: int, *, speed: float = inf, every_scan: bool = False,
+            looking: bool = False, **changes: Any) -> Outcome:
+    """Run the script to a scan."""
+    folder.mkdir(exist_ok=True)
+    settings = replace(trial(kind).settings(folder, 6), **changes)
+    machine = Machine(settings, folder, every_scan=every_scan, speed=speed)
+    emulator = machine.emulator
+    if looking:
+        emulator.listen(lambda update: None)
+    emulator.script(script(machine))
+    emulator.run_to(end)
+    emulator.shown.look(emulator.scan_number, emulator.time)
+    hidden = (Kind.DIAGNOSTIC, Kind.FAULT)
+    values = {p: machine.value(p) for p, s in emulator.table.items() if s.kind not in hidden}
+    return Outcome(emulator.trace.hexdigest, values, emulator.scan_number,
+                   machine.value(machine.trial.counter))
+
+
+Reference = Callable[[str, int], Outcome]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """The run as fast as possible, once."""
+
+    @cache
+    def run(kind: str, end: int) -> Outcome:
+        return outcome(kind, tmp_path_factory.mktemp("reference"), end)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        pytest.param(END, {}, id="again"),
+        pytest.param(END, {"every_scan": True}, id="every scan"),
+        pytest.param(END, {"looking": True}, id="somebody looks"),
+        pytest.param(END, {"speed": 50.0}, id="50 x", marks=pytest.mark.timeout(30)),
+        pytest.param(SHORT, {"speed": 1.0}, id="real time"),
+        pytest.param(SHORT, {"speed": 1.0, "every_scan": True}, id="real time, every scan"),
+    ],
+)
+def test_same_seed_and_journal_same_run(
+    machine_type: str, tmp_path: Path, reference: Reference, end: int, how: dict[str, Any]
+) -> None:
+    expected, found = reference(machine_type, end), outcome(machine_type, tmp_path, end, **how)
+    assert found.values == expected.values
+    assert found == expected
+    assert found.scan == end
+    if end == END:
+        assert found.layers == 6
+
+
+def test_another_seed_is_another_run(
+    machine_type: str, tmp_path: Path, reference: Reference
+) -> None:
+    other = outcome(machine_type, tmp_path, END, seed=1)
+    assert other.trace_hash != reference(machine_type, END).trace_hash
+
+
+def test_another_journal_is_another_run(
+    machine_type: str, tmp_path: Path, reference: Reference
+) -> None:
+    machine = Machine(trial(machine_type).settings(tmp_path, 6), tmp_path)
+    acts = script(machine)
+    # The same acts, one pause a scan later.
+    acts[34] = acts.pop(33)
+    machine.emulator.script(acts)
+    machine.emulator.run_to(END)
+    assert machine.emulator.trace.hexdigest != reference(machine_type, END).trace_hash
+
+
+async def test_a_run_with_clients_and_faults_is_replayed(
+    machine_type: str, tmp_path: Path
+) -> None:
+    """What came over the wires while the wall clock ran is in the journal, in order."""
+    settings = trial(machine_type).settings(tmp_path, 6)
+    machine = Machine(settings, tmp_path, record=True, speed=60.0)
+    machine.order()
+    machine.serve()
+    try:
+        modbus, opcua = await machine.device("modbus"), await machine.device("opcua", "olive")
+        path, good, bad = machine.trial.setpoint
+        for number, device in enumerate((modbus, opcua)):
+            await device.write(path, good + number)
+            with pytest.raises(Refused):
+                await device.write(path, bad)
+        await asyncio.to_thread(machine.fault, *machine.trial.fault)
+        await opcua.call("Job.Pause", "JOB-0001")
+        await modbus.call("Job.Resume", "JOB-0001")
+        await modbus.close()
+        await opcua.close()
+        await asyncio.to_thread(
+            until, lambda: machine.value(machine.trial.counter) >= 2, 20, "two layers")
+    finally:
+        await asyncio.to_thread(machine.close)
+    kinds = [(e.act.kind, e.act.source, e.act.user)
+             for e in read_journal(machine.record).entries]
+    assert kinds == [
+        (ActKind.CALL, "local", "test"),
+        (ActKind.WRITE, "modbus", "127.0.0.1"),
+        (ActKind.WRITE, "opcua", "olive"),
+        (ActKind.FAULT, "instructor", "ines"),
+        (ActKind.CALL, "opcua", "olive"),
+        (ActKind.CALL, "modbus", "127.0.0.1"),
+    ]
+    found = replay(machine.record)
+    assert found.recorded == machine.emulator.trace.hexdigest
+    assert found.replayed == found.recorded
+    assert found.same
+
+
+def test_the_command_replays_a_run_and_notices_a_changed_one(
+    machine_type: str, tmp_path: Path
+) -> None:
+    settings = trial(machine_type).settings(tmp_path, 6)
+    part = [f"--part={p}" for p in settings.parts]
+    code, (ready, summary), _ = run_amtwin(
+        "run", machine_type, *part, f"--recipe={settings.recipe}", "--unit=mm", "--speed=max",
+        "--offline", "--json", f"--record={tmp_path / 'run'}", home=tmp_path)
+    assert (code, ready["event"], summary["state"]) == (0, "ready", "finished")
+    code, (result,), _ = run_amtwin("replay", tmp_path / "run", "--json", home=tmp_path)
+    assert (code, result["same"]) == (0, True)
+    assert result["replayed"] == summary["trace_hash"]
+
+    journal = tmp_path / "run" / "journal.jsonl"
+    text = journal.read_text()
+    assert '"scan": 1,' in text or '"scan":1,' in text, text
+    journal.write_text(text.replace('"scan": 1,', '"scan": 2,').replace('"scan":1,', '"scan":2,'))
+    code, (result,), _ = run_amtwin("replay", tmp_path / "run", "--json", home=tmp_path)
+    assert (code, result["same"]) == (1, False)
+
+
+def test_stopped_by_the_user(machine_type: str, tmp_path: Path) -> None:
+    """Interrupted from the keyboard, a run is closed in order and can be replayed."""
+    running = Amtwin("run", machine_type, "--offline", "--json", "--until=forever",
+                     f"--record={tmp_path / 'run'}", home=tmp_path)
+    running.ready()
+    running.process.send_signal(2)
+    code, (summary,), err = running.finish()
+    assert code == 0
+    assert "Traceback" not in err
+    assert summary["event"] == "summary"
+    assert replay(tmp_path / "run").same
