@@ -385,7 +385,7 @@ class Emulator:
     # -- snapshots ----------------------------------------------------------------------------
 
     def _keep(self, number: int, time: float) -> None:
-        """Put on disk what a crash must not take: rows every few seconds, layers with a snapshot."""
+        """Put on disk what a crash must not take: rows now and then, layers with a snapshot."""
         if self.recorder is None and self.snapshots is None:
             return
         now = wall.monotonic()

@@ -12,15 +12,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emulators.canonical import plain
 from emulators.journal import FILE as JOURNAL_FILE
 from emulators.journal import History, read_journal
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["TABLES", "RecordError", "Run", "open_run", "parts_of", "to_json", "write_meta"]
 
@@ -125,6 +127,8 @@ class Run:
             f"(branch = {reach.branch} and scan <= {min(reach.upto, 2**62):.0f})"
             for reach in self.history().lineage(branch)
         )
+        import duckdb  # Only who asks a question waits for it.
+
         with duckdb.connect() as connection:
             relation = connection.from_arrow(rows).filter(wanted).order("scan")
             return relation.to_arrow_table()
@@ -141,6 +145,8 @@ class Run:
         Signal columns have dots in their names: ``select "Chamber.OxygenTop" from signals``.
         Raises `RecordError` with DuckDB's message.
         """
+        import duckdb
+
         if self._connection is None:
             self._connection = duckdb.connect()
         try:

@@ -329,8 +329,9 @@ class Recorder:
     def flush(self, after: Callable[[], object] | None = None, wait: bool = True) -> None:
         """Put every row on disk.
 
-        Without `wait` the call returns at once. With `after` it does, too, and `after` is called, on the writing thread, when
-        the rows are there: a snapshot goes on from rows that must not be missing.
+        Without `wait` the call returns at once. With `after` it does, too, and `after` is called,
+        on the writing thread, when the rows are there: a snapshot goes on from rows that must not
+        be missing.
         """
         gathered, self._rows = self._rows, {}
         try:

@@ -102,7 +102,8 @@ class ModbusServer:
         try:
             self._server = await asyncio.start_server(self._accept, host, port)
         except OSError as error:
-            raise OSError(error.errno, f"Modbus cannot listen on {host}:{port}: {error}") from error
+            why = error.strerror or error
+            raise OSError(f"Modbus cannot listen on {host}:{port}: {why}") from error
         if self._watchdog_ms is not None:
             self._watch = asyncio.create_task(self._watchdog(self._watchdog_ms / 4000))
 

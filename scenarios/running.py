@@ -78,8 +78,8 @@ def run_machine(options: RunOptions) -> int:
             f"amtwin: {error}", markup=False
         )
         return BAD_INPUT
-    gc.freeze()
-    gc.enable()
+    finally:
+        gc.enable()
     emulator = built.emulator
     for note in built.notes:
         say.print(f"note: {note}", markup=False)
@@ -234,7 +234,6 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
         emulator.stop()
         if serving is not None:
             serving.stop()
-    gc.unfreeze()
     summary = summarise(emulator, time.perf_counter() - wall, began_at)
     if failure is not None:
         if not _is_bad_input(failure):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 from emulators.controllers.base import Controller, Watch
@@ -73,6 +74,11 @@ class PbfLbController(Controller):
     def __init__(self, plant: PbfLb, readings: Readings, programs: Mapping[str, Program]) -> None:
         super().__init__(plant, readings)
         self.programs = dict(programs)
+        for name, program in programs.items():
+            try:
+                Process().take(program.recipe)
+            except Refused as refusal:
+                raise ValueError(f"program {name}, recipe {program.recipe.name}: {refusal}") from None
         self.machine = self.add("Machine", MachineCommands(self))
         self.job = self.add("Job", JobControl(lambda: self.programs, self.hindrance))
         self.process = self.add("Process", Process())
@@ -158,8 +164,8 @@ class PbfLbController(Controller):
         level = round(io.recoater.powder_level * self.plant.recoater.CAPACITY, 2)
         self.feedstock.remaining_quantity = level
         lost = io.safety.first_out == SafetyChain.POWER_LOSS
-        self.machine.power_on_duration = self.now
-        self.machine.operation_duration = self._operation()
+        self.machine.power_on_duration = float(floor(self.now))
+        self.machine.operation_duration = float(floor(self._operation()))
         idle = self.state in (MachineState.IDLE, MachineState.FINISHED)
         self.conditions = {
             "safety_chain": not io.safety.chain_closed and not lost,
@@ -226,28 +232,13 @@ class PbfLbController(Controller):
         assert order is not None
         program = self.programs[order.program]
         self.stopping, self.resume_phase = False, ""
-        self._load_recipe(program.recipe)
+        self.process.take(program.recipe)
         self.plant.load(program.job)
         self.feedstock.name = program.job.alloy.name
         self.job.layer, self.job.layers_planned = 0, len(program.job.plan)
         self.job.remaining_time = self._layer_time = 0.0
         self._enter_state(MachineState.PREPARING)
         self._enter("load")
-
-    def _load_recipe(self, recipe: Recipe) -> None:
-        process, air = self.process, recipe.atmosphere
-        process.laser_power, process.scan_speed = recipe.hatch.power, recipe.hatch.speed
-        process.focus = 0.0
-        process.preheat_temperature = recipe.temperature.preheat
-        process.plate_low = max(recipe.temperature.preheat - 20.0, 253.15)
-        process.unpack_temperature = recipe.temperature.unpack
-        process.gas_speed, process.oxygen_limit = air.duct_velocity, air.oxygen_limit
-        process.purge_flow = min(air.purge_flow, 0.4 / 60)
-        process.process_flow = air.process_flow
-        process.vacuum, process.vacuum_limit = air.vacuum, air.vacuum_pressure
-        process.dosing_factor = recipe.recoating.dosing_factor
-        process.recoating_speed = recipe.recoating.speed
-        process.settle_time = recipe.recoating.settle
 
     def _follow_setpoints(self) -> None:
         io, process = self.io, self.process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulators.controllers.base import AlarmBank
 from emulators.controllers.states import MachineState
+from emulators.recipes import Recipe
 from twin.alarms import Priority
 from twin.signals import Component, alarm, parameter, setpoint, status
 
@@ -131,6 +132,27 @@ class Process(Component):
         doc="plate temperature below which the alarm comes; follows the preheat "
         "setpoint at a job's start, 20 K below it",
     )
+
+    def take(self, recipe: Recipe) -> None:
+        """What a recipe says becomes setpoints and parameters.
+
+        `Refused` names what this machine cannot do.
+        """
+        air, recoating, temperature = recipe.atmosphere, recipe.recoating, recipe.temperature
+        self.laser_power, self.scan_speed = recipe.hatch.power, recipe.hatch.speed
+        self.focus = 0.0
+        self.preheat_temperature = temperature.preheat
+        self.plate_low = max(temperature.preheat - 20.0, 253.15)
+        self.unpack_temperature = temperature.unpack
+        self.gas_speed, self.oxygen_limit = air.duct_velocity, air.oxygen_limit
+        self.purge_flow, self.process_flow = air.purge_flow, air.process_flow
+        self.vacuum, self.vacuum_limit = air.vacuum, air.vacuum_pressure
+        self.dosing_factor, self.recoating_speed = recoating.dosing_factor, recoating.speed
+        self.settle_time = recoating.settle
+        for name, signal in self.signals.items():
+            value = signal.from_si(getattr(self, name))
+            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
+            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Feedstock(Component):

@@ -352,6 +352,7 @@ def _add_process_value(
     high = unbounded if signal.high is None else float(signal.high)
     limits = _limits(host, signal)
     values: dict[str, Any] = {
+        "SignalTag": signal.path,
         "AnalogSignal/EngineeringUnits": units,
         "AnalogSignal/EURange": ua.Range(Low=low, High=high),
     }

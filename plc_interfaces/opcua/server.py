@@ -167,7 +167,7 @@ class Endpoint:
             self._notifiers = Notifiers(self._server)
             self._alarms = Alarms(self._server, self._notifiers, self.hosts, self.source)
             await self._build()
-        gc.freeze()  # the address space lives as long as the process: the collector may skip it
+        gc.freeze()  # the collector need not walk the address space until `stop`
         loop = asyncio.get_running_loop()
         for host in self.hosts:
             inbox = Inbox(loop, lambda update, host=host: self._deliver(host, update))  # type: ignore[misc]
@@ -183,7 +183,8 @@ class Endpoint:
             self._detach()
             self._server = None
             address = "{}:{}".format(*self._address)
-            raise OSError(error.errno, f"OPC UA cannot listen on {address}: {error}") from error
+            why = error.strerror or error
+            raise OSError(f"OPC UA cannot listen on {address}: {why}") from error
 
     def _detach(self) -> None:
         for leave in self._leave:
@@ -198,6 +199,7 @@ class Endpoint:
         if self._server is not None:
             await self._server.stop()
             self._server = None
+            gc.unfreeze()
 
     async def __aenter__(self) -> Endpoint:
         await self.start()

@@ -265,6 +265,13 @@ def test_setpoints_work_while_building() -> None:
     assert bench.read("Platform.TemperatureDemand") == 60
 
 
+@pytest.mark.parametrize("field", ["atmosphere__process_flow", "atmosphere__purge_flow"])
+def test_a_recipe_beyond_the_machine_is_refused(field: str) -> None:
+    name = field.partition("__")[2]
+    with pytest.raises(ValueError, match=rf"program block, recipe IN718: {name} takes .* L/min"):
+        Bench(program(**{field: 1.5e-3 if "process" in field else 10e-3}))
+
+
 def test_vacuum() -> None:
     bench = Bench(program(atmosphere__vacuum=True)).start().to("pump down")
     bench.to("expose")

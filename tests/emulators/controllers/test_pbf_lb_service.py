@@ -41,7 +41,7 @@ def test_powder_is_refilled_in_a_held_job() -> None:
 
 def test_a_full_filter_is_changed_in_a_held_job() -> None:
     bench = Bench(program([block((4e-3, 4e-3, 6e-4))])).start().to("recoat", 1)
-    bench.plant.gas.load(0.6)
+    bench.plant.gas.load(0.35)
     bench.to_state(S.SUSPENDED, 300)
     assert bench.read("Machine.Reason") == "process filter full"
     bench.call("Service.ChangeFilter")

@@ -41,7 +41,7 @@ def both_ways(script: dict[int, list[Act]], seed: int = 1, lasers: int = 1) -> B
 
 
 def random_script(seed: int) -> dict[int, list[Act]]:
-    """Process and sensor faults, wishes and writes at scans of the layers (about 4000 to 5000)."""
+    """Faults, writes, wishes, alarms acknowledged and shelved, about the time of the layers."""
     draw = random.Random(seed)
     signals = Bench(BUILT).emulator.table
     faults, sensors = signals.of_kind(Kind.FAULT), signals.of_kind(Kind.MEASURED)
@@ -66,6 +66,11 @@ def random_script(seed: int) -> dict[int, list[Act]]:
         chosen = draw.choice(setpoints)
         do(draw.randint(3000, 4800), ActKind.WRITE, chosen.path,
            draw.uniform(chosen.low or 0.0, (chosen.high or 0.0) / 2))
+    alarms = signals.of_kind(Kind.ALARM)
+    for _ in range(10):
+        do(draw.randint(3000, LAST), ActKind.ACKNOWLEDGE, draw.choice(alarms).path, "seen")
+        do(draw.randint(3000, LAST), ActKind.SHELVE, draw.choice(alarms).path,
+           draw.uniform(1.0, 60.0))
     for scan in range(3000, LAST, 150):
         script.setdefault(scan, []).extend(WISHES[draw.randint(0, 1):])
     return script
