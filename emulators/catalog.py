@@ -139,7 +139,10 @@ def _build_pbf_lb(settings: Settings) -> Built:
     name = settings.name or "PBF-LB-01"
     controller: PbfLbController | None = None
     if settings.control == "internal":
-        controller = PbfLbController(plant, readings, {program.job.name: program})
+        try:
+            controller = PbfLbController(plant, readings, {program.job.name: program})
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         controller.feedstock.identifier = settings.powder_lot
     else:
         plant.load(program.job)

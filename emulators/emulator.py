@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time as wall
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -388,7 +387,7 @@ class Emulator:
         """Put on disk what a crash must not take: rows now and then, layers with a snapshot."""
         if self.recorder is None and self.snapshots is None:
             return
-        now = wall.monotonic()
+        now = self.pacer.wall()
         store, checkpoint = self.snapshots, None
         if store is not None and self.controller is not None:
             checkpoint = self.controller.checkpoint

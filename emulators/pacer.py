@@ -139,6 +139,10 @@ class Pacer:
         """Simulated seconds per wall second."""
         return self._factor
 
+    def wall(self) -> float:
+        """Wall time, s since some moment: for what must not happen too often."""
+        return self._clock.now()
+
     def now_sim(self) -> float:
         """Simulated time that the wall clock has reached, s; infinity as fast as possible.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time as wall
 from collections.abc import Callable
 from math import inf, isfinite
 from typing import Any
@@ -127,7 +126,7 @@ class Publication:
 
     def publish(self, scan: int, time: float, force: bool = False) -> None:
         """Tell listeners; ahead of the wall clock at most every 20 ms of it unless `force`."""
-        now = wall.perf_counter()
+        now = self._pacer.wall()
         if not force and self._pacer.factor > 1 and now < self._published_at + _PUBLISH_EVERY:
             return
         self._published_at = now

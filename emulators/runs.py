@@ -70,17 +70,24 @@ def _located(settings: Settings, folder: Path) -> Settings:
     )
 
 
-def begin(settings: Settings, folder: Path | None, epoch: float | None = None) -> Built:
+def begin(
+    settings: Settings,
+    folder: Path | None,
+    epoch: float | None = None,
+    prepare: Callable[[Built], None] = lambda built: None,
+) -> Built:
     """Build a machine and open its record in `folder` (None: no record).
 
-    `epoch`: POSIX time of simulated 0 (default now). Raises what `build` raises, `RecordError`.
+    `epoch`: POSIX time of simulated 0 (default now). `prepare` gets the machine before anything is
+    written, so that what fails there leaves no record. Raises what `build` raises, `RecordError`.
     """
     built = build(settings)
     emulator = built.emulator
     emulator.epoch = time.time() if epoch is None else epoch
+    if folder is not None and (folder / "run.json").exists():
+        raise RecordError(f"{folder} holds a run already; --resume it or name another folder")
+    prepare(built)
     if folder is not None:
-        if (folder / "run.json").exists():
-            raise RecordError(f"{folder} holds a run already; --resume it or name another folder")
         kept = _keep_inputs(settings, folder)
         emulator.recorder = Recorder(
             folder,

@@ -121,33 +121,44 @@ def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | N
     from emulators.runs import begin, new_folder, resume
 
     watch.lap("imports")
-    if options.resume is not None:
-        built = resume(options.resume)
-    else:
-        settings = Settings(**options.settings)
-        folder = None if options.no_record else options.record or new_folder(settings.machine)
-        built = begin(settings, folder)
-    built.emulator.pacer.set_factor(options.speed)
-    watch.lap("part, plant, controller")
-    if options.offline:
-        return built, None
-    from emulators.serving import Ports, Serving
+    serving: Serving | None = None
 
-    watch.lap("imports of the wires")
-    serving = Serving(
-        [built.emulator],
-        Ports(
-            options.host,
-            options.opcua_port,
-            options.modbus_port,
-            options.instructor_port,
-            options.insecure,
-            modbus_write=options.modbus_write,
-            watchdog_ms=options.watchdog_ms,
-        ),
-    )
-    serving.start()
-    watch.lap("servers")
+    def serve(built: Built) -> None:
+        nonlocal serving
+        built.emulator.pacer.set_factor(options.speed)
+        watch.lap("part, plant, controller")
+        if options.offline:
+            return
+        from emulators.serving import Ports, Serving
+
+        watch.lap("imports of the wires")
+        serving = Serving(
+            [built.emulator],
+            Ports(
+                options.host,
+                options.opcua_port,
+                options.modbus_port,
+                options.instructor_port,
+                options.insecure,
+                modbus_write=options.modbus_write,
+                watchdog_ms=options.watchdog_ms,
+            ),
+        )
+        serving.start()
+        watch.lap("servers")
+
+    try:
+        if options.resume is not None:
+            built = resume(options.resume)
+            serve(built)
+        else:
+            settings = Settings(**options.settings)
+            folder = None if options.no_record else options.record or new_folder(settings.machine)
+            built = begin(settings, folder, prepare=serve)
+    except BaseException:
+        if serving is not None:
+            serving.stop()
+        raise
     return built, serving
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -35,6 +36,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("AMTWIN_REQUIRE_FOREIGN") == "1":
                 pytest.fail(f"{why}, and AMTWIN_REQUIRE_FOREIGN=1 asks for it", pytrace=False)
             pytest.skip(why)
+
+
+def pytest_unconfigure() -> None:
+    """Servers freeze what they loaded; libraries complain at exit about what is never freed."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

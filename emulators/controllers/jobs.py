@@ -64,6 +64,14 @@ class JobControl(Component):
     layer = status(int, low=0, high=1_000_000, doc="layers finished")
     layers_planned = status(int, low=0, high=1_000_000, doc="layers of the job")
     remaining_time = status("s", low=0, high=1e8, doc="estimate of the time left")
+    orders_limit = status(
+        int,
+        low=0,
+        high=65_535,
+        start=LIMIT,
+        companion="MachineryBuildingBlocks/JobManagement/JobOrderControl/MaxDownloadableJobOrders",
+        doc="job orders that the list holds",
+    )
     orders = status(
         str,
         length=16_384,

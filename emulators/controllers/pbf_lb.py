@@ -78,7 +78,8 @@ class PbfLbController(Controller):
             try:
                 Process().take(program.recipe)
             except Refused as refusal:
-                raise ValueError(f"program {name}, recipe {program.recipe.name}: {refusal}") from None
+                recipe = program.recipe.name
+                raise ValueError(f"program {name}, recipe {recipe}: {refusal}") from None
         self.machine = self.add("Machine", MachineCommands(self))
         self.job = self.add("Job", JobControl(lambda: self.programs, self.hindrance))
         self.process = self.add("Process", Process())

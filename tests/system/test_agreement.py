@@ -74,7 +74,7 @@ async def test_what_is_unseen_is_so_on_every_wire(
     assert faults
     for device in devices.values():
         for path in faults:
-            with pytest.raises(Refused, match="."):
+            with pytest.raises(Refused):
                 await device.read(path)
 
 
