@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -16,21 +17,21 @@ from twin.signals import Kind, Refused, SignalTable
 __all__ = ["Performer", "checked"]
 
 _LONGEST_TEXT = 256
+_FASTEST = 1e9
 
 
 def checked(act: Act, table: SignalTable, external_control: bool) -> Act:
     """The act with its value in the signal's type; `Refused` for what can be told at once."""
+    # What a client sends as text need not be text.
+    act = replace(act, value=_clean(act.value), user=_clean(act.user))
     if act.kind is ActKind.LOGIN:
         return act
     value = act.value
     if act.kind in (ActKind.SPEED, ActKind.STEP):
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not value >= (1 if act.kind is ActKind.STEP else 0):
-            raise Refused(
-                f"{act.kind.value} takes {'1' if act.kind is ActKind.STEP else '0'} "
-                f"or more, not {value!r}",
-                "range",
-            )
+        least, most = (1, 1_000_000) if act.kind is ActKind.STEP else (0, _FASTEST)
+        if not number or not least <= value <= most:
+            raise Refused(f"{act.kind.value} takes {least} to {most:g}, not {value!r}", "range")
         return act
     try:
         signal = table[act.path]
@@ -59,6 +60,16 @@ def checked(act: Act, table: SignalTable, external_control: bool) -> Act:
     elif act.kind is ActKind.SENSOR_FAULT and value is not None:
         value = _sensor_fault(act.path, value)
     return Act(act.kind, act.path, value, act.user, act.source)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, (list, tuple)):
+        return [_clean(each) for each in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(each) for key, each in value.items()}
+    return value
 
 
 def _arguments(path: str, declared: Mapping[str, type], given: Any) -> list[Any]:

@@ -155,10 +155,12 @@ class Emulator:
             threading.Thread(target=self._step, args=(int(act.value), future)).start()
             return future
         self._queue.append((act, future))
-        if act.kind is ActKind.SPEED:
-            # Not when its scan comes: a frozen clock would never get there.
-            self.pacer.set_factor(float(act.value))
         self.pacer.poke()
+        if act.kind is ActKind.SPEED:
+            # Done and answered before its scan comes: a frozen clock would never get there.
+            self.pacer.set_factor(float(act.value))
+            future = Future()
+            future.set_result("")
         return future
 
     def _step(self, scans: int, future: Future[Any]) -> None:

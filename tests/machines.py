@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from math import inf
@@ -18,6 +19,8 @@ from typing import Any
 
 import trimesh
 import yaml
+from asyncua import ua
+from typer.testing import CliRunner
 
 from emulators.catalog import Settings
 from emulators.emulator import Emulator
@@ -25,6 +28,8 @@ from emulators.runs import begin, finish, summarise
 from emulators.serving import Ports, Serving
 from plc_interfaces.connect import connect
 from plc_interfaces.host import Act, ActKind
+from plc_interfaces.opcua.device import client_for
+from scenarios.cli import app
 from tests.opcua_machine import PASSWORD, security
 from twin.image import Device
 
@@ -78,8 +83,14 @@ def recipe(folder: Path, name: str = "IN718", **changes: Any) -> Path:
 
 
 def _pbf_lb(folder: Path, layers: int) -> Settings:
-    quick = recipe(folder, atmosphere__purge_flow=400, atmosphere__oxygen_limit=5000,
-                   temperature__preheat=30, temperature__unpack=90, recoating__speed=250)
+    quick = recipe(
+        folder,
+        atmosphere__purge_flow=400,
+        atmosphere__oxygen_limit=5000,
+        temperature__preheat=30,
+        temperature__unpack=90,
+        recoating__speed=250,
+    )
     return Settings("pbf-lb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
 
 
@@ -106,8 +117,15 @@ def trial(machine: str) -> Trial:
 class Machine:
     """A machine that runs in this process, with its ports open if it is served."""
 
-    def __init__(self, settings: Settings, folder: Path, *, record: bool = False,
-                 every_scan: bool = False, speed: float = inf) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        record: bool = False,
+        every_scan: bool = False,
+        speed: float = inf,
+    ) -> None:
         self.folder = folder
         self.trial = trial(settings.machine)
         self.settings = settings
@@ -132,7 +150,8 @@ class Machine:
     def order(self, name: str = "JOB-0001") -> None:
         """Queue the job."""
         self.emulator.submit(
-            Act(ActKind.CALL, "Job.StoreAndStart", [name, self.program], "test", "local"))
+            Act(ActKind.CALL, "Job.StoreAndStart", [name, self.program], "test", "local")
+        )
 
     def value(self, path: str) -> Any:
         """What clients see now."""
@@ -186,9 +205,26 @@ class Machine:
             return await connect(self.emulator, user=user)
         if wire == "modbus":
             return await connect(
-                f"modbus://127.0.0.1:{self.modbus_port}/1?map={self.settings.machine}")
-        return await connect(self.opcua_url, user=user, password=PASSWORD,
-                             security=self.folder / "client")
+                f"modbus://127.0.0.1:{self.modbus_port}/1?map={self.settings.machine}"
+            )
+        return await connect(
+            self.opcua_url, user=user, password=PASSWORD, security=self.folder / "client"
+        )
+
+    @asynccontextmanager
+    async def instructor(self) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+        """Calls the machine's methods on the instructor's endpoint."""
+        client = await client_for(self.instructor_url, "ines", PASSWORD, self.folder / "client")
+        name = self.emulator.identity.name
+        async with client:
+            index = await client.get_namespace_index(f"urn:amtwin:{name}")
+            owner = client.get_node(ua.NodeId(f"Machines/{name}", index))
+
+            async def call(method: str, *arguments: Any) -> Any:
+                node = ua.NodeId(f"Machines/{name}.{method}", index)
+                return await owner.call_method(node, *arguments)
+
+            yield call
 
     def fault(self, path: str, value: Any) -> None:
         """What an instructor does, without an endpoint; returns when it is done."""
@@ -196,9 +232,17 @@ class Machine:
 
 
 @contextmanager
-def machine(kind: str, folder: Path, *, served: dict[str, Any] | None = None, layers: int = 6,
-            warm_up: Callable[[Machine], bool] | None = None, speed: float = inf,
-            record: bool = False, **changes: Any) -> Iterator[Machine]:
+def machine(
+    kind: str,
+    folder: Path,
+    *,
+    served: dict[str, Any] | None = None,
+    layers: int = 6,
+    warm_up: Callable[[Machine], bool] | None = None,
+    speed: float = inf,
+    record: bool = False,
+    **changes: Any,
+) -> Iterator[Machine]:
     """A quick machine; with `warm_up` its job has been run until that is so, then it is paced."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = replace(trial(kind).settings(folder, layers), **changes)
@@ -229,7 +273,10 @@ class Amtwin:
     def __init__(self, *arguments: str | Path, home: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scenarios.cli", *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
             env={**os.environ, "AMTWIN_HOME": str(home), "COLUMNS": "200"},
         )
 
@@ -259,7 +306,33 @@ def run_amtwin(*arguments: str | Path, home: Path) -> tuple[int, list[dict[str, 
     return Amtwin(*arguments, home=home).finish()
 
 
+def invoke(*arguments: str | Path) -> tuple[int, list[dict[str, Any]], str]:
+    """The command in this process, which is quicker: exit code, lines printed, errors."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        result = CliRunner().invoke(app, list(map(str, arguments)))
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    return result.exit_code, lines, result.stderr
+
+
 __all__: Sequence[str] = (
-    "EPOCH", "ROOT", "TRIALS", "WIRES", "Amtwin", "Machine", "Trial", "block", "machine",
-    "recipe", "run_amtwin", "trial", "until",
+    "EPOCH",
+    "ROOT",
+    "TRIALS",
+    "WIRES",
+    "Amtwin",
+    "Machine",
+    "Trial",
+    "block",
+    "invoke",
+    "machine",
+    "recipe",
+    "run_amtwin",
+    "trial",
+    "until",
 )

@@ -15,8 +15,20 @@ SHARED = {"signals", "image", "alarms", "units", "faults"}
 """The modules of twin that the wires may use."""
 MACHINES = ("twin.machines", "emulators.controllers")
 WALL_CLOCK = {"time", "datetime", "zoneinfo", "sched"}
-NETWORK = {"asyncio", "socket", "socketserver", "selectors", "ssl", "http", "urllib", "asyncua",
-           "pymodbus", "threading", "multiprocessing", "concurrent"}
+NETWORK = {
+    "asyncio",
+    "socket",
+    "socketserver",
+    "selectors",
+    "ssl",
+    "http",
+    "urllib",
+    "asyncua",
+    "pymodbus",
+    "threading",
+    "multiprocessing",
+    "concurrent",
+}
 GLOBAL_RANDOM = {"random", "secrets", "uuid"}
 PURE = ("twin", "emulators/controllers")
 """Folders whose code depends on nothing but its arguments, seed and simulated time."""
@@ -60,10 +72,13 @@ def test_imports_run_one_way(room: str) -> None:
 
 
 def test_wires_know_signals_but_no_machine() -> None:
-    assert offences(
-        "plc_interfaces",
-        lambda name: top(name) == "twin" and name.split(".")[1] not in SHARED,
-    ) == []
+    assert (
+        offences(
+            "plc_interfaces",
+            lambda name: top(name) == "twin" and name.split(".")[1] not in SHARED,
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("folder", PURE)
@@ -91,8 +106,10 @@ def test_no_use_of_numpys_global_random_state(folder: str) -> None:
 def test_emulation_is_timed_by_the_pacer_alone() -> None:
     """The wall clock decides in few places of `emulators`: pace, publication, names of folders."""
     may = {"pacer.py", "publication.py", "recorder.py", "runs.py"}
-    assert {line.partition(":")[0].rpartition("/")[2]
-            for line in offences("emulators", lambda name: top(name) in WALL_CLOCK)} <= may
+    assert {
+        line.partition(":")[0].rpartition("/")[2]
+        for line in offences("emulators", lambda name: top(name) in WALL_CLOCK)
+    } <= may
 
 
 @pytest.mark.parametrize("package", MACHINES)
@@ -115,7 +132,9 @@ def test_the_rule_finds_offenders(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert [name for _, name in imported(room / "bad.py")] == [
-        "socket", "emulators.pacer", "twin.wrong"
+        "socket",
+        "emulators.pacer",
+        "twin.wrong",
     ]
     assert offences("twin", lambda name: top(name) == "emulators") == [
         "twin/deep/bad.py:3 imports emulators.pacer"

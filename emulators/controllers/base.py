@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 from typing import Any
 
 from plc_interfaces.host import Event
 from twin.alarms import Alarm
-from twin.image import Readings
+from twin.image import Quality, Readings
 from twin.machine import Plant
 from twin.signals import Component, Kind, SignalTable, status
 
@@ -74,9 +74,12 @@ class Rack:
 
     def read(self) -> None:
         """Copy the latched readings to the input terminals, SI; end pulses that were given."""
-        values = self._readings.values
+        values, quality = self._readings.values, self._readings.quality
         for node, attribute, i, signal in self._inputs:
             node.__dict__[attribute] = signal.to_si(values[i])
+            if quality[i] == Quality.BAD and signal.type is float:
+                # No comparison with it is true, so nothing that waits for a value goes on.
+                node.__dict__[attribute] = nan
         self._read_back()
         for i in self._pulses:
             if self._last[i]:

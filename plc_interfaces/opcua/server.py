@@ -181,7 +181,7 @@ class Endpoint:
             await self._server.start()
         except OSError as error:
             self._detach()
-            self._server = None
+            self._forget()
             address = "{}:{}".format(*self._address)
             why = error.strerror or error
             raise OSError(f"OPC UA cannot listen on {address}: {why}") from error
@@ -198,8 +198,14 @@ class Endpoint:
         self._detach()
         if self._server is not None:
             await self._server.stop()
-            self._server = None
-            gc.unfreeze()
+            self._forget()
+
+    def _forget(self) -> None:
+        assert self._server is not None
+        # A million objects that point at each other would keep the collector busy for seconds.
+        self._server.iserver.aspace._nodes.clear()
+        self._server = None
+        gc.unfreeze()
 
     async def __aenter__(self) -> Endpoint:
         await self.start()

@@ -7,15 +7,14 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import trimesh
-from typer.testing import CliRunner
 
 from plc_interfaces.sync import SyncDevice
-from scenarios.cli import app
-from tests.machines import Amtwin, block, recipe, run_amtwin
+from tests.machines import Amtwin, block, invoke, recipe, run_amtwin
 
 Make = Callable[[Path], list[str]]
 
@@ -47,7 +46,7 @@ def too_large(folder: Path) -> list[str]:
     return [f"--part={path}", "--unit=mm"]
 
 
-def with_recipe(**changes: object) -> Make:
+def with_recipe(**changes: Any) -> Make:
     return lambda folder: [f"--recipe={recipe(folder, **changes)}"]
 
 
@@ -85,8 +84,15 @@ def file_in_the_way(folder: Path) -> list[str]:
 
 
 def kept_run(folder: Path) -> list[str]:
-    code, _, err = invoke("run", "pbf-lb", "--offline", "--until=1", "--speed=max", "--json",
-                          f"--record={folder / 'run'}")
+    code, _, err = invoke(
+        "run",
+        "pbf-lb",
+        "--offline",
+        "--until=1",
+        "--speed=max",
+        "--json",
+        f"--record={folder / 'run'}",
+    )
     assert code == 0, err
     return [f"--record={folder / 'run'}"]
 
@@ -138,14 +144,6 @@ def check(code: int, lines: object, err: str, named: list[str]) -> None:
         assert word in err
 
 
-def invoke(*arguments: str) -> tuple[int, str, str]:
-    """Run the command in this process, which is quicker: exit code, output, errors."""
-    result = CliRunner().invoke(app, arguments)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_one_clear_error(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMTWIN_HOME", str(tmp_path / "home"))
@@ -163,8 +161,12 @@ def test_one_clear_error(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("case", ["torn mesh", "OPC UA port taken"])
 def test_a_process_says_the_same_and_no_more(case: str, tmp_path: Path) -> None:
     make, named = CASES[case]
-    check(*run_amtwin("run", "pbf-lb", "--modbus-port=0", *make(tmp_path), "--no-record",
-                      home=tmp_path), named)
+    check(
+        *run_amtwin(
+            "run", "pbf-lb", "--modbus-port=0", *make(tmp_path), "--no-record", home=tmp_path
+        ),
+        named,
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -191,15 +193,24 @@ def test_other_commands(arguments: list[str], named: list[str]) -> None:
 
 
 def test_an_unknown_option() -> None:
-    code, out, err = invoke("run", "pbf-lb", "--turbo")
-    assert (code, out) == (2, "")
+    code, lines, err = invoke("run", "pbf-lb", "--turbo")
+    assert (code, lines) == (2, [])
     assert "--turbo" in err
 
 
 def test_an_aborted_job_is_a_failure(tmp_path: Path) -> None:
     """Exit code 1: the input was good, the job came to no good end."""
-    running = Amtwin("run", "pbf-lb", "--part=example:cube", "--json", "--speed=20",
-                     "--opcua-port=0", "--modbus-port=0", "--no-record", home=tmp_path)
+    running = Amtwin(
+        "run",
+        "pbf-lb",
+        "--part=example:cube",
+        "--json",
+        "--speed=20",
+        "--opcua-port=0",
+        "--modbus-port=0",
+        "--no-record",
+        home=tmp_path,
+    )
     port = int(running.ready()["modbus"].rpartition(":")[2])
     try:
         _abort(port)

@@ -108,5 +108,6 @@ async def test_quality_is_the_same_on_every_wire(
         await follow(stepped)
         future.result(0)
         assert {w: (await d.read(path)).quality for w, d in devices.items()} == dict.fromkeys(
-            devices, expected)
+            devices, expected
+        )
         await agree(stepped, devices)

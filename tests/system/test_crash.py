@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from emulators.journal import read_journal
-from emulators.record import Run, open_run
+from emulators.record import open_run
 from emulators.runs import replay
-from tests.machines import Amtwin, run_amtwin, trial
+from tests.machines import Amtwin, invoke, run_amtwin, trial
 
 LAYERS = 60
 pytestmark = pytest.mark.timeout(90)
 
 
-def killed(machine: str, folder: Path, run: Path, layers: int = 8) -> Run:
-    """A recorded run, killed amid its layers with some of them on disk."""
+@pytest.fixture(scope="module")
+def killed(machine_type: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded run, killed amid its layers with eight of them on disk."""
+    folder, machine, layers = tmp_path_factory.mktemp("killed"), machine_type, 8
+    run = folder / "run"
     settings = trial(machine).settings(folder, LAYERS)
     running = Amtwin(
-        "run", machine, *[f"--part={p}" for p in settings.parts], f"--recipe={settings.recipe}",
-        "--unit=mm", "--speed=150", "--json", "--opcua-port=0", "--modbus-port=0",
-        f"--record={run}", home=folder)
+        "run",
+        machine,
+        *[f"--part={p}" for p in settings.parts],
+        f"--recipe={settings.recipe}",
+        "--unit=mm",
+        "--speed=150",
+        "--json",
+        "--opcua-port=0",
+        "--modbus-port=0",
+        f"--record={run}",
+        home=folder,
+    )
     try:
         ready = running.ready()
         assert ready["record"] == str(run)
@@ -38,12 +51,18 @@ def killed(machine: str, folder: Path, run: Path, layers: int = 8) -> Run:
     finally:
         running.kill()
     assert running.process.returncode == -9
-    return open_run(run)
+    return run
 
 
-def test_kill_resume_replay(machine_type: str, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    run = killed(machine_type, tmp_path, folder)
+@pytest.fixture
+def folder(killed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(killed, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_kill_resume_replay(machine_type: str, folder: Path, tmp_path: Path) -> None:
+    run = open_run(folder)
 
     # What was recorded can be read: nothing is damaged, rows are in order and without gaps.
     assert "summary" not in run.meta
@@ -52,16 +71,22 @@ def test_kill_resume_replay(machine_type: str, tmp_path: Path) -> None:
     assert 8 <= done[0] == done[1] < LAYERS
     states = run.sql("select message from events where kind = 'state'").fetchall()
     assert ("building",) in states
-    (scans, ordered) = run.sql(
-        "select count(*), count(distinct scan) from signals").fetchall()[0]
+    (scans, ordered) = run.sql("select count(*), count(distinct scan) from signals").fetchall()[0]
     assert scans == ordered > 100
     # A run without an end is compared at its newest snapshot.
     cut = replay(folder)
     assert cut.same
 
     code, (ready, summary), err = run_amtwin(
-        "run", machine_type, f"--resume={folder}", "--speed=max", "--json", "--opcua-port=0",
-        "--modbus-port=0", home=tmp_path)
+        "run",
+        machine_type,
+        f"--resume={folder}",
+        "--speed=max",
+        "--json",
+        "--opcua-port=0",
+        "--modbus-port=0",
+        home=tmp_path,
+    )
     assert "Traceback" not in err
     assert (code, ready["record"]) == (0, str(folder))
     assert (summary["state"], summary["layers"], summary["branch"]) == ("finished", LAYERS, 1)
@@ -75,8 +100,9 @@ def test_kill_resume_replay(machine_type: str, tmp_path: Path) -> None:
     layers = again.table("layers", branch=1)
     assert layers.column("layer").to_pylist() == list(range(1, LAYERS + 1))
     assert again.sql("select count(*) from layers").fetchall()[0][0] >= LAYERS
-    assert again.sql("select count(*) from events where source = 'Machine' and "
-                     "message = 'finished'").fetchall() == [(1,)]
+    assert again.sql(
+        "select count(*) from events where source = 'Machine' and message = 'finished'"
+    ).fetchall() == [(1,)]
 
     # Resumed or not, seed and journal give the same run.
     found = replay(folder)
@@ -84,10 +110,9 @@ def test_kill_resume_replay(machine_type: str, tmp_path: Path) -> None:
     assert found.recorded == summary["trace_hash"]
 
 
-def test_the_last_part_of_a_table_may_be_torn(machine_type: str, tmp_path: Path) -> None:
+def test_the_last_part_of_a_table_may_be_torn(folder: Path) -> None:
     """Power may fail while a file is written: what came before is still there."""
-    folder = tmp_path / "run"
-    run = killed(machine_type, tmp_path, folder, layers=3)
+    run = open_run(folder)
     whole = run.table("layers").num_rows
     last = run.files("layers")[-1]
     (last.with_name("999999.parquet")).write_bytes(last.read_bytes()[:200])
@@ -103,10 +128,16 @@ def test_the_last_part_of_a_table_may_be_torn(machine_type: str, tmp_path: Path)
 def test_what_cannot_be_resumed_is_said(machine_type: str, tmp_path: Path, what: str) -> None:
     folder = tmp_path / "run"
     if what == "no snapshot":
-        run_amtwin("run", machine_type, "--offline", "--until=5", "--speed=max",
-                   f"--record={folder}", "--json", home=tmp_path)
-    code, lines, err = run_amtwin(
-        "run", machine_type, f"--resume={folder}", "--offline", home=tmp_path)
+        invoke(
+            "run",
+            machine_type,
+            "--offline",
+            "--until=5",
+            "--speed=max",
+            "--json",
+            f"--record={folder}",
+        )
+    code, lines, err = invoke("run", machine_type, f"--resume={folder}", "--offline")
     assert (code, lines) == (2, [])
     assert err.count("\n") == 1
     assert err.startswith("amtwin: ")

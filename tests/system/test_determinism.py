@@ -15,12 +15,12 @@ import pytest
 from emulators.journal import read_journal
 from emulators.runs import replay
 from plc_interfaces.host import Act, ActKind
-from tests.machines import Amtwin, Machine, run_amtwin, trial, until
+from tests.machines import Amtwin, Machine, invoke, trial, until
 from twin.signals import Kind, Refused
 
 END = 4600
 """Scans of the scripted run: preparation, all layers, the end of the job."""
-SHORT = 60
+SHORT = 40
 """Scans for which real time is awaited."""
 
 
@@ -57,8 +57,16 @@ def script(machine: Machine) -> dict[int, list[Act]]:
     return acts
 
 
-def outcome(kind: str, folder: Path, end: int, *, speed: float = inf, every_scan: bool = False,
-            looking: bool = False, **changes: Any) -> Outcome:
+def outcome(
+    kind: str,
+    folder: Path,
+    end: int,
+    *,
+    speed: float = inf,
+    every_scan: bool = False,
+    looking: bool = False,
+    **changes: Any,
+) -> Outcome:
     """Run the script to a scan."""
     folder.mkdir(exist_ok=True)
     settings = replace(trial(kind).settings(folder, 6), **changes)
@@ -71,8 +79,9 @@ def outcome(kind: str, folder: Path, end: int, *, speed: float = inf, every_scan
     emulator.shown.look(emulator.scan_number, emulator.time)
     hidden = (Kind.DIAGNOSTIC, Kind.FAULT)
     values = {p: machine.value(p) for p, s in emulator.table.items() if s.kind not in hidden}
-    return Outcome(emulator.trace.hexdigest, values, emulator.scan_number,
-                   machine.value(machine.trial.counter))
+    return Outcome(
+        emulator.trace.hexdigest, values, emulator.scan_number, machine.value(machine.trial.counter)
+    )
 
 
 Reference = Callable[[str, int], Outcome]
@@ -130,9 +139,7 @@ def test_another_journal_is_another_run(
     assert machine.emulator.trace.hexdigest != reference(machine_type, END).trace_hash
 
 
-async def test_a_run_with_clients_and_faults_is_replayed(
-    machine_type: str, tmp_path: Path
-) -> None:
+async def test_a_run_with_clients_and_faults_is_replayed(machine_type: str, tmp_path: Path) -> None:
     """What came over the wires while the wall clock ran is in the journal, in order."""
     settings = trial(machine_type).settings(tmp_path, 6)
     machine = Machine(settings, tmp_path, record=True, speed=60.0)
@@ -151,11 +158,11 @@ async def test_a_run_with_clients_and_faults_is_replayed(
         await modbus.close()
         await opcua.close()
         await asyncio.to_thread(
-            until, lambda: machine.value(machine.trial.counter) >= 2, 20, "two layers")
+            until, lambda: machine.value(machine.trial.counter) >= 2, 20, "two layers"
+        )
     finally:
         await asyncio.to_thread(machine.close)
-    kinds = [(e.act.kind, e.act.source, e.act.user)
-             for e in read_journal(machine.record).entries]
+    kinds = [(e.act.kind, e.act.source, e.act.user) for e in read_journal(machine.record).entries]
     assert kinds == [
         (ActKind.CALL, "local", "test"),
         (ActKind.WRITE, "modbus", "127.0.0.1"),
@@ -175,11 +182,19 @@ def test_the_command_replays_a_run_and_notices_a_changed_one(
 ) -> None:
     settings = trial(machine_type).settings(tmp_path, 6)
     part = [f"--part={p}" for p in settings.parts]
-    code, (ready, summary), _ = run_amtwin(
-        "run", machine_type, *part, f"--recipe={settings.recipe}", "--unit=mm", "--speed=max",
-        "--offline", "--json", f"--record={tmp_path / 'run'}", home=tmp_path)
+    code, (ready, summary), _ = invoke(
+        "run",
+        machine_type,
+        *part,
+        f"--recipe={settings.recipe}",
+        "--unit=mm",
+        "--speed=max",
+        "--offline",
+        "--json",
+        f"--record={tmp_path / 'run'}",
+    )
     assert (code, ready["event"], summary["state"]) == (0, "ready", "finished")
-    code, (result,), _ = run_amtwin("replay", tmp_path / "run", "--json", home=tmp_path)
+    code, (result,), _ = invoke("replay", tmp_path / "run", "--json")
     assert (code, result["same"]) == (0, True)
     assert result["replayed"] == summary["trace_hash"]
 
@@ -187,14 +202,21 @@ def test_the_command_replays_a_run_and_notices_a_changed_one(
     text = journal.read_text()
     assert '"scan": 1,' in text or '"scan":1,' in text, text
     journal.write_text(text.replace('"scan": 1,', '"scan": 2,').replace('"scan":1,', '"scan":2,'))
-    code, (result,), _ = run_amtwin("replay", tmp_path / "run", "--json", home=tmp_path)
+    code, (result,), _ = invoke("replay", tmp_path / "run", "--json")
     assert (code, result["same"]) == (1, False)
 
 
 def test_stopped_by_the_user(machine_type: str, tmp_path: Path) -> None:
     """Interrupted from the keyboard, a run is closed in order and can be replayed."""
-    running = Amtwin("run", machine_type, "--offline", "--json", "--until=forever",
-                     f"--record={tmp_path / 'run'}", home=tmp_path)
+    running = Amtwin(
+        "run",
+        machine_type,
+        "--offline",
+        "--json",
+        "--until=forever",
+        f"--record={tmp_path / 'run'}",
+        home=tmp_path,
+    )
     running.ready()
     running.process.send_signal(2)
     code, (summary,), err = running.finish()

@@ -156,9 +156,7 @@ async def test_writes(device: Device, host: FakeHost, path: str, value: Value) -
         ("Chamber.Nothing", 1.0, "unknown"),
     ],
 )
-async def test_refusals(
-    device: Device, host: FakeHost, path: str, value: Value, code: str
-) -> None:
+async def test_refusals(device: Device, host: FakeHost, path: str, value: Value, code: str) -> None:
     with pytest.raises(Refused) as caught:
         await device.write(path, value)
     assert caught.value.code == code

@@ -26,8 +26,8 @@ GARBAGE = {
     "ones": b"\xff" * 4096,
     "tls": bytes.fromhex("16030100dc010000d80303") + bytes(200),
     "huge OPC UA message": b"HELF" + struct.pack("<I", 0xFFFF_FFFF) + bytes(64),
-    "huge OPC UA strings": b"HELF" + struct.pack("<IIIIIII", 32, 0, 0xFFFF_FFFF, 0xFFFF_FFFF,
-                                                 0, 0, 0x7FFF_FFFF),
+    "huge OPC UA strings": b"HELF"
+    + struct.pack("<IIIIIII", 32, 0, 0xFFFF_FFFF, 0xFFFF_FFFF, 0, 0, 0x7FFF_FFFF),
     "OPC UA message out of turn": b"MSGF" + struct.pack("<I", 24) + bytes(16),
     "cut-off OPC UA hello": b"HELF" + struct.pack("<II", 64, 0),
     "Modbus of another protocol": struct.pack(">HHHB", 1, 7, 6, 1) + bytes(5),
@@ -118,7 +118,8 @@ async def test_writes_that_only_a_wrong_client_sends(paced: Machine) -> None:
         for attribute in (ua.AttributeIds.DisplayName, ua.AttributeIds.NodeId):
             with pytest.raises(ua.UaStatusCodeError):
                 await node.write_attribute(
-                    attribute, ua.DataValue(ua.Variant("x", ua.VariantType.String)))
+                    attribute, ua.DataValue(ua.Variant("x", ua.VariantType.String))
+                )
     finally:
         await device.close()
 
@@ -180,12 +181,16 @@ def test_half_open_connections(paced: Machine) -> None:
 @pytest.mark.parametrize(("user", "password"), [("olive", "wrong"), ("nobody", "x")])
 async def test_a_failed_login_is_audited(paced: Machine, user: str, password: str) -> None:
     with pytest.raises((ConnectionError, ua.UaError)):
-        await connect(paced.opcua_url, user=user, password=password,
-                      security=paced.folder / "client")
+        await connect(
+            paced.opcua_url, user=user, password=password, security=paced.folder / "client"
+        )
 
     def logins() -> list[Any]:
-        return [e.act for e in read_journal(paced.record).entries
-                if e.act.kind is ActKind.LOGIN and e.act.user == user]
+        return [
+            e.act
+            for e in read_journal(paced.record).entries
+            if e.act.kind is ActKind.LOGIN and e.act.user == user
+        ]
 
     await asyncio.to_thread(until, lambda: len(logins()) == 1, 5, "the login is in the journal")
     (act,) = logins()

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncua import Client, ua
 
-from plc_interfaces.opcua.device import client_for
 from tests.conftest import NODE_FOLDER
 from tests.machines import Machine
 from tests.opcua_machine import PASSWORD
@@ -39,25 +35,6 @@ def node(machine: Machine, path: str) -> str:
     return f"nsu=urn:amtwin:{name};s={name}.{path}"
 
 
-@asynccontextmanager
-async def instructor(machine: Machine) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Calls methods of the machine on the instructor's endpoint."""
-    client: Client = await client_for(
-        machine.instructor_url, "ines", PASSWORD, machine.folder / "client"
-    )
-    name = machine.emulator.identity.name
-    async with client:
-        index = await client.get_namespace_index(f"urn:amtwin:{name}")
-        owner = client.get_node(ua.NodeId(f"Machines/{name}", index))
-
-        async def call(method: str, *arguments: Any) -> Any:
-            return await owner.call_method(
-                ua.NodeId(f"Machines/{name}.{method}", index), *arguments
-            )
-
-        yield call
-
-
 async def visit(
     machine: Machine, wanted: dict[str, Any], environment: dict[str, str]
 ) -> dict[str, Any]:
@@ -74,7 +51,7 @@ async def visit(
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(60), instructor(machine) as instruct:
+        async with asyncio.timeout(60), machine.instructor() as instruct:
             async for line in process.stdout:
                 if not line.startswith(b"{"):
                     continue  # the library's own chatter
@@ -96,8 +73,11 @@ async def test_a_foreign_client(
     paced: Machine, tmp_path: Path, node_environment: dict[str, str]
 ) -> None:
     table = paced.emulator.table
-    numbers = [p for p, s in table.items()
-               if s.kind in (Kind.MEASURED, Kind.SETPOINT, Kind.PARAMETER) and s.type is float]
+    numbers = [
+        p
+        for p, s in table.items()
+        if s.kind in (Kind.MEASURED, Kind.SETPOINT, Kind.PARAMETER) and s.type is float
+    ]
     assert len(numbers) >= 50
     path, good, bad = paced.trial.setpoint
     wanted = {

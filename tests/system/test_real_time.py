@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from asyncua import ua
 
 from emulators.journal import read_journal
 from emulators.runs import replay
 from plc_interfaces.host import ActKind
 from tests.machines import Machine, machine
-from tests.system.test_node_opcua import instructor
 
 TIME, FACTOR = "Simulation.SimulatedTime", "Simulation.SpeedFactor"
 
@@ -32,7 +32,9 @@ async def test_real_time(real_time: Machine) -> None:
     heard: list[tuple[float, float]] = []
     # The job is on its way, and diagnostics are published as it runs.
     subscription = await device.subscribe(
-        [TIME], lambda _, s: heard.append((time.monotonic(), float(s.value))), 0.05  # type: ignore[arg-type]
+        [TIME],
+        lambda _, s: heard.append((time.monotonic(), float(s.value))),
+        0.05,  # type: ignore[arg-type]
     )
     await asyncio.sleep(2.0)
     await subscription.close()
@@ -44,16 +46,17 @@ async def test_real_time(real_time: Machine) -> None:
     # Source times are the run's own, and run with it.
     sample = await device.read(real_time.trial.reading)
     assert sample.stamp == pytest.approx(
-        real_time.emulator.epoch + real_time.emulator.time, abs=0.4)
+        real_time.emulator.epoch + real_time.emulator.time, abs=0.4
+    )
 
-    async with instructor(real_time) as instruct:
+    async with real_time.instructor() as instruct:
         await instruct("SetSpeed", 0.0)
         await asyncio.sleep(0.1)
         scan = real_time.emulator.scan_number
         await asyncio.sleep(0.3)
         assert real_time.emulator.scan_number == scan
         for _ in range(3):
-            await instruct("Step", 5)
+            await instruct("Step", ua.Variant(5, ua.VariantType.Int32))
         assert real_time.emulator.scan_number == scan + 15
         await instruct("SetSpeed", 40.0)
         before = real_time.emulator.time
@@ -61,7 +64,8 @@ async def test_real_time(real_time: Machine) -> None:
         assert real_time.emulator.time - before > 5.0
     await device.close()
     await asyncio.to_thread(real_time.close)
-    speeds = [e.act.value for e in read_journal(real_time.record).entries
-              if e.act.kind is ActKind.SPEED]
+    speeds = [
+        e.act.value for e in read_journal(real_time.record).entries if e.act.kind is ActKind.SPEED
+    ]
     assert speeds == [0.0, 40.0]
     assert replay(real_time.record).same
