@@ -84,6 +84,8 @@ def _arguments(path: str, declared: Mapping[str, type], given: Any) -> list[Any]
             raise Refused(f"{path}: {name} takes {kind.__name__}, not {value!r}", "type")
         if isinstance(value, str) and len(value.encode()) > _LONGEST_TEXT:
             raise Refused(f"{path}: {name} takes at most {_LONGEST_TEXT} bytes", "range")
+        if isinstance(value, str) and not value.isprintable():
+            raise Refused(f"{path}: {name} takes printable text, not {value!r}", "range")
     return values
 
 

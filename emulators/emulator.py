@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulators.acts import Performer, checked
 from emulators.controllers.base import Controller, Watch
-from emulators.journal import Entry, Journal
+from emulators.journal import Entry, Journal, JournalError
 from emulators.layers import record_layer
 from emulators.pacer import Pacer, prompt_threads
 from emulators.publication import Publication, Simulation
@@ -36,6 +36,8 @@ _logger = logging.getLogger(__name__)
 _HASH_EVERY = 60.0  # simulated s
 _KEEP_LAYER = 0.25  # wall s: layers that follow each other faster share a snapshot
 _KEEP_ROWS = 10.0  # wall s
+_MOST_QUEUED = 10_000
+_LONGEST_STEP = 600.0  # wall s
 _LOOK_EVERY = 0.05  # wall s: how old a value may get that a client sees
 
 
@@ -83,6 +85,9 @@ class Emulator:
         self._performer = Performer(self.table, plant, controller, self.readings, self._note)
         self._queue: deque[tuple[Act, Future[Any]]] = deque()
         self._script: dict[int, list[Act]] = {}
+        self._scripted: list[int] = []
+        self._lock = threading.Lock()
+        self._written_at: float | None = None
         self._stop = threading.Event()
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -148,13 +153,20 @@ class Emulator:
     def submit(self, act: Act) -> Future[Any]:
         """Queue an act for the next scan; `Refused` at once for what can be checked at once."""
         act = checked(act, self.table, self.external_control)
-        if self._ended:
-            raise Refused("the machine's emulation has ended")
         future: Future[Any] = Future()
-        if act.kind is ActKind.STEP:
-            threading.Thread(target=self._step, args=(int(act.value), future)).start()
-            return future
-        self._queue.append((act, future))
+        with self._lock:
+            if self._ended:
+                raise Refused("the machine's emulation has ended")
+            if len(self._queue) >= _MOST_QUEUED:
+                raise Refused(f"{_MOST_QUEUED} acts wait for a scan already; is the clock frozen?")
+            if act.kind is ActKind.STEP:
+                threading.Thread(
+                    target=self._step, args=(int(act.value), future), daemon=True
+                ).start()
+                return future
+            self._queue.append((act, future))
+            if act.kind is ActKind.WRITE:
+                self._written_at = self.pacer.wall()
         self.pacer.poke()
         if act.kind is ActKind.SPEED:
             # Done and answered before its scan comes: a frozen clock would never get there.
@@ -163,9 +175,13 @@ class Emulator:
             future.set_result("")
         return future
 
+    def silence(self) -> float | None:
+        """Wall time (s) since a client last wrote; None if none ever did."""
+        return None if self._written_at is None else self.pacer.wall() - self._written_at
+
     def _step(self, scans: int, future: Future[Any]) -> None:
         try:
-            future.set_result(self.pacer.step(scans))
+            future.set_result(self.pacer.step(scans, timeout=_LONGEST_STEP))
         except (RuntimeError, TimeoutError) as error:
             future.set_exception(Refused(str(error)))
 
@@ -174,22 +190,26 @@ class Emulator:
     def script(self, acts: Mapping[int, list[Act]]) -> None:
         """Acts to apply at given scans, as from a journal; they are not journaled again."""
         self._script = {scan: list(found) for scan, found in acts.items()}
+        self._scripted = sorted(acts, reverse=True)
 
-    def start(self, until: Callable[[Emulator], bool]) -> None:
-        """Run in a thread of its own until `until` says so or `stop` is called."""
+    def start(self, until: Callable[[Emulator], bool] | float) -> None:
+        """`run` in a thread of its own."""
         self._thread = threading.Thread(target=self._guarded, args=(until,), name="emulation")
         self._thread.start()
 
-    def _guarded(self, until: Callable[[Emulator], bool]) -> None:
+    def _guarded(self, until: Callable[[Emulator], bool] | float) -> None:
         try:
             self.run(until)
         except BaseException as error:  # `join` raises it again, where somebody can act on it
             self._failure = error
         finally:
-            self._ended = True
-            while self._queue:
-                _, future = self._queue.popleft()
+            with self._lock:
+                self._ended = True
+                left, self._queue = self._queue, deque()
+            for _, future in left:
                 future.set_exception(Refused("the machine's emulation has ended"))
+            # Whoever waits for a step of the frozen clock is let go.
+            self.pacer.set_factor(1.0)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the run's thread; True if it is over. Raises what ended it, if anything."""
@@ -260,6 +280,8 @@ class Emulator:
         self.plant.advance(time)
         self.scan_number = number
         self.scans += 1
+        if self.controller is not None:
+            self.controller.now = time
         busy = self._apply(number, time)
         self.readings.latch(number, time)
         if self.controller is not None:
@@ -281,8 +303,10 @@ class Emulator:
         limit = number + self._hash_scans - number % self._hash_scans
         if self.recorder is not None:
             limit = min(limit, number + self._record_scans - number % self._record_scans)
-        if self._script:
-            limit = min([limit, *(s for s in self._script if s > number)])
+        while self._scripted and self._scripted[-1] <= number:
+            self._scripted.pop()
+        if self._scripted:
+            limit = min(limit, self._scripted[-1])
         event = self.plant.next_event()
         if event < limit * period:
             # An event at t is seen by the first scan later than t.
@@ -314,7 +338,11 @@ class Emulator:
         while self._queue:
             queued.append(self._queue.popleft())
         if queued and self.journal is not None:
-            self.journal.append([Entry(number, time, act, self.branch) for act, _ in queued])
+            try:
+                self.journal.append([Entry(number, time, act, self.branch) for act, _ in queued])
+            except JournalError:
+                self._queue.extend(queued)  # the end of the run answers them
+                raise
         for act, future in [*((act, None) for act in scripted), *queued]:
             try:
                 answer = self._performer.do(act, time)

@@ -58,15 +58,27 @@ def pbf_lb_program(name: str, plan: BuildPlan, recipe: Recipe) -> Program:
     """A program from ready layers and a recipe."""
     hatch, metal = recipe.hatch, alloy(recipe.alloy)
     sets = {}
-    for role, chosen in ((Role.CONTOUR, recipe.contour), (Role.SUPPORT, recipe.support),
-                         (Role.UPSKIN, recipe.upskin), (Role.DOWNSKIN, recipe.downskin)):
+    for role, chosen in (
+        (Role.CONTOUR, recipe.contour),
+        (Role.SUPPORT, recipe.support),
+        (Role.UPSKIN, recipe.upskin),
+        (Role.DOWNSKIN, recipe.downskin),
+    ):
         if chosen is not None:
-            sets[int(role)] = VectorSet(chosen.power / hatch.power, chosen.speed / hatch.speed,
-                                        chosen.spot_d4sigma / hatch.spot_d4sigma)
+            sets[int(role)] = VectorSet(
+                chosen.power / hatch.power,
+                chosen.speed / hatch.speed,
+                chosen.spot_d4sigma / hatch.spot_d4sigma,
+            )
     timing = recipe.scanner
     job = BuildJob(
-        name=name, plan=plan, alloy=metal, sigma=hatch.spot_d4sigma / 4,
-        hatch_spacing=hatch.hatch_spacing, sets=sets, jump_speed=timing.jump_speed,
+        name=name,
+        plan=plan,
+        alloy=metal,
+        sigma=hatch.spot_d4sigma / 4,
+        hatch_spacing=hatch.hatch_spacing,
+        sets=sets,
+        jump_speed=timing.jump_speed,
         laser_delay=timing.laser_on_delay + timing.laser_off_delay,
         mark_delay=timing.mark_delay + timing.jump_delay,
         bulk_density=float(metal.density(300.0)) * metal.powder_packing,
@@ -74,19 +86,31 @@ def pbf_lb_program(name: str, plan: BuildPlan, recipe: Recipe) -> Program:
     return Program(job, recipe)
 
 
-def build_program(parts: Sequence[Part], recipe: Recipe, lasers: int = 1, supports: bool = True,
-                  positions: Sequence[tuple[float, float, float]] | None = None) -> Program:
+def build_program(
+    parts: Sequence[Part],
+    recipe: Recipe,
+    lasers: int = 1,
+    supports: bool = True,
+    positions: Sequence[tuple[float, float, float]] | None = None,
+) -> Program:
     """A program that builds parts side by side on one plate.
 
     Raises `PartError` if they do not fit the build volume of the machine.
     """
     placed: list[Placement] = arrange(parts, PbfLb.PLATE, PbfLb.HEIGHT, positions=positions)
     support = recipe.support
-    style = SupportStyle(kind=support.kind, critical_angle=support.critical_angle,
-                         spacing=support.wall_spacing) if supports else None
-    plan = BuildPlan(placed, recipe.layer_thickness, hatch_style(recipe), style, lasers,
-                     plate_size=PbfLb.PLATE)
-    return pbf_lb_program("+".join(part.name for part in parts), plan, recipe)
+    style = (
+        SupportStyle(
+            kind=support.kind, critical_angle=support.critical_angle, spacing=support.wall_spacing
+        )
+        if supports
+        else None
+    )
+    plan = BuildPlan(
+        placed, recipe.layer_thickness, hatch_style(recipe), style, lasers, plate_size=PbfLb.PLATE
+    )
+    name, more = parts[0].name.encode()[:48].decode(errors="ignore"), len(parts) - 1
+    return pbf_lb_program(f"{name}+{more}" if more else name, plan, recipe)
 
 
 def is_layers(file: str | Path) -> bool:
@@ -97,4 +121,4 @@ def is_layers(file: str | Path) -> bool:
 def cli_program(file: str | Path, recipe: Recipe, lasers: int = 1) -> Program:
     """A program that marks the layers of a Common Layer Interface file as they are."""
     plan = BuildPlan.from_cli(file, None, lasers, plate_size=PbfLb.PLATE)
-    return pbf_lb_program(Path(file).stem, plan, recipe)
+    return pbf_lb_program(Path(file).stem.encode()[:56].decode(errors="ignore"), plan, recipe)

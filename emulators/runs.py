@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emulators.catalog import Built, Settings, build
-from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
-from emulators.journal import Journal, read_journal
+from emulators.journal import History, Journal, read_journal
 from emulators.record import RecordError, Run, open_run
 from emulators.recorder import Recorder
 from emulators.snapshots import SnapshotStore
@@ -22,17 +21,21 @@ from plc_interfaces.host import Act, ActKind
 
 __all__ = ["Replay", "begin", "finish", "finished", "new_folder", "replay", "resume", "summarise"]
 
-_OVER = (MachineState.FINISHED, MachineState.ABORTED)
-
 
 def new_folder(machine: str, within: Path = Path("runs")) -> Path:
-    """A folder name of its own for a run that starts now."""
+    """A new folder of its own for a run that starts now. Raises `RecordError`."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder, number = within / f"{stamp}-{machine}", 1
-    while folder.exists():
-        number += 1
-        folder = within / f"{stamp}-{machine}-{number}"
-    return folder
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            folder = within / f"{stamp}-{machine}-{number}"
+        except OSError as error:
+            raise RecordError(f"{folder}: cannot be made: {error.strerror}") from None
+        else:
+            return folder
 
 
 def _keep_inputs(settings: Settings, folder: Path) -> Settings:
@@ -110,52 +113,56 @@ def begin(
 
 
 def resume(folder: Path) -> Built:
-    """Go on with a run at its newest snapshot, in a new branch of its journal."""
+    """Go on with a run that was cut off: its newest snapshot, then the journal's later acts.
+
+    Without a snapshot the run begins again, with all its acts. Raises `RecordError` for a run that
+    is over, and what `build` raises.
+    """
     run = open_run(folder)
-    settings = Settings.of(run.meta["settings"])
-    built = build(_located(settings, folder))
+    ended = run.meta.get("summary") or {}
+    if ended.get("state") in ("finished", "aborted"):
+        raise RecordError(f"{folder}: nothing to resume, the run is {ended['state']}")
+    built = build(_located(Settings.of(run.meta["settings"]), folder))
     emulator = built.emulator
-    history = read_journal(folder)
-    parent = history.newest_branch
+    if emulator.controller is None:
+        raise RecordError(f"{folder}: a run under external control has no state to resume from")
+    journal = Journal(folder)
+    branch = journal.history.newest_branch
     store = SnapshotStore(folder)
-    snapshot = store.newest(history.lineage(parent))
-    if snapshot is None:
-        raise RecordError(f"{folder}: no snapshot to resume from; the run had not reached a layer")
-    emulator.epoch = run.meta["epoch"]
-    emulator.journal = Journal(folder)
-    emulator.branch = emulator.journal.fork(parent, snapshot.scan)
-    emulator.reinstate(snapshot.state)
+    snapshot = store.newest(journal.history.lineage(branch))
+    emulator.epoch, emulator.branch = run.meta["epoch"], branch
+    if snapshot is not None:
+        emulator.reinstate(snapshot.state)
+    reached = emulator.scan_number
+    emulator.script(_acts(journal.history, branch, reached))
     # Source stamps never run backwards: new ones begin after all that were shown.
     latest = time.time()
     if run.files("signals"):
         rows = run.sql("select max(stamp) from signals").fetchall()
         latest = max(latest, rows[0][0] + emulator.scan_period)
-    emulator.epoch = max(emulator.epoch, latest - snapshot.time)
-    emulator.recorder = Recorder.resume(folder, emulator.table, snapshot.scan, emulator.branch)
-    emulator.recorder.update(
-        {
-            "resumed": [
-                *run.meta.get("resumed", []),
-                {"branch": emulator.branch, "scan": snapshot.scan, "layer": snapshot.layer},
-            ]
-        }
-    )
-    emulator.snapshots = store
-    emulator.keep_vectors = settings.vectors
-    return replace(
-        built,
-        notes=(*built.notes, f"resumed at layer {snapshot.layer}, {snapshot.time:.2f} s simulated"),
-    )
+    emulator.epoch = max(emulator.epoch, latest - emulator.time)
+    emulator.recorder = Recorder.resume(folder, emulator.table, reached, branch)
+    again = {"scan": reached, "time": emulator.time}
+    emulator.recorder.meta.pop("summary", None)
+    emulator.recorder.update({"resumed": [*run.meta.get("resumed", []), again]})
+    emulator.journal, emulator.snapshots = journal, store
+    emulator.keep_vectors = bool(run.meta["settings"].get("vectors"))
+    where = f"resumed at layer {snapshot.layer}" if snapshot else "begun again, no snapshot yet"
+    return replace(built, notes=(*built.notes, f"{where}, {emulator.time:.2f} s simulated"))
+
+
+def _acts(history: History, branch: int, after: int) -> dict[int, list[Act]]:
+    """The acts of a branch later than scan `after`, by scan, that do something to the machine."""
+    acts: dict[int, list[Act]] = defaultdict(list)
+    for entry in history.entries_for_branch(branch):
+        if entry.scan > after and entry.act.kind not in (ActKind.SPEED, ActKind.LOGIN):
+            acts[entry.scan].append(entry.act)
+    return acts
 
 
 def finished(emulator: Emulator) -> bool:
-    """Whether the machine's job is over (finished or aborted)."""
-    controller = emulator.controller
-    if controller is None:
-        return False
-    state = getattr(controller, "state", None)
-    # One scan more: the record shows the end.
-    return state in _OVER and emulator.next_scan > emulator.scan_number + 1
+    """Whether the machine's job is over, however it ended."""
+    return emulator.controller is not None and emulator.controller.over
 
 
 def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[str, Any]:
@@ -298,11 +305,7 @@ def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Rep
         scan, recorded = snapshot.scan, str(snapshot.state["trace"]["digest"])
     emulator = build(_located(Settings.of(run.meta["settings"]), folder)).emulator
     emulator.pacer.set_factor(float("inf"))
-    acts: dict[int, list[Act]] = defaultdict(list)
-    for entry in history.entries_for_branch(branch):
-        if entry.scan <= scan and entry.act.kind not in (ActKind.SPEED, ActKind.LOGIN):
-            acts[entry.scan].append(entry.act)
-    emulator.script(acts)
+    emulator.script(_acts(history, branch, 0))
     shown = [0.0]
 
     def done(e: Emulator) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asyncua import ua
 
 from plc_interfaces.home import home
-from plc_interfaces.host import Act, ActKind, Host
+from plc_interfaces.host import Act, ActKind
 from plc_interfaces.modbus_server import ModbusServer
 from plc_interfaces.opcua.base import Security
 from plc_interfaces.opcua.security import Users, is_loopback
@@ -21,6 +21,7 @@ from plc_interfaces.opcua.server import OpcUaServer
 from twin.signals import Refused
 
 if TYPE_CHECKING:
+    from emulators.emulator import Emulator
     from plc_interfaces.opcua.instructor import InstructorServer
 
 __all__ = ["Ports", "Serving"]
@@ -46,7 +47,7 @@ class Ports:
 class Serving:
     """Servers for machines that run in this process; `start` returns when all listen."""
 
-    def __init__(self, hosts: Sequence[Host], ports: Ports, folder: Path | None = None) -> None:
+    def __init__(self, hosts: Sequence[Emulator], ports: Ports, folder: Path | None = None) -> None:
         self.hosts, self.ports = list(hosts), ports
         self.folder = folder or home()
         self.passwords: dict[str, str] = {}
@@ -54,6 +55,7 @@ class Serving:
         self.opcua: OpcUaServer | None = None
         self.instructor: InstructorServer | None = None
         self.modbus: ModbusServer | None = None
+        self._guarding: asyncio.Task[None] | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="wires", daemon=True)
 
@@ -79,9 +81,11 @@ class Serving:
                 allow=ports.modbus_write,
                 writable=is_loopback(ports.host) or bool(ports.modbus_write),
                 watchdog_ms=ports.watchdog_ms,
-                on_watchdog=_trip,
+                on_watchdog=lambda host: None,  # One watchdog for all wires: see `_guard`.
             )
             await self.modbus.start()
+        if ports.watchdog_ms is not None:
+            self._guarding = asyncio.create_task(self._guard(ports.watchdog_ms / 1000))
         if ports.opcua is None and ports.instructor is None:
             return
         self.passwords = Users.create(self.folder / "users.toml")
@@ -97,6 +101,28 @@ class Serving:
 
             self.instructor = InstructorServer(self.hosts, security, "127.0.0.1", ports.instructor)
             await self.instructor.start()
+
+    async def _guard(self, limit: float) -> None:
+        """Open a machine's safety chain when its PLC writes nothing, on no wire, for `limit` s.
+
+        Armed by the first write; over when the PLC writes again (the chain still wants a reset);
+        not while the clock is frozen.
+        """
+        tripped = [False] * len(self.hosts)
+        while True:
+            await asyncio.sleep(limit / 4)
+            for number, host in enumerate(self.hosts):
+                ages = [host.silence()]
+                if self.modbus is not None:
+                    ages.append(self.modbus.units[number + 1].silence())
+                age = min((a for a in ages if a is not None), default=0.0)
+                late = age > limit and host.external_control and host.pacer.factor > 0
+                if late != tripped[number] and (late or age <= limit):
+                    tripped[number] = late
+                    with suppress(Refused):
+                        host.submit(
+                            Act(ActKind.FAULT, "Safety.WatchdogExpired", late, "watchdog", "local")
+                        )
 
     def _audit(self, user: str | None, peer: str, status: ua.StatusCode) -> None:
         """Failed logins are part of every machine's journal."""
@@ -130,8 +156,3 @@ class Serving:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _trip(host: Host) -> None:
-    """The external controller fell silent: open the machine's hard-wired chain."""
-    host.submit(Act(ActKind.FAULT, "Safety.WatchdogExpired", True, "watchdog", "modbus"))

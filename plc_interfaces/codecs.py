@@ -79,7 +79,9 @@ def decode(registers: Sequence[int], kind: type, order: WordOrder = WordOrder.BI
     raw = struct.pack(">HH", high, low)
     if kind is float:
         number: float = struct.unpack(">f", raw)[0]
-        return float(str(np.float32(number)))
+        short = float(str(np.float32(number)))
+        # The shortest form of the very largest number is beyond the format.
+        return number if math.isfinite(number) and abs(short) > LARGEST_FLOAT32 else short
     if kind is int:
         return int.from_bytes(raw, "big", signed=True)
     raise TypeError(f"registers hold float, int, bool and str, not {kind.__name__}")

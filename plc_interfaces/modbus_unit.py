@@ -258,6 +258,11 @@ class ModbusUnit:
         if self._heartbeat is None:
             self._alive()
 
+    def silence(self) -> float | None:
+        """Wall time (s) since the client's last sign of life; None if there was none."""
+        waiting = self.watchdog in (WatchdogState.OFF, WatchdogState.WAITING)
+        return None if waiting else self._clock() - self._life
+
     def check_watchdog(self) -> bool:
         """Trip if the client was silent too long; True if it tripped just now."""
         if self.watchdog is not WatchdogState.RUNNING or self.watchdog_ms is None:
@@ -386,7 +391,7 @@ class ModbusUnit:
             return
         with self._lock:
             for status in alarms:
-                if status.active and status.definition.action in "AB":
+                if status.active and status.definition.action in ("A", "B", "P"):
                     self._raised.setdefault(status.path, status.stamp)
                 elif not status.retained:
                     self._raised.pop(status.path, None)

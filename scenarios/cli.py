@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -55,6 +56,36 @@ def _place(text: str) -> tuple[float, float, float]:
     if not all(math.isfinite(v) for v in (x, y, turn)):
         _refuse(f"place takes finite numbers, not {text!r}")
     return x / 1000, y / 1000, math.radians(turn)
+
+
+_OF_THE_RUN = (
+    "part",
+    "place",
+    "unit",
+    "recipe",
+    "alloy",
+    "powder_lot",
+    "lasers",
+    "blade",
+    "supports",
+    "fidelity",
+    "melt_pool",
+    "seed",
+    "control",
+    "scan_ms",
+    "wait",
+    "record",
+    "no_record",
+    "vectors",
+)
+
+
+def _only_with_resume(context: typer.Context) -> None:
+    """Refuse what the run that is resumed has settled."""
+    for name in _OF_THE_RUN:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            _refuse(f"--{name.replace('_', '-')} does not go with --resume: the run has it already")
 
 
 @app.command()
@@ -128,6 +159,7 @@ def signals(
 
 @app.command()
 def run(
+    context: typer.Context,
     machine: Annotated[str, typer.Argument(help="machine type; see `amtwin machines`")],
     part: Annotated[
         list[str] | None,
@@ -155,13 +187,23 @@ def run(
     ] = "internal",
     scan_ms: Annotated[float, typer.Option(help="scan period, ms")] = 50.0,
     watchdog_ms: Annotated[
-        float | None, typer.Option(help="external control: longest silence of the PLC, ms")
+        float | None,
+        typer.Option(
+            min=10, max=3_600_000, help="external control: longest silence of the PLC, ms"
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    opcua_port: Annotated[int, typer.Option(help="OPC UA port; 0 takes a free one")] = 4840,
-    modbus_port: Annotated[int, typer.Option(help="Modbus TCP port; 0 takes a free one")] = 5020,
+    opcua_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="OPC UA port; 0 takes a free one")
+    ] = 4840,
+    modbus_port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Modbus TCP port; 0 takes a free one")
+    ] = 5020,
     instructor_port: Annotated[
-        int | None, typer.Option(help="port of the instructor's OPC UA endpoint (faults), loopback")
+        int | None,
+        typer.Option(
+            min=0, max=65_535, help="port of the instructor's OPC UA endpoint (faults), loopback"
+        ),
     ] = None,
     insecure: Annotated[
         bool, typer.Option(help="offer OPC UA security policy None, too (loopback only)")
@@ -191,6 +233,13 @@ def run(
     """Emulate a machine and let it build a part."""
     from scenarios.running import RunOptions, run_machine
 
+    if resume is not None:
+        _only_with_resume(context)
+    for network in modbus_write or ():
+        try:
+            ip_network(network, strict=False)
+        except ValueError as error:
+            _refuse(f"modbus-write: {error}")
     factor = _number(speed, "speed", {"max": float("inf")})
     end = _number(until, "until", {"complete": -1.0, "forever": float("inf")})
     options = RunOptions(
@@ -287,12 +336,14 @@ def fault(
 ) -> None:
     """Break a running machine on purpose: a process fault, or a fault of a sensor."""
     import asyncio
+    import logging
 
     from asyncua.ua.uaerrors import UaError
 
     from scenarios.faults import break_sensor, set_fault
     from twin.signals import Refused
 
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # The one error is told below.
     try:
         if sensor is None:
             asyncio.run(set_fault(url, path, value, user, password))

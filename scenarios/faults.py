@@ -7,7 +7,8 @@ from asyncua import Client, ua
 from plc_interfaces.home import home
 from plc_interfaces.mapping import instance_namespace
 from plc_interfaces.opcua.device import OpcUaDevice, client_for
-from twin.signals import Refused
+from twin.faults import SensorFaultKind
+from twin.signals import Kind, Refused
 
 __all__ = ["break_sensor", "set_fault"]
 
@@ -18,8 +19,9 @@ async def set_fault(url: str, path: str, value: float, user: str, password: str)
         url, user=user, password=password, security=home() / "client"
     )
     try:
-        if path not in device.table:
-            known = ", ".join(device.table)
+        faults = [s.path for s in device.table.of_kind(Kind.FAULT)]
+        if path not in faults:
+            known = ", ".join(faults) or "none: is this the instructor's endpoint?"
             raise Refused(f"no fault {path!r}; there are: {known}", "unknown")
         signal = device.table[path]
         await device.write(path, bool(value) if signal.type is bool else value)
@@ -31,6 +33,9 @@ async def break_sensor(
     url: str, path: str, kind: str | None, magnitude: float, user: str, password: str
 ) -> None:
     """Set (or with `kind` None end) a fault of a sensor; `Refused` if it cannot be."""
+    kinds = [each.value for each in SensorFaultKind]
+    if kind is not None and kind not in kinds:
+        raise Refused(f"a sensor fault is {', '.join(kinds)} (or clear), not {kind!r}")
     client: Client = await client_for(url, user, password, home() / "client")
     async with client:
         names = await client.get_namespace_array()

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -99,6 +100,7 @@ def _is_bad_input(error: Exception) -> bool:
     from plc_interfaces.opcua.security import SecurityError
     from twin.materials import MaterialError
     from twin.parts import PartError
+    from twin.signals import Refused
 
     return isinstance(
         error,
@@ -111,17 +113,19 @@ def _is_bad_input(error: Exception) -> bool:
             SecurityError,
             PartError,
             MaterialError,
+            Refused,
             OSError,
         ),
     )
 
 
 def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | None]:
-    from emulators.catalog import Settings
+    from emulators.catalog import Settings, SettingsError
     from emulators.runs import begin, new_folder, resume
 
     watch.lap("imports")
     serving: Serving | None = None
+    made: Path | None = None
 
     def serve(built: Built) -> None:
         nonlocal serving
@@ -153,11 +157,17 @@ def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | N
             serve(built)
         else:
             settings = Settings(**options.settings)
-            folder = None if options.no_record else options.record or new_folder(settings.machine)
+            if options.watchdog_ms is not None and settings.control != "external":
+                raise SettingsError("watchdog_ms goes with control external: it watches your PLC")
+            folder = None if options.no_record else options.record
+            if folder is None and not options.no_record:
+                folder = made = new_folder(settings.machine)
             built = begin(settings, folder, prepare=serve)
     except BaseException:
         if serving is not None:
             serving.stop()
+        if made is not None and not any(made.iterdir()):
+            made.rmdir()
         raise
     return built, serving
 
@@ -201,14 +211,12 @@ def _announce(
         say.print(f"  record  {record}", markup=False)
 
 
-def _until(options: RunOptions) -> Callable[[Emulator], bool]:
+def _until(options: RunOptions) -> Callable[[Emulator], bool] | float:
     from emulators.runs import finished
 
     if options.until < 0:
         return finished
-    if not isfinite(options.until):
-        return lambda emulator: False
-    return lambda emulator: emulator.time >= options.until - 1e-9
+    return options.until if isfinite(options.until) else lambda emulator: False
 
 
 def _run(options: RunOptions, say: Console, built: Built, serving: Serving | None) -> int:
@@ -216,16 +224,10 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
     from plc_interfaces.host import Act, ActKind
 
     emulator = built.emulator
+    begun: Future[str] = Future()
     if options.resume is None and not options.wait and emulator.controller is not None:
-        emulator.submit(
-            Act(
-                ActKind.CALL,
-                "Job.StoreAndStart",
-                ["JOB-0001", built.programs[0]],
-                "amtwin",
-                "local",
-            )
-        )
+        order = ["JOB-0001", built.programs[0]]
+        begun = emulator.submit(Act(ActKind.CALL, "Job.StoreAndStart", order, "amtwin", "local"))
     stopped: list[int] = []
 
     def stop(number: int, frame: object) -> None:
@@ -238,7 +240,7 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
     emulator.start(_until(options))
     failure: Exception | None = None
     try:
-        _watch(options, say, emulator)
+        _watch(options, say, emulator, begun)
     except Exception as error:
         failure = error
     finally:
@@ -258,7 +260,7 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
     return FAILED if summary["state"] == "aborted" else DONE
 
 
-def _watch(options: RunOptions, say: Console, emulator: Emulator) -> None:
+def _watch(options: RunOptions, say: Console, emulator: Emulator, begun: Future[str]) -> None:
     """Wait for the end with a live status line on a terminal, a line a minute elsewhere."""
     live = say.is_terminal and not options.as_json
     with Progress(
@@ -272,6 +274,8 @@ def _watch(options: RunOptions, say: Console, emulator: Emulator) -> None:
         task = bar.add_task("starting", total=1.0)
         said = time.monotonic()
         while not emulator.join(0.2):
+            if begun.done():
+                begun.result()  # A job that was refused would be waited for in vain.
             _show(bar, task, emulator)
             if not live and not options.as_json and time.monotonic() > said + 10:
                 said = time.monotonic()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from heapq import heappush
 from typing import Any
 
 import numpy as np
 import simpy
+from simpy.events import NORMAL
 
 from twin.signals import Component, Kind, SignalTable, Value
 
@@ -33,6 +35,16 @@ class Clockwork(simpy.Environment):
     ``run(until=t)`` adds a difference to the time and leaves an event behind, so that the last bit
     would depend on how often one looks.
     """
+
+    def at(self, time: float) -> simpy.Event:
+        """An event at exactly `time` (s), or now if that is over.
+
+        ``timeout`` adds a delay to the present time, whose last bit depends on when one asks.
+        """
+        event = self.event()
+        event._ok, event._value = True, None
+        heappush(self._queue, (max(time, self._now), NORMAL, next(self._eid), event))
+        return event
 
     def advance(self, until: float) -> None:
         """Process all events before `until` (s) and let it be that time."""

@@ -141,6 +141,11 @@ class Controller(Component):
         self.changed_alarms: list[Alarm] = []
 
     @property
+    def over(self) -> bool:
+        """Whether the job has ended, in whatever way, and a scan has passed since."""
+        return False
+
+    @property
     def checkpoint(self) -> int | None:
         """The layer or lot at whose boundary the program stands and can be re-entered, if any."""
         return None
@@ -188,13 +193,17 @@ class Controller(Component):
     def _evaluate(self) -> bool:
         changed = False
         values, index = self.readings.values, self.readings.index
+        quality = self.readings.quality
         for path, alarm in self.alarms.items():
             definition = alarm.definition
             value = 0.0
             if definition.source:
                 value = values[index[definition.source]]
                 limit = definition.high if definition.high is not None else definition.low
-                raw = self._relevant(alarm) and alarm.raw(value, self._limit(limit))
+                # A sensor that has failed may hide what the alarm is for: that counts as beyond.
+                blind = quality[index[definition.source]] == Quality.BAD
+                beyond = blind or alarm.raw(value, self._limit(limit))
+                raw = self._relevant(alarm) and beyond
             else:
                 raw = self._relevant(alarm) and self.conditions.get(self._alarm_names[path], False)
             was = alarm.active

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor
+from math import floor, inf, isnan
 from typing import Any
 
 from emulators.controllers.base import Controller, Watch
@@ -141,6 +141,11 @@ class PbfLbController(Controller):
             entry()
 
     @property
+    def over(self) -> bool:
+        ended = self.state in (MachineState.FINISHED, MachineState.ABORTED)
+        return ended and self.now > self._entered
+
+    @property
     def checkpoint(self) -> int | None:
         return self.job.layer if self.phase == "settle" else None
 
@@ -162,8 +167,9 @@ class PbfLbController(Controller):
 
     def inputs(self) -> None:
         io = self.io
-        level = round(io.recoater.powder_level * self.plant.recoater.CAPACITY, 2)
-        self.feedstock.remaining_quantity = level
+        if not isnan(io.recoater.powder_level):
+            level = round(io.recoater.powder_level * self.plant.recoater.CAPACITY, 2)
+            self.feedstock.remaining_quantity = level
         lost = io.safety.first_out == SafetyChain.POWER_LOSS
         self.machine.power_on_duration = float(floor(self.now))
         self.machine.operation_duration = float(floor(self._operation()))
@@ -347,7 +353,9 @@ class PbfLbController(Controller):
         io.gas.blower = max(io.gas.blower, 0.72)
 
     def _oxygen(self) -> float:
-        return float(max(self.io.chamber.oxygen_top, self.io.chamber.oxygen_bottom))
+        cells = (self.io.chamber.oxygen_top, self.io.chamber.oxygen_bottom)
+        # A dead cell (not a number) vouches for nothing.
+        return max(inf if isnan(cell) else cell for cell in cells)
 
     def _purge(self) -> None:
         if self._oxygen() < self.process.oxygen_limit and self.io.gas.speed > 12.0:
@@ -364,7 +372,7 @@ class PbfLbController(Controller):
             self._enter("preheat")
 
     def _preheat(self) -> None:
-        if self.io.platform.temperature < self.process.preheat_temperature - 2.0:
+        if not self.io.platform.temperature >= self.process.preheat_temperature - 2.0:
             return
         self._enter_state(MachineState.BUILDING)
         phase, self.resume_phase = self.resume_phase or "recoat", ""

@@ -37,7 +37,7 @@ _NOTIFICATION = 35
 _COALESCE_S = 0.02
 """Least time between two publications while updates come faster than `_PACED_S`."""
 _PACED_S = 0.004
-_ANSWER_S = 10.0
+_ANSWER_S = 4.0
 """Wall time a client waits for a command's answer before BadTimeout (default)."""
 _MOST_PENDING = 1000
 _CALL_CODES = {

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from emulators.journal import read_journal
-from emulators.record import open_run
-from emulators.runs import replay
+from emulators.record import open_run, write_meta
+from emulators.runs import begin, finish, replay, resume, summarise
+from plc_interfaces.host import Act, ActKind
 from tests.machines import Amtwin, invoke, run_amtwin, trial
+from twin.signals import Kind
 
 LAYERS = 60
 pytestmark = pytest.mark.timeout(90)
@@ -89,17 +91,16 @@ def test_kill_resume_replay(machine_type: str, folder: Path, tmp_path: Path) -> 
     )
     assert "Traceback" not in err
     assert (code, ready["record"]) == (0, str(folder))
-    assert (summary["state"], summary["layers"], summary["branch"]) == ("finished", LAYERS, 1)
+    assert (summary["state"], summary["layers"], summary["branch"]) == ("finished", LAYERS, 0)
 
     again = open_run(folder)
     assert again.meta["summary"]["trace_hash"] == summary["trace_hash"]
-    history = read_journal(folder)
-    fork = history.forks[1]
-    assert (fork.parent, fork.scan) == (0, cut.scan)
-    # The branch that led to the end has every layer once; the one that was cut off is kept.
-    layers = again.table("layers", branch=1)
-    assert layers.column("layer").to_pylist() == list(range(1, LAYERS + 1))
-    assert again.sql("select count(*) from layers").fetchall()[0][0] >= LAYERS
+    # It went on where the newest snapshot was, in the same branch: every layer is there once.
+    assert [each["scan"] for each in again.meta["resumed"]] == [cut.scan]
+    assert read_journal(folder).forks == {}
+    assert again.sql("select layer from layers order by scan").fetchall() == [
+        (layer,) for layer in range(1, LAYERS + 1)
+    ]
     assert again.sql(
         "select count(*) from events where source = 'Machine' and message = 'finished'"
     ).fetchall() == [(1,)]
@@ -124,21 +125,38 @@ def test_the_last_part_of_a_table_may_be_torn(folder: Path) -> None:
     assert replay(folder).same
 
 
-@pytest.mark.parametrize("what", ["nothing", "no snapshot"])
-def test_what_cannot_be_resumed_is_said(machine_type: str, tmp_path: Path, what: str) -> None:
-    folder = tmp_path / "run"
-    if what == "no snapshot":
-        invoke(
-            "run",
-            machine_type,
-            "--offline",
-            "--until=5",
-            "--speed=max",
-            "--json",
-            f"--record={folder}",
-        )
+@pytest.mark.parametrize("what", ["nothing", "over"])
+def test_what_cannot_be_resumed_is_said(
+    machine_type: str, folder: Path, tmp_path: Path, what: str
+) -> None:
+    if what == "nothing":
+        folder = tmp_path / "nowhere"
+    else:
+        run = open_run(folder)
+        write_meta(folder, {**run.meta, "summary": {"state": "finished"}})
     code, lines, err = invoke("run", machine_type, f"--resume={folder}", "--offline")
     assert (code, lines) == (2, [])
     assert err.count("\n") == 1
     assert err.startswith("amtwin: ")
     assert str(folder) in err
+
+
+def test_acts_after_the_newest_snapshot_are_done_again(machine_type: str, tmp_path: Path) -> None:
+    """A crash before the first layer: what clients had asked for and got is still so."""
+    settings = trial(machine_type).settings(tmp_path, LAYERS)
+    run = tmp_path / "run"
+    emulator = begin(settings, run).emulator
+    emulator.pacer.set_factor(float("inf"))
+    setpoint = emulator.table.of_kind(Kind.SETPOINT)[0]
+    value = setpoint.low
+    emulator.submit(Act(ActKind.WRITE, setpoint.path, value, "anna", "opcua"))
+    emulator.run(20.0)
+    emulator.journal.close()
+    emulator.recorder.flush()
+    # Nothing else: the process is gone.
+    again = resume(run).emulator
+    assert again.scan_number == 0
+    again.run(20.0)
+    assert again.frame().values[again.table.index[setpoint.path]] == value
+    assert again.trace.hexdigest == emulator.trace.hexdigest
+    finish(again, summarise(again, 1.0), "stopped")

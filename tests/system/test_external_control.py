@@ -88,16 +88,26 @@ def plant(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 
 
 @asynccontextmanager
-async def plc(running: Machine, wire: str) -> AsyncIterator[Device]:
-    """The PLC's connection; over Modbus with a heartbeat."""
+async def plc(running: Machine, wire: str, writes: bool = True) -> AsyncIterator[Device]:
+    """The PLC's connection, with a sign of life: a heartbeat, or an output written again."""
+
+    async def live(device: Device) -> None:
+        while True:
+            await device.write("Laser1.Focus", 0.0)
+            await asyncio.sleep(WATCHDOG_MS / 1000 / 4)
+
     if wire == "modbus":
         url = f"modbus://127.0.0.1:{running.modbus_port}/1?map=pbf-lb&heartbeat=0.05"
         device = await connect(url)
     else:
         device = await running.device(wire, "olive")
+    alive = asyncio.create_task(live(device)) if wire == "opcua" and writes else None
     try:
         yield device
     finally:
+        if alive is not None:
+            alive.cancel()
+            await asyncio.gather(alive, return_exceptions=True)
         await device.close()
 
 
@@ -143,7 +153,7 @@ async def test_the_chain_opens_when_the_plc_falls_silent(plant: Machine) -> None
         await asyncio.sleep(WATCHDOG_MS / 1000 * 1.5)
         # The heartbeat alone keeps it quiet.
         assert plant.value("Safety.ChainClosed") is True
-    async with plc(plant, "opcua") as observer:
+    async with plc(plant, "opcua", writes=False) as observer:
         await wait(observer, "Safety.ChainClosed", lambda closed: not closed, timeout=5)
         causes = observer.table["Safety.FirstOut"].choices
         await wait(observer, "Safety.FirstOut", lambda cause: causes[cause] == "watchdog", 1)
@@ -154,9 +164,12 @@ async def test_the_chain_opens_when_the_plc_falls_silent(plant: Machine) -> None
         await asyncio.sleep(0.2)
         assert (await observer.read("Scanner.Busy")).value is False
     trips = [e.act for e in read_journal(plant.record).entries if e.act.kind is ActKind.FAULT]
+    # It expired once; that somebody writes again ends this, and the chain still wants a reset.
     assert [(a.path, a.value, a.user) for a in trips] == [
-        ("Safety.WatchdogExpired", True, "watchdog")
+        ("Safety.WatchdogExpired", True, "watchdog"),
+        ("Safety.WatchdogExpired", False, "watchdog"),
     ]
+    assert plant.value("Safety.ChainClosed") is False
     await asyncio.to_thread(plant.close)
     assert replay(plant.record).same
 

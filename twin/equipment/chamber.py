@@ -20,6 +20,8 @@ AIR_OXYGEN = 0.2095
 AMBIENT = 293.15
 ATMOSPHERE = 101_325.0
 LITRE_PER_MIN = 1e-3 / 60
+HUMID = 1150.0  # Pa of water vapour in room air, 20 degC and 50 %, default
+DRAUGHT = 0.05  # m3/s of air through an open door, default
 
 
 def dew_point(vapour_pressure: float) -> float:
@@ -83,7 +85,7 @@ class Chamber(Equipment):
         super().__init__()
         self._chain = chain
         self._epoch = 0
-        self.moisture = 1150.0
+        self.moisture = HUMID
         self._since = 0.0  # when the chamber was closed
         self._laser_heat = 0.0
         self._plate = AMBIENT
@@ -115,6 +117,14 @@ class Chamber(Equipment):
     def driven(self, attribute: str) -> None:
         self._anchor()
 
+    def air(self) -> None:
+        """The door was open long enough for air to fill the chamber; now it is closed again."""
+        self._since = self.now
+        for name, value in (("oxygen_top", AIR_OXYGEN), ("oxygen_bottom", AIR_OXYGEN),
+                            ("moisture", HUMID), ("pressure", 0.0), ("vacuum", ATMOSPHERE)):
+            self.settle(name, value)
+        self._anchor()
+
     def stir(self) -> None:
         """Recoating sets free a little of the oxygen held between fresh powder grains."""
         self._anchor(self.STIRRED * exp(-(self.now - self._since) / self.DESORPTION_TIME))
@@ -140,6 +150,8 @@ class Chamber(Equipment):
         self.sense(now)
         mean = self.oxygen + added
         volume_leak = self.leak / ATMOSPHERE  # Pa m3/s to m3/s at ambient
+        if not self._chain.door_closed:
+            volume_leak += DRAUGHT
         inlet = 0.0 if self.supply_failure else self.purge_flow + self.process_flow
         desorbed = self.DESORPTION * exp(-(now - self._since) / self.DESORPTION_TIME)
         exchange = max(inlet + volume_leak, 1e-8)
@@ -156,8 +168,8 @@ class Chamber(Equipment):
                                                 self.CELL_LAG, self.oxygen_bottom))
         self.follow("oxygen_top", Relaxation(now, mean, target, tau,
                                              self.CELL_LAG + self.MIXING_LAG, self.oxygen_top))
-        dry = (volume_leak * 1150.0 + desorbed / self.DESORPTION * 1e-5 * 40.0) / exchange + 1.0
-        self.follow("moisture", Relaxation(now, self.moisture, min(dry, 1150.0), 1.5 * tau))
+        dry = (volume_leak * HUMID + desorbed / self.DESORPTION * 1e-5 * 40.0) / exchange + 1.0
+        self.follow("moisture", Relaxation(now, self.moisture, min(dry, HUMID), 1.5 * tau))
         if self.vacuum_pump:
             gauge = -ATMOSPHERE
             self.follow("vacuum", Relaxation(now, self.vacuum, floor, self.PUMP_TIME))
@@ -180,7 +192,7 @@ class Chamber(Equipment):
             self.plant.run(self._relieve(rising.crossing(self.RELIEF), self._epoch))
 
     def _relieve(self, due: float, epoch: int) -> Generator[Any, Any, None]:
-        yield self.plant.env.timeout(max(0.0, due - self.now))
+        yield self.plant.env.at(due)
         if epoch == self._epoch:
             self.log("interlock", "chamber over-pressure, relief valve opened")
             self.purge_flow = self.process_flow = 0.0

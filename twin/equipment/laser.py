@@ -445,7 +445,7 @@ class Scanner(Equipment):
         self._heat(0.0)
 
     def _finish(self, end: float, epoch: int) -> Generator[Any, Any, None]:
-        yield self.plant.env.timeout(end - self.now)
+        yield self.plant.env.at(end)
         if epoch != self._epoch:
             return
         self._account(self.now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from math import exp, isfinite
+from math import ceil, exp, isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -147,7 +147,7 @@ class Platform(Equipment):
 
     def _reached(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         # The heater's controller takes over when the setpoint is reached, from either side.
-        yield self.plant.env.timeout(max(0.0, due - self.now))
+        yield self.plant.env.at(due)
         if epoch == self._epoch:
             self.settle("temperature", self.temperature_demand)
             self._anchor_plate(due)
@@ -155,9 +155,9 @@ class Platform(Equipment):
     def _follow_plate(self, epoch: int) -> Generator[Any, Any, None]:
         # While the plate warms or cools, the part's closed form is renewed on a fixed grid, at
         # the grid's nominal times so that it does not matter when the waiting began.
-        tick = int(self.now / self.GRID) + 1
+        tick = ceil(self.now / self.GRID)
         while True:
-            yield self.plant.env.timeout(max(0.0, tick * self.GRID - self.now))
+            yield self.plant.env.at(tick * self.GRID)
             if epoch != self._epoch:
                 return
             self._anchor_part(tick * self.GRID)
@@ -196,12 +196,15 @@ class Platform(Equipment):
         """A layer of `section` (m2) solidified on the part; properties in SI."""
         if section <= 0:
             return
+        first = self.section <= 0
         self.section = section
         self.part_mass += section * thickness * density
         self.resistance += thickness / (conductivity * section)
         # Of a column heated at the top and cooled at the foot, half takes part in the swing.
         self._capacity = max(0.5 * self.part_mass * specific_heat, 1.0)
         self._anchor_part()
+        if first:
+            self._arm()
 
     def hidden_state(self) -> dict[str, Any]:
         return {"resistance": self.resistance, "mass": self.part_mass, "section": self.section,
@@ -226,7 +229,7 @@ class Recoater(Equipment):
 
     TRAVEL = 0.42  # m, default
     FRICTION = 0.8  # N m, default
-    STIFFNESS = 4.0e4  # N m per m of protrusion, hard blade, default
+    STIFFNESS = 1.5e5  # N m per m of protrusion, hard blade, default
     CRASH_SHARE = MappingProxyType({"hard": 0.6, "soft": 1.2})  # per layer thickness, default
     CRASH_TORQUE = 15.0  # N m at which the drive gives up, default
     TORN = 0.5  # share of a protrusion that is left after a crash, default

@@ -35,11 +35,20 @@ class SafetyChain(Equipment):
     power_loss = fault(bool, doc="mains voltage is lost while true")
     watchdog_expired = fault(bool, doc="the external controller stopped writing")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._low_flow = False
+
     def causes(self) -> list[int]:
         """What holds the chain open now, as numbers of `CAUSES`."""
-        held = [(1, self.emergency_stop), (2, not self.door_closed), (5, self.watchdog_expired),
-                (6, self.power_loss)]
+        held = [(1, self.emergency_stop), (2, not self.door_closed), (3, self._low_flow),
+                (5, self.watchdog_expired), (6, self.power_loss)]
         return [number for number, on in held if on]
+
+    def flow_switch(self, low: bool) -> None:
+        """The flow switch in the cooling water opens (`low`) or closes."""
+        self._low_flow = low
+        self._judge()
 
     def open(self, cause: int) -> None:
         """Open the chain at this very moment."""
@@ -62,10 +71,19 @@ class SafetyChain(Equipment):
                 self.chain_closed = True
                 self.first_out = 0
                 self.log("interlock", "safety chain closed")
+        self._judge()
+
+    def _judge(self) -> None:
         held = self.causes()
         self.reset_possible = not held
         if held:
             self.open(held[0])
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"low_flow": self._low_flow}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self._low_flow = hidden["low_flow"]
 
 
 class Chiller(Equipment):
@@ -132,17 +150,22 @@ class Chiller(Equipment):
         self._arm()
 
     def _arm(self) -> None:
+        """Wait for the flow to pass the flow switch, which counts only while the pump runs."""
         self._epoch += 1
         flow = self.trajectories["flow"]
         low = self.LOW_FLOW * self.NOMINAL
-        if isinstance(flow, Relaxation) and flow.target < low < flow.first:
-            self.plant.run(self._low(flow.crossing(low), self._epoch))
+        if not self.run:
+            self._chain.flow_switch(low=False)
+        elif isinstance(flow, Relaxation) and (flow.first - low) * (flow.target - low) < 0:
+            falls = flow.target < low
+            self.plant.run(self._switch(flow.crossing(low), falls, self._epoch))
 
-    def _low(self, due: float, epoch: int) -> Generator[Any, Any, None]:
-        yield self.plant.env.timeout(max(0.0, due - self.now))
-        if epoch == self._epoch and self.run:
-            self.log("interlock", "cooling water flow low")
-            self._chain.open(3)
+    def _switch(self, due: float, falls: bool, epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.at(due)
+        if epoch == self._epoch:
+            if falls:
+                self.log("interlock", "cooling water flow low")
+            self._chain.flow_switch(low=falls)
 
     def hidden_state(self) -> dict[str, float]:
         return {"heat": self._heat}

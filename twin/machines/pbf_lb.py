@@ -98,6 +98,7 @@ class PbfLb(Plant):
         self.platform.resistance = self.platform.part_mass = self.platform.section = 0.0
         self.recoater.empty()
         if job is not None:
+            self.chamber.air()  # A fresh plate came in through the door.
             self.recoater.layer = job.plan.layer_thickness
             self.recoater.powder_density = job.bulk_density
             self.recoater.refill()
@@ -106,6 +107,8 @@ class PbfLb(Plant):
         changed = super().drive(path, value)
         if changed and path.startswith("Gas."):
             self.scanner.replan()
+        if changed and path == "Safety.DoorForced":
+            self.chamber.driven("door")
         return changed
 
     @property

@@ -113,6 +113,8 @@ def read_cli(path: str | Path) -> CliFile:
         text = data[body:].decode("latin-1")
         first_line = data.count(b"\n", 0, body) + 1
         layers = _layers(path, _ascii_commands(path, text, first_line), header.scale)
+    if header.layers not in (None, len(layers)):
+        raise PartError(f"{path}: $$LAYERS says {header.layers}, the file has {len(layers)}")
     if not layers:
         raise PartError(f"{path}: holds no layer")
     return CliFile(tuple(layers), header.labels)
@@ -149,6 +151,7 @@ class _Header:
     def __init__(self, path: Path, text: str) -> None:
         self.labels: dict[int, str] = {}
         self.aligned = False
+        self.layers: int | None = None
         unit, kinds = None, set()
         for number, raw in enumerate(text.splitlines(), 1):
             command, _, value = _without_comments(raw).strip().partition("/")
@@ -161,6 +164,8 @@ class _Header:
                 unit = _number(where, "$$UNITS", value)
                 if not 0 < unit <= 1e6:
                     raise PartError(f"{where}: $$UNITS is {value}, allowed above 0 to 1e6 mm")
+            elif command == "$$LAYERS":
+                self.layers = int(_number(where, "$$LAYERS", value))
             elif command == "$$LABEL":
                 part, _, name = value.partition(",")
                 self.labels[int(_number(where, "$$LABEL", part))] = name.strip().strip('"')
@@ -180,7 +185,7 @@ def _layers(path: Path, commands: Iterator[_Command], scale: float) -> list[CliL
     layers: list[tuple[float, list[CliItem]]] = []
     for where, z, item in commands:
         if item is None:
-            if not abs(z) * scale <= LARGEST_PART:
+            if not 0 <= z * scale <= LARGEST_PART:
                 raise PartError(f"{path}: {where}: layer height is {z * scale:g} m, {_ALLOWED}")
             layers.append((z * scale, []))
         elif not layers:

@@ -76,7 +76,9 @@ def load_part(path: str | Path, unit: str | None = None) -> Part:
         raise PartError(f"{path}: cannot be read: {error.strerror or error}") from error
     kind = path.suffix.lower().lstrip(".")
     if kind not in ("stl", "3mf"):
-        raise PartError(f"{path}: file type '{kind}' is not known; allowed: .stl, .3mf")
+        raise PartError(
+            f"{path}: file type '{kind}' is not known; allowed: .stl, .3mf, and .cli for layers"
+        )
     mesh, file_unit = _read_mesh(path, data, kind)
     unit = _agreed_unit(path, unit, file_unit)
     notes = [f"unit read: {unit}" if file_unit else f"unit taken: {unit}"]

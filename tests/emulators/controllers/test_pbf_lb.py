@@ -416,4 +416,6 @@ def test_every_signal_is_driven_by_something() -> None:
     table = Bench().emulator.table
     constant = {s.path for s in table.of_kind(*kinds) if len(seen[s.path]) < 2}
     # What says who and which, not how.
-    assert constant == {"Feedstock.Identifier", "Feedstock.ReadyForProduction", "Job.Number"}
+    assert constant == {
+            "Feedstock.Identifier", "Feedstock.ReadyForProduction", "Job.Number", "Job.OrdersLimit"
+        }
