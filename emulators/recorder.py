@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
 from emulators.record import TABLES, RecordError, open_run, parts_of, to_json, write_meta
 from plc_interfaces.host import AlarmStatus, Event
@@ -260,28 +259,6 @@ class Recorder:
     def _known(table: str) -> None:
         if table not in TABLES[1:]:
             raise RecordError(f"a record has no table {table!r}; it has {', '.join(TABLES)}")
-
-    def image(self, name: str, layer: int, pixels: np.ndarray[Any, Any]) -> Path:
-        """Write a picture as ``images/NAME/LAYER-BRANCH.png``; its path.
-
-        `pixels`: (rows, columns) of uint8 or uint16, or (rows, columns, 3) of uint8.
-        """
-        grey = pixels.ndim == 2 and pixels.dtype in (np.uint8, np.uint16)
-        colour = pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
-        if not grey and not colour:
-            raise RecordError(
-                f"image {name}: pixels must be uint8 or uint16 in two dimensions or uint8 RGB, "
-                f"not {pixels.dtype} {pixels.shape}"
-            )
-        path = self.folder / "images" / name / f"{layer:05d}-{self.branch}.png"
-        aside = path.with_suffix(".tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(aside, format="png")
-            aside.replace(path)
-        except OSError as error:
-            raise self._failure(error) from None
-        return path
 
     # -- parts -----------------------------------------------------------------------------------
 

@@ -122,7 +122,7 @@ def resume(folder: Path) -> Built:
     ended = run.meta.get("summary") or {}
     if ended.get("state") in ("finished", "aborted"):
         raise RecordError(f"{folder}: nothing to resume, the run is {ended['state']}")
-    built = build(_located(Settings.of(run.meta["settings"]), folder))
+    built = _rebuilt(run, folder)
     emulator = built.emulator
     if emulator.controller is None:
         raise RecordError(f"{folder}: a run under external control has no state to resume from")
@@ -149,6 +149,16 @@ def resume(folder: Path) -> Built:
     emulator.keep_vectors = bool(run.meta["settings"].get("vectors"))
     where = f"resumed at layer {snapshot.layer}" if snapshot else "begun again, no snapshot yet"
     return replace(built, notes=(*built.notes, f"{where}, {emulator.time:.2f} s simulated"))
+
+
+def _rebuilt(run: Run, folder: Path) -> Built:
+    """The machine of a run again; `RecordError` if its inputs are no longer what they were."""
+    built = build(_located(Settings.of(run.meta["settings"]), folder))
+    for what in ("recipe_digest", "plan_digest"):
+        if run.meta.get(what) != built.about.get(what):
+            raise RecordError(f"{folder}: {what.partition('_')[0]} is not what the run was made "
+                              "with; its files or this program have changed")
+    return built
 
 
 def _acts(history: History, branch: int, after: int) -> dict[int, list[Act]]:
@@ -303,7 +313,7 @@ def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Rep
         if snapshot is None:
             raise RecordError(f"{folder}: neither a summary nor a snapshot to compare with")
         scan, recorded = snapshot.scan, str(snapshot.state["trace"]["digest"])
-    emulator = build(_located(Settings.of(run.meta["settings"]), folder)).emulator
+    emulator = _rebuilt(run, folder).emulator
     emulator.pacer.set_factor(float("inf"))
     emulator.script(_acts(history, branch, 0))
     shown = [0.0]

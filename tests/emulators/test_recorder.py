@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from emulators.journal import Journal
 from emulators.recorder import Recorder, RecordError, open_run
@@ -236,22 +235,6 @@ def test_damaged_part_is_left_out_and_named(fake_host: FakeHost, tmp_path: Path)
     run = open_run(folder)
     assert run.sql("select count(*) from signals").fetchall() == [(20,)]
     assert run.damaged == [damaged]
-
-
-def test_images(fake_host: FakeHost, tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "run", fake_host.table)
-    for pixels in (
-        np.arange(12, dtype=np.uint8).reshape(3, 4),
-        np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000,
-        np.zeros((3, 4, 3), np.uint8),
-    ):
-        path = recorder.image("bed", 7, pixels)
-        assert path == tmp_path / "run" / "images" / "bed" / "00007-0.png"
-        with Image.open(path) as picture:
-            assert np.array_equal(np.asarray(picture), pixels)
-    with pytest.raises(RecordError, match="pixels must be uint8 or uint16"):
-        recorder.image("bed", 8, np.zeros((3, 4)))
-    recorder.close()
 
 
 def test_clear_errors(fake_host: FakeHost, tmp_path: Path) -> None:

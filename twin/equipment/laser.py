@@ -266,7 +266,7 @@ class Scanner(Equipment):
             self.ready = not self.galvo_fault
             self.position_error = 3e-3 if self.galvo_fault else 0.0
             if self.galvo_fault:
-                self.log("fault", "scanner position error, marking stopped")
+                self.log("process", "scanner position error, marking stopped")
                 self._pause(cut=True)
 
     def tripped(self, power_lost: bool) -> None:

@@ -350,7 +350,7 @@ class Recoater(Equipment):
         self.bed_brightness = 0.8 - 0.5 * float(far.mean())
         self.bed_streak = self.blade_nick / (self.blade_nick + 2 * self.layer)
         if left.any():
-            self.log("fault", "powder did not cover the bed", covered=self.covered)
+            self.log("process", "powder did not cover the bed", covered=self.covered)
 
     def _spread(self) -> Generator[Any, Any, None]:
         env, start = self.plant.env, self.now
@@ -388,7 +388,7 @@ class Recoater(Equipment):
         if self._stroke is not None and self._stroke.is_alive and \
                 self._stroke is not self.plant.env.active_process:
             self._stroke.interrupt("crash")
-        self.log("fault", "recoater crash", protrusion=self.protrusion, blade=self.blade)
+        self.log("process", "recoater crash", protrusion=self.protrusion, blade=self.blade)
         self._stop()
         end = now + self.CRASH_TIME
         self.follow("torque", Polyline((now, end, end + 1.0),
