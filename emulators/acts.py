@@ -24,7 +24,7 @@ def checked(act: Act, table: SignalTable, external_control: bool) -> Act:
     """The act with its value in the signal's type; `Refused` for what can be told at once."""
     # What a client sends as text need not be text.
     act = replace(act, value=_clean(act.value), user=_clean(act.user))
-    if act.kind is ActKind.LOGIN:
+    if act.kind is ActKind.AUDIT:
         return act
     value = act.value
     if act.kind in (ActKind.SPEED, ActKind.STEP):
@@ -116,7 +116,7 @@ class Performer:
 
     def do(self, act: Act, time: float) -> str:
         """Apply a checked act at simulated `time` (s); a command's answer, or `Refused`."""
-        if act.kind in (ActKind.SPEED, ActKind.STEP, ActKind.LOGIN):
+        if act.kind in (ActKind.SPEED, ActKind.STEP, ActKind.AUDIT):
             return ""  # Of the emulation or for the audit: nothing in the machine changes.
         signal, owner = self._table[act.path], self._table.owners[act.path]
         match act.kind:

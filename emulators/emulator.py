@@ -37,6 +37,7 @@ _HASH_EVERY = 60.0  # simulated s
 _KEEP_LAYER = 0.25  # wall s: layers that follow each other faster share a snapshot
 _KEEP_ROWS = 10.0  # wall s
 _MOST_QUEUED = 10_000
+_MOST_NOTED = 20
 _LONGEST_STEP = 600.0  # wall s
 _LOOK_EVERY = 0.05  # wall s: how old a value may get that a client sees
 
@@ -88,6 +89,7 @@ class Emulator:
         self._scripted: list[int] = []
         self._lock = threading.Lock()
         self._written_at: float | None = None
+        self._noting_since, self._noted = -inf, 0
         self._stop = threading.Event()
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -153,6 +155,8 @@ class Emulator:
     def submit(self, act: Act) -> Future[Any]:
         """Queue an act for the next scan; `Refused` at once for what can be checked at once."""
         act = checked(act, self.table, self.external_control)
+        if act.kind is ActKind.AUDIT and not self._may_note():
+            raise Refused("too much is refused to note all of it")
         future: Future[Any] = Future()
         with self._lock:
             if self._ended:
@@ -174,6 +178,14 @@ class Emulator:
             future = Future()
             future.set_result("")
         return future
+
+    def _may_note(self) -> bool:
+        """Whether the journal takes another refusal: at most `_MOST_NOTED` in a wall second."""
+        now = self.pacer.wall()
+        if now > self._noting_since + 1.0:
+            self._noting_since, self._noted = now, 0
+        self._noted += 1
+        return self._noted <= _MOST_NOTED
 
     def silence(self) -> float | None:
         """Wall time (s) since a client last wrote; None if none ever did."""

@@ -165,7 +165,7 @@ def _acts(history: History, branch: int, after: int) -> dict[int, list[Act]]:
     """The acts of a branch later than scan `after`, by scan, that do something to the machine."""
     acts: dict[int, list[Act]] = defaultdict(list)
     for entry in history.entries_for_branch(branch):
-        if entry.scan > after and entry.act.kind not in (ActKind.SPEED, ActKind.LOGIN):
+        if entry.scan > after and entry.act.kind not in (ActKind.SPEED, ActKind.AUDIT):
             acts[entry.scan].append(entry.act)
     return acts
 

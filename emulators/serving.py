@@ -80,6 +80,7 @@ class Serving:
                 ports.modbus,
                 allow=ports.modbus_write,
                 writable=is_loopback(ports.host) or bool(ports.modbus_write),
+                audit=self._modbus,
                 watchdog_ms=ports.watchdog_ms,
                 on_watchdog=lambda host: None,  # One watchdog for all wires: see `_guard`.
             )
@@ -93,7 +94,7 @@ class Serving:
         security = Security(self.folder, ports.insecure, trust)
         if ports.opcua is not None:
             self.opcua = OpcUaServer(
-                self.hosts, security, ports.host, ports.opcua, on_login=self._audit
+                self.hosts, security, ports.host, ports.opcua, on_login=self._login
             )
             await self.opcua.start()
         if ports.instructor is not None:
@@ -124,21 +125,20 @@ class Serving:
                             Act(ActKind.FAULT, "Safety.WatchdogExpired", late, "watchdog", "local")
                         )
 
-    def _audit(self, user: str | None, peer: str, status: ua.StatusCode) -> None:
+    def _login(self, user: str | None, peer: str, status: ua.StatusCode) -> None:
         """Failed logins are part of every machine's journal."""
-        if status.is_good():
-            return
+        if not status.is_good():
+            self._audit({"login": status.name, "peer": peer}, user or "", "opcua")
+
+    def _modbus(self, peer: str, message: str) -> None:
+        """So is what a Modbus client was refused."""
+        if "refused" in message:
+            self._audit({"refused": message, "peer": peer}, "", "modbus")
+
+    def _audit(self, what: dict[str, str], user: str, source: str) -> None:
         for host in self.hosts:
             with suppress(Refused):
-                host.submit(
-                    Act(
-                        ActKind.LOGIN,
-                        "",
-                        {"peer": peer, "reason": status.name},
-                        user or "",
-                        "opcua",
-                    )
-                )
+                host.submit(Act(ActKind.AUDIT, "", what, user, source))
 
     def stop(self) -> None:
         """Close all ports."""

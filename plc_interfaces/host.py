@@ -66,8 +66,8 @@ class ActKind(StrEnum):
     """Path of a measured signal, value {"kind": …, "magnitude": …} or None to end it."""
     STEP = "step"
     """Freeze the clock and let so many scans pass."""
-    LOGIN = "login"
-    """Somebody was turned away; kept for the audit, alters nothing. Value: peer and reason."""
+    AUDIT = "audit"
+    """Somebody was refused: a login, a write, a call. Kept in the journal, alters nothing."""
     SPEED = "speed"
     """The pace of simulated against wall time changed; it alters nothing in the run."""
 

@@ -201,7 +201,9 @@ class Controller(Component):
                 value = values[index[definition.source]]
                 limit = definition.high if definition.high is not None else definition.low
                 # A sensor that has failed may hide what the alarm is for: that counts as beyond.
-                blind = quality[index[definition.source]] == Quality.BAD
+                # For a hold or a warning; a dead sensor alone is no reason to end a build.
+                bad = quality[index[definition.source]] == Quality.BAD
+                blind = bad and definition.action != "A"
                 beyond = blind or alarm.raw(value, self._limit(limit))
                 raw = self._relevant(alarm) and beyond
             else:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -269,12 +270,14 @@ class Endpoint:
             return ua.StatusCode(codes.BadNotWritable)
         host, signal = found
         if not self._may(host, signal, user):
+            self._audit(host, signal, user, "role")
             return ua.StatusCode(codes.BadUserAccessDenied)
         written = value.Value.Value if value.Value is not None else None
         try:
             checked = signal.check(written)
             future = host.submit(self._act(signal, checked, user))
         except Refused as error:
+            self._audit(host, signal, user, str(error))
             self._explain(host, signal, error)
             return ua.StatusCode(bad_status(error))
         future.add_done_callback(lambda f: _log_late_refusal(signal.path, f))
@@ -297,6 +300,7 @@ class Endpoint:
         """Call a command for the client whose method call is being run; its answer."""
         user = caller().user
         if not self._may(host, signal, user):
+            self._audit(host, signal, user, "role")
             raise Refused(f"{user.name} may not call {signal.path}", "role")
         act = Act(ActKind.CALL, signal.path, arguments, user.name or "", self.source)
         try:
@@ -314,6 +318,12 @@ class Endpoint:
         except TimeoutError:
             future.add_done_callback(lambda f: f.cancelled() or f.exception())
             raise ua.UaStatusCodeError(ua.StatusCodes.BadTimeout) from None
+
+    def _audit(self, host: Host, signal: Signal, user: User, reason: str) -> None:
+        with suppress(Refused):
+            host.submit(
+                Act(ActKind.AUDIT, signal.path, {"refused": reason}, user.name or "", self.source)
+            )
 
     def _explain(self, host: Host, signal: Signal, error: Refused) -> None:
         """Say in an event why something was refused: a bad status has no room for words."""

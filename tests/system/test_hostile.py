@@ -88,9 +88,11 @@ async def test_refused_writes(paced: Machine, wire: str) -> None:
     finally:
         await device.close()
     assert paced.value(path) == before
-    # A refusal that the machine gave at a scan is journaled, what was not even tried is not.
-    added = read_journal(paced.record).entries[acts:]
-    assert [e.act.path for e in added] == ["Job.Start"]
+    # What the machine refused at a scan is journaled as what it was, the rest for the audit.
+    added = [e.act for e in read_journal(paced.record).entries[acts:]]
+    assert [a.path for a in added if a.kind is not ActKind.AUDIT] == ["Job.Start"]
+    audited = [a for a in added if a.kind is ActKind.AUDIT]
+    assert all(a.source == wire and "refused" in a.value for a in audited)
 
 
 async def test_writes_that_only_a_wrong_client_sends(paced: Machine) -> None:
@@ -122,6 +124,15 @@ async def test_writes_that_only_a_wrong_client_sends(paced: Machine) -> None:
                 )
     finally:
         await device.close()
+
+    def audited() -> bool:
+        entries = [e.act for e in read_journal(paced.record).entries]
+        return any(
+            a.kind is ActKind.AUDIT and (a.path, a.user, a.source) == (path, "olive", "opcua")
+            for a in entries
+        )
+
+    await asyncio.to_thread(until, audited, 5, "the refusals are in the journal")
 
 
 def ports(machine: Machine) -> list[int]:
@@ -189,14 +200,14 @@ async def test_a_failed_login_is_audited(paced: Machine, user: str, password: st
         return [
             e.act
             for e in read_journal(paced.record).entries
-            if e.act.kind is ActKind.LOGIN and e.act.user == user
+            if e.act.kind is ActKind.AUDIT and e.act.user == user and "login" in e.act.value
         ]
 
     await asyncio.to_thread(until, lambda: len(logins()) == 1, 5, "the login is in the journal")
     (act,) = logins()
     assert act.source == "opcua"
     assert "127.0.0.1" in act.value["peer"]
-    assert act.value["reason"].startswith("Bad")
+    assert act.value["login"].startswith("Bad")
     assert password not in str(act.value)
 
 
