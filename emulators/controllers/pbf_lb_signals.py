@@ -443,6 +443,18 @@ class Alarms(AlarmBank):
 class LaserAlarms(Component):
     """The alarms of one laser."""
 
+    power_low = alarm(
+        doc="laser power below the demand",
+        priority=Priority.MEDIUM,
+        source="{name}.PowerRatio",
+        low=95,
+        deadband=1,
+        phases=_LAYER,
+        cause="the source ages, its cooling fails",
+        consequence="shallower melt pools, lack of fusion",
+        response="measure the power on the plate, adjust the laser or raise the setpoint",
+    )
+
     window_warm = alarm(
         doc="protective window warm",
         priority=Priority.MEDIUM,

@@ -97,9 +97,17 @@ class Alarms:
             if is_limit and isinstance(limit, str):
                 rows = self._moving.setdefault(name, {}).setdefault(host.table.index[limit], [])
                 rows.append((condition, _side(definition)))
-            kind = ua.Variant(signal.kind.value, ua.VariantType.String)
-            kind_name = ua.QualifiedName("SignalKind", types)
-            builder.add_property(condition.node, kind_name, kind, ua.ObjectIds.String)
+            # What an operator should know, for any client's faceplate.
+            for title, text in (
+                ("SignalKind", signal.kind.value),
+                ("Cause", definition.cause),
+                ("Consequence", definition.consequence),
+                ("Response", definition.response),
+                ("Action", definition.action),
+            ):
+                value = ua.Variant(text, ua.VariantType.String)
+                title_name = ua.QualifiedName(title, types)
+                builder.add_property(condition.node, title_name, value, ua.ObjectIds.String)
             builder.describe(condition.node, signal.doc)
         self.update(host, host.alarm_states(), frame)
 

@@ -184,6 +184,18 @@ async def test_writes(
                 assert len(host.acts) == 1
 
 
+async def test_an_alarm_tells_what_to_do(operator: Client, host: BuildHost) -> None:
+    signal = host.table.of_kind(Kind.ALARM)[0]
+    node = await signal_node(operator, host, signal.path)
+    assert signal.alarm is not None
+    told = {
+        (await each.read_browse_name()).Name: await each.read_value()
+        for each in await operator.get_node(node).get_properties()
+    }
+    for title in ("cause", "consequence", "response", "action"):
+        assert told[title.capitalize()] == getattr(signal.alarm, title)
+
+
 async def test_a_value_shows_once_it_is_applied(operator: Client, host: BuildHost) -> None:
     node = await signal_node(operator, host, "Gas.OxygenLimit")
     before = await operator.get_node(node).read_value()

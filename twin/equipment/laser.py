@@ -62,7 +62,12 @@ class ExposureResult:
     layer: Layer
     begun: Floats
     ended: Floats
+    demand: Floats
+    """Power asked of the laser, W."""
+    metered: Floats
+    """Power at the pick-off, before the window, W."""
     power: Floats
+    """Power on the plate, W."""
     speed: Floats
     sigma: Floats
     pool: MeltPool
@@ -100,6 +105,9 @@ class LaserSource(Equipment):
     power_meter = measured("W", low=0, high=1200, noise=0.4, quantum=0.1,
                            companion="Monitoring/Process/{name}Power",
                            doc="laser power at the pick-off, before the window")
+    power_ratio = measured("%", low=0, high=200, start=100, noise=0.05, quantum=0.1,
+                           companion="Monitoring/Health/{name}PowerRatio",
+                           doc="power at the pick-off over the demand, mean over the last layer")
     back_reflection = measured("W", low=0, high=200, noise=0.05, quantum=0.01,
                                doc="power reflected back into the laser")
     window_temperature = measured("degC", low=0, high=200, start=22, noise=0.1, quantum=0.1,
@@ -302,7 +310,8 @@ class Scanner(Equipment):
         nothing = np.zeros(n)
         self._platform.sense(self.now)
         return ExposureResult(
-            layer=layer, begun=np.full(n, inf), ended=np.full(n, inf), power=nothing.copy(),
+            layer=layer, begun=np.full(n, inf), ended=np.full(n, inf), demand=nothing.copy(),
+            metered=nothing.copy(), power=nothing.copy(),
             speed=np.ones(n), sigma=np.full(n, job.sigma),
             pool=self.model.pools(job.alloy, nothing, 1.0, job.sigma, 300.0, 1070e-9, 0.0),
             photodiode=nothing.copy(), pyrometer=nothing.copy(), duration=0.0, absorbed=0.0,
@@ -376,6 +385,7 @@ class Scanner(Equipment):
         back = laser.transmission * (1 - plume) * (1 - shade)
         result.begun[mine], result.ended[mine] = ended - mark, ended
         result.gas_speed[mine] = gas_speed
+        result.demand[mine], result.metered[mine] = demand, laser.source_power(demand)
         result.power[mine], result.speed[mine], result.sigma[mine] = power, speed, sigma
         for name in MELT_POOL_FIELDS:
             getattr(result.pool, name)[mine] = getattr(pool, name)

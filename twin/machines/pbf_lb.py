@@ -99,6 +99,8 @@ class PbfLb(Plant):
         self.recoater.empty()
         if job is not None:
             self.chamber.air()  # A fresh plate came in through the door.
+            for laser in self.lasers:
+                laser.power_ratio = 1.0
             self.recoater.layer = job.plan.layer_thickness
             self.recoater.powder_density = job.bulk_density
             self.recoater.refill()
@@ -188,6 +190,11 @@ class PbfLb(Plant):
         monitor.duration, monitor.area = result.duration, layer.area
         monitor.photodiode_mean, monitor.photodiode_deviation = photodiode, deviation
         monitor.pyrometer_mean, monitor.width_mean = mean(result.pyrometer), mean(pool.width)
+        for number, laser in enumerate(self.lasers):
+            weight = length * (layer.laser == number)
+            asked = float((result.demand * weight).sum())
+            if asked > 0:
+                laser.power_ratio = float((result.metered * weight).sum()) / asked
         self._layers.append((result, defects))
         # Gas pores are far too many to place one by one; their number is enough.
         gas_pores = float(gas_pore_density()) * layer.area * layer.thickness

@@ -33,7 +33,14 @@ def undisturbed() -> Bench:
 def test_sequence(undisturbed: Bench) -> None:
     layers = 6
     assert phases(undisturbed) == [
-        "load", "close", "purge", "preheat", *(LAYER * layers)[:-1], "cool", "unload", "none"
+        "load",
+        "close",
+        "purge",
+        "preheat",
+        *(LAYER * layers)[:-1],
+        "cool",
+        "unload",
+        "none",
     ]
     states = [e.message for e in undisturbed.events if e.kind == "state"]
     assert states == ["preparing", "building", "completing", "finished"]
@@ -254,8 +261,12 @@ def test_remaining_time_is_near_the_truth() -> None:
 def test_setpoints_work_while_building() -> None:
     bench = Bench().start().to("lower", 2)
     usual = bench.layers()[-1]
-    for path, value in (("LaserPower", 200), ("ScanSpeed", 1500), ("Focus", 2.0),
-                        ("PreheatTemperature", 60)):
+    for path, value in (
+        ("LaserPower", 200),
+        ("ScanSpeed", 1500),
+        ("Focus", 2.0),
+        ("PreheatTemperature", 60),
+    ):
         bench.write(f"Process.{path}", value)
     bench.to("lower", 3)
     layer = bench.layers()[-1]
@@ -320,10 +331,27 @@ def test_every_phase_is_entered_somewhere() -> None:
 
 
 ELSEWHERE = {  # alarms that other tests of this folder raise from causes
-    "SafetyChain", "PowerLoss", "OxygenHigh", "OxygenBottomHigh", "OxygenDangerous", "VacuumLost",
-    "GasSpeedLow", "FilterHigh", "FilterFull", "BlowerPowerHigh", "ChillerFlowLow", "ChillerWarm",
-    "RecoaterFault", "RecoaterTorqueHigh", "ShortFeed", "BladeDamaged", "PlateCold",
-    "ScannerFault", "Laser1.WindowWarm", "StartBlocked",
+    "SafetyChain",
+    "PowerLoss",
+    "OxygenHigh",
+    "OxygenBottomHigh",
+    "OxygenDangerous",
+    "VacuumLost",
+    "GasSpeedLow",
+    "FilterHigh",
+    "FilterFull",
+    "BlowerPowerHigh",
+    "ChillerFlowLow",
+    "ChillerWarm",
+    "RecoaterFault",
+    "RecoaterTorqueHigh",
+    "ShortFeed",
+    "BladeDamaged",
+    "PlateCold",
+    "ScannerFault",
+    "Laser1.PowerLow",
+    "Laser1.WindowWarm",
+    "StartBlocked",
 }
 
 
@@ -347,8 +375,9 @@ def test_alarm_definitions_are_complete() -> None:
     for signal in table.of_kind(Kind.ALARM):
         definition = signal.alarm
         assert definition is not None
-        assert all((definition.message, definition.cause, definition.consequence,
-                    definition.response)), signal.path
+        assert all(
+            (definition.message, definition.cause, definition.consequence, definition.response)
+        ), signal.path
         assert definition.action in "ABCP"
         assert set(definition.phases) <= set(PHASES)
         if definition.source:
@@ -362,8 +391,9 @@ def test_alarm_definitions_are_complete() -> None:
                 assert source.low is not None
                 assert source.high is not None
                 assert source.low < limit < source.high
-    sources = [bench.controller.alarms[f"Alarms.Laser{i}.WindowWarm"].definition.source
-               for i in (1, 2)]
+    sources = [
+        bench.controller.alarms[f"Alarms.Laser{i}.WindowWarm"].definition.source for i in (1, 2)
+    ]
     assert sources == ["Laser1.WindowTemperature", "Laser2.WindowTemperature"]
 
 
@@ -417,5 +447,8 @@ def test_every_signal_is_driven_by_something() -> None:
     constant = {s.path for s in table.of_kind(*kinds) if len(seen[s.path]) < 2}
     # What says who and which, not how.
     assert constant == {
-            "Feedstock.Identifier", "Feedstock.ReadyForProduction", "Job.Number", "Job.OrdersLimit"
-        }
+        "Feedstock.Identifier",
+        "Feedstock.ReadyForProduction",
+        "Job.Number",
+        "Job.OrdersLimit",
+    }

@@ -132,6 +132,8 @@ def test_laser_faults(path: str, value: float, meter: str, pool: str) -> None:
     bench.to("lower", bench.layer + 1).to("lower", bench.layer + 1)
     layer = bench.layers()[-1]
     assert (power < 0.87 * 285) == (meter == "falls")
+    # Only what the laser's own meter sees can raise its alarm.
+    assert ("Laser1.PowerLow" in bench.raised()) == (meter == "falls")
     depth = layer["depth_mean"] / usual["depth_mean"]
     if pool == "changes":
         assert abs(depth - 1) > 0.1
