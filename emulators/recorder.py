@@ -27,6 +27,7 @@ __all__ = ["RecordError", "Recorder", "open_run", "software_versions"]
 
 FORMAT = 1
 _ROW_GROUP = 50_000
+_PARTS = 500
 _LIBRARIES = ("amtwin", "numpy", "scipy", "numba", "simpy", "pyarrow")
 _UNRECORDED = (Kind.COMMAND, Kind.IMAGE, Kind.SERIES)
 _INT32 = 2**31 - 1
@@ -290,6 +291,9 @@ class Recorder:
             aside = path.with_suffix(".tmp")
             pq.write_table(table, aside, compression="zstd")
             aside.replace(path)
+            if self._next[name] % _PARTS == 0:
+                # A run of months must not end up with a million files.
+                _merge(folder, [p for p in parts_of(folder) if p[0] == p[1]])
             self._next[name] += 1
         if after is not None:
             after()
@@ -341,7 +345,7 @@ class Recorder:
         try:
             self.flush()
             for name in TABLES:
-                _merge(self.folder / name)
+                _merge(self.folder / name, parts_of(self.folder / name))
         except _FAILURES as error:
             raise self._failure(error) from None
         finally:
@@ -389,9 +393,8 @@ def _drop_later(folder: Path, scan: int, branch: int) -> None:
         aside.replace(path)
 
 
-def _merge(folder: Path) -> None:
-    """Make one file of a table's parts, in row groups of a size that reads fast."""
-    parts = parts_of(folder)
+def _merge(folder: Path, parts: Sequence[tuple[int, int, Path]]) -> None:
+    """Make one file of some parts of a table, in row groups of a size that reads fast."""
     if len(parts) < 2:
         return
     schema = pa.unify_schemas(

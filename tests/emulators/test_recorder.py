@@ -82,6 +82,21 @@ def test_signals_come_back(fake_host: FakeHost, tmp_path: Path, close: bool) -> 
     assert anywhere.fetchall() == [(100,)]
 
 
+def test_parts_are_gathered_while_the_machine_runs(
+    fake_host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emulators.recorder._PARTS", 4)
+    recorder = recorded(fake_host, tmp_path / "run", range(100), rows_per_part=10)
+    recorder.flush()
+    names = sorted(p.name for p in (tmp_path / "run" / "signals").iterdir())
+    assert names == ["000001-000004.parquet", "000005-000008.parquet",
+                     "000009.parquet", "000010.parquet"]
+    scans = open_run(tmp_path / "run").table("signals")["scan"].to_pylist()
+    assert scans == list(range(100))
+    recorder.close()
+    assert open_run(tmp_path / "run").table("signals")["scan"].to_pylist() == scans
+
+
 def test_quality_is_told_where_it_is_not_good(fake_host: FakeHost, tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "run", fake_host.table)
     good = fake_host.frame()
