@@ -18,6 +18,7 @@ from plc_interfaces.modbus_server import ModbusServer
 from plc_interfaces.opcua.base import Security
 from plc_interfaces.opcua.security import Users, is_loopback
 from plc_interfaces.opcua.server import OpcUaServer
+from plc_interfaces.tasks import end
 from twin.signals import Refused
 
 if TYPE_CHECKING:
@@ -152,7 +153,4 @@ class Serving:
         for server in (self.modbus, self.opcua, self.instructor):
             if server is not None:
                 await server.stop()
-        tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(t for t in asyncio.all_tasks() if t is not asyncio.current_task())

@@ -26,6 +26,7 @@ from plc_interfaces.registers import (
     argument_words,
 )
 from plc_interfaces.tables import table_of
+from plc_interfaces.tasks import end
 from twin.image import Quality, Sample, Subscription
 from twin.signals import Kind, Refused, SignalTable, Value
 
@@ -178,9 +179,7 @@ class ModbusDevice:
 
     async def close(self) -> None:
         """End subscriptions and the connection."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._client.close()
 
     def _row(self, path: str) -> Row:
@@ -336,9 +335,7 @@ class _Polling:
         self._task = task
 
     async def close(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await end([self._task])
 
 
 def group(wanted: Iterable[Block], gap: int) -> list[Block]:

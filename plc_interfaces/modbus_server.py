@@ -23,6 +23,7 @@ from plc_interfaces.codecs import WordOrder
 from plc_interfaces.host import Host
 from plc_interfaces.modbus_unit import ModbusError, ModbusUnit
 from plc_interfaces.registers import RegisterMap, Table, load_table
+from plc_interfaces.tasks import end
 
 __all__ = ["ModbusServer"]
 
@@ -112,10 +113,7 @@ class ModbusServer:
         if self._server is None:
             return
         self._server.close()
-        tasks = [*self._tasks, *([self._watch] if self._watch else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._tasks, *([self._watch] if self._watch else [])])
         await self._server.wait_closed()
         self._server = self._watch = None
         for unit in self.units.values():
