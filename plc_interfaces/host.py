@@ -54,7 +54,6 @@ class ActKind(StrEnum):
     WRITE = "write"
     CALL = "call"
     ACKNOWLEDGE = "acknowledge"
-    CONFIRM = "confirm"
     COMMENT = "comment"
     SHELVE = "shelve"
     UNSHELVE = "unshelve"

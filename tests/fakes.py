@@ -101,7 +101,6 @@ class Job(Component):
         consequence="laser interlock",
         response="close the door",
         action="A",
-        latching=True,
     )
 
     def __init__(self, host: FakeHost) -> None:
@@ -215,7 +214,7 @@ class FakeHost:
                     raise Refused(f"{act.path} takes {len(signal.arguments)} arguments", "type")
             else:
                 signal.check(act.value)
-        elif act.kind in (ActKind.ACKNOWLEDGE, ActKind.CONFIRM, ActKind.SHELVE, ActKind.UNSHELVE):
+        elif act.kind in (ActKind.ACKNOWLEDGE, ActKind.SHELVE, ActKind.UNSHELVE):
             if act.path not in self._alarms:
                 raise Refused(f"no alarm {act.path!r}", "unknown")
         elif act.kind is ActKind.FORCE:

@@ -63,8 +63,6 @@ class AlarmDefinition:
     phases: tuple[str, ...] = ()
     """Phases of the program in which it can come; in others it is suppressed by design. Empty:
     always."""
-    latching: bool = False
-    """Stays until it is acknowledged even when the cause is gone."""
 
 
 @dataclass(slots=True)
@@ -133,7 +131,7 @@ class Alarm:
                     self.raised_at = now
                     self.value = value
                     self.comment = ""
-                elif self.definition.priority is Priority.LOW and not self.definition.latching:
+                elif self.definition.priority is Priority.LOW:
                     # A low-priority alarm that went away by itself asks nothing of anybody.
                     self.acknowledged = True
         return before != (self.state, self.active)

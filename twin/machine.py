@@ -14,7 +14,7 @@ from simpy.events import NORMAL
 
 from twin.signals import Component, Kind, SignalTable, Value
 
-__all__ = ["Equipment", "Plant", "PlantEvent"]
+__all__ = ["AMBIENT", "Equipment", "Plant", "PlantEvent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class PlantEvent:
     """process, interlock, fault or defect."""
     message: str
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+AMBIENT = 293.15
+"""Temperature of the hall, K, default."""
 
 
 class Clockwork(simpy.Environment):

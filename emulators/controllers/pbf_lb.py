@@ -12,6 +12,7 @@ from emulators.controllers.jobs import JobControl
 from emulators.controllers.pbf_lb_service import Service
 from emulators.controllers.pbf_lb_signals import (
     INERT_GAS_ALARMS,
+    LAYER_PHASES,
     PHASES,
     VACUUM_ALARMS,
     Alarms,
@@ -26,13 +27,12 @@ from twin.alarms import Alarm
 from twin.equipment.laser import BuildJob
 from twin.equipment.services import SafetyChain
 from twin.image import Readings
+from twin.machine import AMBIENT
 from twin.machines.pbf_lb import PbfLb
 from twin.signals import Refused, command
 
 __all__ = ["PbfLbController", "Program"]
 
-_LAYER_PHASES = ("recoat", "settle", "expose", "lower")
-_AMBIENT = 293.15
 _PLACES = ("Top", "Bottom")
 _HOLDABLE = (MachineState.PREPARING, MachineState.BUILDING)
 _WORKING = (*_HOLDABLE, MachineState.COMPLETING)
@@ -254,7 +254,7 @@ class PbfLbController(Controller):
         io.scanner.scan_speed = process.scan_speed
         io.recoater.travel_speed = process.recoating_speed
         io.recoater.dosing_factor = process.dosing_factor
-        if self.phase in ("preheat", *_LAYER_PHASES):
+        if self.phase in ("preheat", *LAYER_PHASES):
             io.platform.temperature_demand = process.preheat_temperature
 
     def _laser_terminals(self) -> list[Any]:
@@ -270,7 +270,7 @@ class PbfLbController(Controller):
         self.io.scanner.run = False
         self.io.recoater.recoat = False
         self._emission(False)
-        if self.phase in _LAYER_PHASES:
+        if self.phase in LAYER_PHASES:
             self.resume_phase = self.phase
         self._enter_state(state, reason)
 
@@ -290,7 +290,7 @@ class PbfLbController(Controller):
         io.scanner.run = False
         io.recoater.recoat = False
         self._emission(False)
-        io.platform.temperature_demand = _AMBIENT
+        io.platform.temperature_demand = AMBIENT
         self._enter_state(MachineState.ABORTED, reason)
         self._enter("none")
 
@@ -382,7 +382,7 @@ class PbfLbController(Controller):
     def _hold_oxygen(self) -> None:
         # More gas before the limit is reached, also while the job is held.
         process, chamber = self.process, self.io.chamber
-        if process.vacuum or self.phase not in ("preheat", *_LAYER_PHASES):
+        if process.vacuum or self.phase not in ("preheat", *LAYER_PHASES):
             return
         low, high = (share * process.oxygen_limit for share in self.PURGE_AT)
         oxygen = self._oxygen()
@@ -463,7 +463,7 @@ class PbfLbController(Controller):
         self._enter("cool")
 
     def _begin_cool(self) -> None:
-        self.io.platform.temperature_demand = _AMBIENT
+        self.io.platform.temperature_demand = AMBIENT
 
     def _cool(self) -> None:
         if self._cool_enough():
@@ -504,7 +504,7 @@ class PbfLbController(Controller):
             return Watch(path, found.from_si(value))
 
         found = []
-        if not process.vacuum and self.phase in ("preheat", *_LAYER_PHASES):
+        if not process.vacuum and self.phase in ("preheat", *LAYER_PHASES):
             limit = process.oxygen_limit * 1e6
             share = self.PURGE_AT[0 if self.io.chamber.purge_flow > 0 else 1]
             found = [Watch(f"Chamber.Oxygen{place}", share * limit) for place in _PLACES]

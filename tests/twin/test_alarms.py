@@ -126,13 +126,13 @@ def test_a_condition_that_goes_before_its_delay_leaves_no_trace() -> None:
     assert alarm.state is AlarmState.NORMAL
 
 
-def test_low_priority_needs_no_acknowledgement_unless_it_latches() -> None:
-    for latching, wanted in ((False, AlarmState.NORMAL), (True, AlarmState.RETURNED)):
-        told = AlarmDefinition("full", Priority.LOW, "c", "c", "r", latching=latching)
-        alarm = Alarm(told, "A")
-        alarm.update(1.0, True)
-        alarm.update(2.0, False)
-        assert alarm.state is wanted
+@pytest.mark.parametrize("priority", Priority)
+def test_only_low_priority_that_went_away_needs_no_acknowledgement(priority: Priority) -> None:
+    alarm = Alarm(AlarmDefinition("full", priority, "c", "c", "r"), "A")
+    alarm.update(1.0, True)
+    alarm.update(2.0, False)
+    low = priority is Priority.LOW
+    assert alarm.state is (AlarmState.NORMAL if low else AlarmState.RETURNED)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 86_401.0, float("nan")])

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.services import SafetyChain
-from twin.machine import Equipment
+from twin.machine import AMBIENT, Equipment
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Relaxation
 
 __all__ = ["Chamber", "GasCircuit"]
 
 AIR_OXYGEN = 0.2095
-AMBIENT = 293.15
 ATMOSPHERE = 101_325.0
 LITRE_PER_MIN = 1e-3 / 60
 HUMID = 1150.0  # Pa of water vapour in room air, 20 degC and 50 %, default
@@ -46,7 +45,11 @@ class Chamber(Equipment):
     STIRRED = 2e-7  # oxygen fraction set free by recoating fresh powder, default
     CELL_LAG = 4.3  # s: T90 = 10 s, default
     MIXING_LAG = 18.0  # s: top of the chamber after the bottom, default
-    OVER_PRESSURE = 1200.0  # Pa at process gas flow
+    OVER_PRESSURE = 1200.0  # Pa at process gas flow, default
+    PURGE_RISE = 8.0  # Pa of over-pressure per L/min of purge gas, default
+    RUNAWAY = 120e2  # Pa over ambient that a regulator which stays open leads to, default
+    REGULATION = 4.0  # s, response of the pressure, default
+    DRYING = 4e-4  # Pa m3/s of water vapour from walls and powder at the start, default
     RELIEF = 60e2  # Pa over ambient, default
     PUMP_TIME = 95.0  # s, V/S of the vacuum pump set, default
     ULTIMATE = 5e-3  # Pa, default
@@ -168,7 +171,7 @@ class Chamber(Equipment):
                                                 self.CELL_LAG, self.oxygen_bottom))
         self.follow("oxygen_top", Relaxation(now, mean, target, tau,
                                              self.CELL_LAG + self.MIXING_LAG, self.oxygen_top))
-        dry = (volume_leak * HUMID + desorbed / self.DESORPTION * 1e-5 * 40.0) / exchange + 1.0
+        dry = (volume_leak * HUMID + desorbed / self.DESORPTION * self.DRYING) / exchange + 1.0
         self.follow("moisture", Relaxation(now, self.moisture, min(dry, HUMID), 1.5 * tau))
         if self.vacuum_pump:
             gauge = -ATMOSPHERE
@@ -177,12 +180,12 @@ class Chamber(Equipment):
         else:
             # The gas leaves through a vent, so that flow lifts the pressure; a leak lowers it.
             over = self.OVER_PRESSURE * min(inlet / (5 * LITRE_PER_MIN), 1.0)
-            over += 8.0 * max(inlet - self.process_flow, 0.0) / LITRE_PER_MIN
+            over += self.PURGE_RISE * max(inlet - self.process_flow, 0.0) / LITRE_PER_MIN
             over /= 1 + volume_leak / self.VENT
             if self.regulator_failure and inlet > 0:
-                over = 120e2
-            self.follow("pressure", Relaxation(now, self.pressure, over, 4.0))
-            self.follow("vacuum", Relaxation(now, self.vacuum, ATMOSPHERE + over, 4.0))
+                over = self.RUNAWAY
+            self.follow("pressure", Relaxation(now, self.pressure, over, self.REGULATION))
+            self.follow("vacuum", Relaxation(now, self.vacuum, ATMOSPHERE + over, self.REGULATION))
         self._arm()
 
     def _arm(self) -> None:
@@ -218,7 +221,8 @@ class GasCircuit(Equipment):
     DUCT = 12.0  # Pa s2/m2: duct and chamber, default
     CLEAN = 3.5  # Pa s2/m2: a fresh filter, default
     FUME_FOR_DOUBLE = 0.03  # kg of condensate that doubles the resistance, default
-    RATED_POWER = 1500.0
+    INSIDE = 6.0  # Pa s2/m2: the blower's own curve, default
+    POWER = (0.55, 0.5)  # share of rated power at full speed: no filter, rise to stall, default
     RESPONSE = 1.5  # s, default
     AVERAGING = 4.0  # s, of the power meter, default
     GAUGE = 0.5  # s, response of the differential pressure gauge, default
@@ -270,7 +274,7 @@ class GasCircuit(Equipment):
         self.sense(now)
         filter_ = self.CLEAN * (1 + self.fume / self.FUME_FOR_DOUBLE) * self.filter_clog
         n = self.blower
-        flow = n * sqrt(self.STALL / (self.DUCT + filter_ + 6.0))
+        flow = n * sqrt(self.STALL / (self.DUCT + filter_ + self.INSIDE))
         speed = flow * (1 - self.flow_loss)
         self.follow("speed", Relaxation(now, self.speed, speed, self.RESPONSE))
         # The pressure follows resistance at once and speed as that changes, behind the gauge.
@@ -278,7 +282,8 @@ class GasCircuit(Equipment):
                     Relaxation(now, filter_ * self.speed**2, filter_ * speed**2, self.RESPONSE,
                                self.GAUGE, self.filter_differential_pressure))
         # Near the stall point a side-channel blower draws more power for the same speed.
-        share = n**3 * (0.55 + 0.5 * filter_ / (self.DUCT + filter_))
+        idle, rise = self.POWER
+        share = n**3 * (idle + rise * filter_ / (self.DUCT + filter_))
         self.follow("blower_power", Relaxation(now, self.blower_power, share, self.AVERAGING))
 
     def hidden_state(self) -> dict[str, Any]:

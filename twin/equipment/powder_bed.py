@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from twin.machine import Equipment
+from twin.machine import AMBIENT, Equipment
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Polyline, Relaxation
 
 __all__ = ["Platform", "Recoater"]
 
-AMBIENT = 293.15
 
 
 class Platform(Equipment):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from twin.machine import Equipment
+from twin.machine import AMBIENT, Equipment
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Relaxation
 
 __all__ = ["Chiller", "SafetyChain"]
 
-AMBIENT = 293.15
 
 
 class SafetyChain(Equipment):
