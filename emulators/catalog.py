@@ -10,15 +10,29 @@ from typing import Any
 from emulators.controllers.base import Controller
 from emulators.controllers.pbf_lb import PbfLbController, Program
 from emulators.emulator import Emulator
+from emulators.melt_pools import LEVELS, melt_pools
 from emulators.programs import build_program, cli_program, is_layers, load_parts
 from emulators.recipes import Recipe, load_recipe, recipe_for
 from plc_interfaces.host import Identity
+from twin.equipment.live_pool import MAX_LAG
 from twin.image import Readings
 from twin.machine import Plant
 from twin.machines.pbf_lb import PbfLb
-from twin.meltpool import Laws
 
-__all__ = ["MACHINES", "Built", "MachineType", "Settings", "SettingsError", "build", "signal_trees"]
+__all__ = [
+    "MACHINES",
+    "Built",
+    "MachineType",
+    "Progress",
+    "Settings",
+    "SettingsError",
+    "build",
+    "signal_trees",
+]
+
+
+Progress = Callable[[float], None]
+"""Told the share of a long preparation that is done."""
 
 
 class SettingsError(ValueError):
@@ -44,10 +58,16 @@ class Settings:
     scan_ms: float = 50.0
     fidelity: str = "vector"
     melt_pool: str = "laws"
+    melt_pool_cell_um: float = 20.0
+    """Edge of the solver's cells."""
+    melt_pool_lag: int = 2
+    """Ticks (a scan period, at most 50 ms) after which the solver's results join."""
     control: str = "internal"
     powder_lot: str = "LOT-0001"
     vectors: bool = False
     """Whether the record keeps every scan vector's melt pool."""
+    pictures: bool = False
+    """Whether camera frames and layer images are made; they take time."""
 
     def plain(self) -> dict[str, Any]:
         """For run.json."""
@@ -72,6 +92,8 @@ class Built:
     notes: tuple[str, ...]
     about: dict[str, Any] = field(default_factory=dict)
     """Parts, recipe and plan for run.json."""
+    warm: Callable[[], None] = lambda: None
+    """Loads in the background what the first exposure would wait for."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +102,7 @@ class MachineType:
 
     title: str
     technology: str
-    build: Callable[[Settings], Built]
+    build: Callable[[Settings, Progress], Built]
     trees: Callable[[], tuple[Plant, Controller]]
     """Plant and controller as declared, without a part: for signal lists."""
 
@@ -112,15 +134,20 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...], later: tuple[str, .
         raise SettingsError(f"{name} must be {' or '.join(allowed)}, not {value!r}")
 
 
-def _build_pbf_lb(settings: Settings) -> Built:
+def _in_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise SettingsError(f"{name} must be {low:g} to {high:g}, not {value:g}")
+
+
+def _build_pbf_lb(settings: Settings, progress: Progress) -> Built:
     _one_of("fidelity", settings.fidelity, ("vector",), ("layer", "batch"))
-    _one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
+    _one_of("melt_pool", settings.melt_pool, LEVELS)
+    _in_range("melt_pool_cell_um", settings.melt_pool_cell_um, 5, 100)
+    _in_range("melt_pool_lag", settings.melt_pool_lag, 0, MAX_LAG)
     _one_of("control", settings.control, ("internal", "external"))
     _one_of("blade", settings.blade, ("hard", "soft"))
-    if not 1 <= settings.lasers <= 12:
-        raise SettingsError(f"lasers must be 1 to 12, not {settings.lasers}")
-    if not 1 <= settings.scan_ms <= 1000:
-        raise SettingsError(f"scan_ms must be 1 to 1000, not {settings.scan_ms:g}")
+    _in_range("lasers", settings.lasers, 1, 12)
+    _in_range("scan_ms", settings.scan_ms, 1, 1000)
     recipe = _recipe(settings)
     notes: list[str] = []
     program: Program
@@ -134,7 +161,24 @@ def _build_pbf_lb(settings: Settings) -> Built:
         program = build_program(
             parts, recipe, settings.lasers, settings.supports, settings.places or None
         )
-    plant = PbfLb(settings.seed, settings.lasers, settings.blade, recipe.wavelength, Laws())
+    pools = melt_pools(
+        settings.melt_pool,
+        recipe,
+        lasers=settings.lasers,
+        cell=settings.melt_pool_cell_um * 1e-6,
+        lag=settings.melt_pool_lag,
+        scan_period=settings.scan_ms / 1000,
+        progress=progress,
+    )
+    notes += pools.notes
+    plant = PbfLb(
+        settings.seed,
+        settings.lasers,
+        settings.blade,
+        recipe.wavelength,
+        pools.models,
+        settings.pictures,
+    )
     readings = Readings(plant, settings.seed)
     name = settings.name or "PBF-LB-01"
     controller: PbfLbController | None = None
@@ -164,8 +208,9 @@ def _build_pbf_lb(settings: Settings) -> Built:
         "plan": program.job.plan.describe(),
         "plan_digest": program.job.plan.digest,
         "layers": len(program.job.plan),
+        **pools.about,
     }
-    return Built(emulator, (program.job.name,), tuple(notes), about)
+    return Built(emulator, (program.job.name,), tuple(notes), about, pools.warm)
 
 
 def _trees_pbf_lb() -> tuple[Plant, Controller]:
@@ -185,9 +230,12 @@ def _type(machine: str) -> MachineType:
         raise SettingsError(f"no machine {machine!r}; there are: {', '.join(MACHINES)}") from None
 
 
-def build(settings: Settings) -> Built:
-    """A machine from its settings; `SettingsError`, `PartError` or `RecipeError`."""
-    return _type(settings.machine).build(settings)
+def build(settings: Settings, progress: Progress = lambda share: None) -> Built:
+    """A machine from its settings; `SettingsError`, `PartError` or `RecipeError`.
+
+    `progress` is told the share done of what takes long, such as a table of melt pools.
+    """
+    return _type(settings.machine).build(settings, progress)
 
 
 def signal_trees(machine: str) -> tuple[Plant, Controller]:

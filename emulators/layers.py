@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emulators.recorder import Recorder
-from twin.equipment.laser import ExposureResult
+from twin.equipment.exposure import ExposureResult
 
 __all__ = ["record_layer"]
 

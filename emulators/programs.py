@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emulators.controllers.pbf_lb import Program
 from emulators.recipes import Recipe
-from twin.equipment.laser import BuildJob, VectorSet
+from twin.equipment.exposure import BuildJob, VectorSet
 from twin.machines.pbf_lb import PbfLb
 from twin.materials import alloy
 from twin.parts import (

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emulators.catalog import Built, Settings, build
+from emulators.catalog import Built, Progress, Settings, build
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
 from emulators.record import RecordError, Run, open_run
@@ -78,13 +78,15 @@ def begin(
     folder: Path | None,
     epoch: float | None = None,
     prepare: Callable[[Built], None] = lambda built: None,
+    progress: Progress = lambda share: None,
 ) -> Built:
     """Build a machine and open its record in `folder` (None: no record).
 
     `epoch`: POSIX time of simulated 0 (default now). `prepare` gets the machine before anything is
-    written, so that what fails there leaves no record. Raises what `build` raises, `RecordError`.
+    written, so that what fails there leaves no record; `progress` is for `build`. Raises what
+    `build` raises, `RecordError`.
     """
-    built = build(settings)
+    built = build(settings, progress)
     emulator = built.emulator
     emulator.epoch = time.time() if epoch is None else epoch
     if folder is not None and (folder / "run.json").exists():

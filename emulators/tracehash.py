@@ -16,7 +16,7 @@ from twin.signals import Kind, SignalTable, Value
 __all__ = ["TraceHash"]
 
 # Wall-clock facts, what the instructor did, and what is no value of the image.
-_OUTSIDE = (Kind.DIAGNOSTIC, Kind.FAULT, Kind.COMMAND)
+_OUTSIDE = (Kind.DIAGNOSTIC, Kind.FAULT, Kind.COMMAND, Kind.IMAGE)
 
 
 class TraceHash:

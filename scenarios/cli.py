@@ -12,12 +12,16 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from scenarios import meltpool
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Emulate metal additive manufacturing machines with real OPC UA and Modbus TCP ports.",
 )
+
+app.add_typer(meltpool.app, name="meltpool")
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -70,6 +74,8 @@ _OF_THE_RUN = (
     "supports",
     "fidelity",
     "melt_pool",
+    "melt_pool_cell_um",
+    "melt_pool_lag",
     "seed",
     "control",
     "scan_ms",
@@ -77,6 +83,7 @@ _OF_THE_RUN = (
     "record",
     "no_record",
     "vectors",
+    "pictures",
 )
 
 
@@ -180,7 +187,13 @@ def run(
         str, typer.Option(help="1 = real time, N = N times, 0 = frozen, max = as fast as possible")
     ] = "1",
     fidelity: Annotated[str, typer.Option(help="vector")] = "vector",
-    melt_pool: Annotated[str, typer.Option(help="laws")] = "laws",
+    melt_pool: Annotated[
+        str, typer.Option(help="melt-pool physics: laws, table, sources or solver")
+    ] = "laws",
+    melt_pool_cell_um: Annotated[float, typer.Option(help="cell size of the solver, um")] = 20.0,
+    melt_pool_lag: Annotated[
+        int, typer.Option(help="scans (of at most 50 ms) until a result of the solver joins")
+    ] = 2,
     seed: Annotated[int, typer.Option(help="seed of every random stream")] = 0,
     control: Annotated[
         str, typer.Option(help="internal: soft PLC; external: yours, over the ports")
@@ -222,6 +235,9 @@ def run(
     ] = None,
     no_record: Annotated[bool, typer.Option(help="write nothing to disk")] = False,
     vectors: Annotated[bool, typer.Option(help="record every scan vector's melt pool")] = False,
+    pictures: Annotated[
+        bool, typer.Option(help="make coaxial camera frames and layer tomography")
+    ] = False,
     resume: Annotated[
         Path | None, typer.Option(help="go on with this run folder at its last finished layer")
     ] = None,
@@ -258,8 +274,11 @@ def run(
             "scan_ms": scan_ms,
             "fidelity": fidelity,
             "melt_pool": melt_pool,
+            "melt_pool_cell_um": melt_pool_cell_um,
+            "melt_pool_lag": melt_pool_lag,
             "control": control,
             "vectors": vectors,
+            "pictures": pictures,
         },
         speed=factor,
         until=end,

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -83,8 +84,9 @@ def run_machine(options: RunOptions) -> int:
         gc.enable()
     emulator = built.emulator
     for note in built.notes:
-        say.print(f"note: {note}", markup=False)
+        say.print(f"note: {note}", markup=False, soft_wrap=True)
     _announce(options, say, emulator, serving)
+    built.warm()  # The ports are open; what takes long is needed at the first exposure.
     if options.timing_report:
         spans = ", ".join(f"{name} {span:.2f} s" for name, span in watch.spans.items())
         say.print(f"start-up: {spans}, together {sum(watch.spans.values()):.2f} s")
@@ -162,7 +164,17 @@ def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | N
             folder = None if options.no_record else options.record
             if folder is None and not options.no_record:
                 folder = made = new_folder(settings.machine)
-            built = begin(settings, folder, prepare=serve)
+            with ExitStack() as stack:
+                bars: list[tuple[Progress, TaskID]] = []
+
+                def progress(share: float) -> None:
+                    if not bars:
+                        bar = Progress(console=Console(stderr=True), transient=True)
+                        bars.append((bar, bar.add_task("table of melt pools", total=1.0)))
+                        stack.enter_context(bar)
+                    bars[0][0].update(bars[0][1], completed=share)
+
+                built = begin(settings, folder, prepare=serve, progress=progress)
     except BaseException:
         if serving is not None:
             serving.stop()

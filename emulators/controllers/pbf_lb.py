@@ -24,7 +24,7 @@ from emulators.controllers.pbf_lb_signals import (
 from emulators.controllers.states import JobState, MachineState, views
 from emulators.recipes import Recipe
 from twin.alarms import Alarm
-from twin.equipment.laser import BuildJob
+from twin.equipment.exposure import BuildJob
 from twin.equipment.services import SafetyChain
 from twin.image import Readings
 from twin.machine import AMBIENT

@@ -181,4 +181,4 @@ def test_a_plc_that_never_spoke_trips_nothing(plant: Machine) -> None:
     assert plant.value("Safety.ChainClosed") is True
     assert not read_journal(plant.record).entries
     kinds = {s.kind for s in plant.emulator.table.values()}
-    assert kinds == {Kind.ACTUATOR, Kind.MEASURED, Kind.FAULT, Kind.DIAGNOSTIC}
+    assert kinds == {Kind.ACTUATOR, Kind.MEASURED, Kind.FAULT, Kind.DIAGNOSTIC, Kind.IMAGE}

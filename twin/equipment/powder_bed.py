@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from math import ceil, exp, isfinite
+from math import exp, isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -12,20 +12,24 @@ import numpy.typing as npt
 import simpy
 
 from twin.machine import AMBIENT, Equipment
+from twin.materials import Alloy
+from twin.meltpool.part_heat import HeatLoss, PartHeat, solid
+from twin.parts.islands import islands, locate
+from twin.parts.layers import BuildPlan
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Polyline, Relaxation
+from twin.trajectory import Constant, Polyline, Relaxation
 
 __all__ = ["Platform", "Recoater"]
 
+Floats = npt.NDArray[np.float64]
 
 
 class Platform(Equipment):
     """Build platform: Z axis, plate heater with its own temperature controller, part on top.
 
     Plate: C dT/dt = P - G (T - T_amb), full power until the setpoint, then held there by the
-    heater's controller. Part: C dT/dt = P_absorbed - G (T - T_plate) - h A (T - T_gas), where G is
-    the series conductance of all layers below, so the surface warms as the part grows and as its
-    section widens over a narrow foot.
+    heater's controller. Parts: see `PartHeat`; they warm as they grow, over narrow feet and
+    overhangs, and when a layer takes less time.
     """
 
     HEAT_CAPACITY = 11_000.0  # J/K: steel plate and heater block, default
@@ -33,9 +37,6 @@ class Platform(Equipment):
     POWER = 2_500.0  # W, default
     Z_SPEED = 5e-3  # m/s, default
     RETURN = 2e-3  # m: lowers further and returns, against backlash, default
-    CONTACT = 2e-5  # m2K/W between part and plate, default
-    GRID = 30.0  # s
-    GAS_TRANSFER = 25.0  # W/m2K, convection and radiation of the top, default
 
     z = measured("mm", low=0, high=500, quantum=0.001,
                  companion="Monitoring/Process/PlatformPosition",
@@ -53,14 +54,11 @@ class Platform(Equipment):
                                   doc="setpoint of the plate heater's controller; 20 or less = off")
     z_demand = actuator("mm", low=0, high=500, doc="depth to move to")
 
-    def __init__(self, warms: Callable[[float], None]) -> None:
+    def __init__(self, warms: Callable[[float], None], loss: HeatLoss | None = None) -> None:
         super().__init__()
         self._warms = warms
-        self.resistance = 0.0  # K/W from surface to plate, without contact
-        self.part_mass = 0.0  # kg
-        self.section = 0.0  # m2 of the layer last solidified
-        self._capacity = 1.0  # J/K
-        self._absorbed = 0.0  # W
+        self.parts = PartHeat(loss)
+        self._laid = -1  # number of the layer last laid, from 0
         self._epoch = 0  # of the plate's regime; what waits for an older one has nothing to do
 
     @property
@@ -86,7 +84,8 @@ class Platform(Equipment):
 
     def tripped(self, power_lost: bool) -> None:
         self.temperature_demand = AMBIENT
-        self.absorb(0.0)
+        self.parts.advance(self.now)
+        self.parts.heat([])
         self._anchor_plate()
         if not self.in_position:
             # The drive brakes where it is, and that is its new demand.
@@ -141,8 +140,6 @@ class Platform(Equipment):
             due = plate.crossing(self.temperature_demand)
             if isfinite(due):
                 self.plant.run(self._reached(due, self._epoch))
-        if self._part_tau() is not None:
-            self.plant.run(self._follow_plate(self._epoch))
 
     def _reached(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         # The heater's controller takes over when the setpoint is reached, from either side.
@@ -151,68 +148,96 @@ class Platform(Equipment):
             self.settle("temperature", self.temperature_demand)
             self._anchor_plate(due)
 
-    def _follow_plate(self, epoch: int) -> Generator[Any, Any, None]:
-        # While the plate warms or cools, the part's closed form is renewed on a fixed grid, at
-        # the grid's nominal times so that it does not matter when the waiting began.
-        tick = ceil(self.now / self.GRID)
-        while True:
-            yield self.plant.env.at(tick * self.GRID)
-            if epoch != self._epoch:
-                return
-            self._anchor_part(tick * self.GRID)
-            tick += 1
-
-    def _part_tau(self) -> float | None:
-        if self.section <= 0:
-            return None
-        conductance = 1 / (self.resistance + self.CONTACT / self.section)
-        return self._capacity / (conductance + self.GAS_TRANSFER * self.section)
-
     def _anchor_part(self, time: float | None = None) -> None:
+        """Begin the parts' course anew from what they are at `time`."""
         now = self.now if time is None else time
         self.sense(now)
-        tau = self._part_tau()
-        if tau is None:
-            plate = self.trajectories.get("temperature")
-            if plate is None:
-                self.settle("part_temperature", self.temperature)
-            else:
-                self.follow("part_temperature", plate)
-            return
-        conductance = 1 / (self.resistance + self.CONTACT / self.section)
-        loss = self.GAS_TRANSFER * self.section
-        total = conductance + loss
-        target = (self._absorbed + conductance * self.temperature + loss * AMBIENT) / total
-        self.follow("part_temperature", Relaxation(now, self.part_temperature, target, tau))
+        self.parts.advance(now)
+        plate = self.trajectories.get("temperature")
+        if self.parts.areas:
+            times, tops = self._course()
+            self.follow("part_temperature", Polyline(tuple(times.tolist()), tuple(tops.tolist())))
+        elif plate is None:
+            self.settle("part_temperature", self.temperature)
+        else:
+            self.follow("part_temperature", plate)
 
-    def absorb(self, power: float) -> None:
-        """Heat (W) that the layer being exposed takes up from now on."""
-        self._absorbed = power
+    def _course(self) -> tuple[Floats, Floats]:
+        plate = self.trajectories.get("temperature") or Constant(self.temperature)
+        return self.parts.follow(plate.at, AMBIENT)
+
+    def clear(self) -> None:
+        """A clean plate."""
+        self.parts.clear()
+        self._laid = -1
         self._anchor_part()
 
-    def grow(self, section: float, thickness: float, density: float, specific_heat: float,
-             conductivity: float) -> None:
-        """A layer of `section` (m2) solidified on the part; properties in SI."""
-        if section <= 0:
-            return
-        first = self.section <= 0
-        self.section = section
-        self.part_mass += section * thickness * density
-        self.resistance += thickness / (conductivity * section)
-        # Of a column heated at the top and cooled at the foot, half takes part in the swing.
-        self._capacity = max(0.5 * self.part_mass * specific_heat, 1.0)
+    def lay(self, plan: BuildPlan, index: int, alloy: Alloy) -> npt.NDArray[np.intp]:
+        """Layer `index` of `plan` (from 0) is about to be marked; the island of each vector (n,).
+
+        -1 stands for vectors of supports. The first call for a layer puts it on the parts, a
+        further one (marked again) changes nothing; layer 0 begins on a clean plate.
+        """
+        found = islands(plan, index)
+        if index != self._laid:
+            if index == 0:
+                self.parts.clear()
+            now = self.now
+            self.sense(now)
+            self.parts.advance(now)
+            # The first powder lies on the plate.
+            bed = 0.5 * (self.temperature + AMBIENT) if index > 0 else self.temperature
+            self.parts.lay(plan.layer(index).thickness, found.area, found.outline, found.contacts,
+                           solid(alloy), bed, found.support)
+            self._laid = index
+            self._anchor_part(now)
+        return found.vector
+
+    def interlayer(self, island: npt.NDArray[np.intp]) -> Floats:
+        """Temperature (K) now at vectors on these islands (n,) before the beam comes.
+
+        That of the plate for vectors of supports, -1.
+        """
+        self.sense(self.now)
+        warm = np.append(self.parts.tops(self.now) if self.parts.areas else [], self.temperature)
+        chosen: Floats = warm[island]
+        return chosen
+
+    def preheat(self, plan: BuildPlan, index: int) -> Callable[[Floats], Floats]:
+        """The parts' temperature (K) now over positions (m, 2) in layer `index`, just laid."""
+        tops = self.parts.tops(self.now)
+        return lambda points: tops[locate(plan, index, points)]
+
+    def expose(
+        self, island: npt.NDArray[np.intp], begun: Floats, ended: Floats, energy: Floats
+    ) -> None:
+        """The heat to come: vectors on islands (n,), from `begun` to `ended` (s), `energy` (J).
+
+        Replaces what was said before, so all vectors that still mark belong to it; what lies
+        before now has been taken up already. Each island takes its energy evenly between its
+        first and its last vector. Supports give theirs to plate and powder.
+        """
+        windows = []
+        for number in range(len(self.parts.areas)):
+            mine = (island == number) & np.isfinite(ended) & (ended > self.now)
+            if mine.any():
+                left = (ended[mine] - np.maximum(begun[mine], self.now)) / np.maximum(
+                    ended[mine] - begun[mine], 1e-12)
+                first = max(float(begun[mine].min()), self.now)
+                last = float(ended[mine].max())
+                windows.append((number, first, last, float(energy[mine] @ left) / (last - first)))
+        self.parts.advance(self.now)
+        self.parts.heat(windows)
         self._anchor_part()
-        if first:
-            self._arm()
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"resistance": self.resistance, "mass": self.part_mass, "section": self.section,
-                "capacity": self._capacity, "absorbed": self._absorbed}
+        return {"parts": self.parts.state(), "laid": self._laid}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
-        self.resistance, self.part_mass = hidden["resistance"], hidden["mass"]
-        self.section, self._capacity = hidden["section"], hidden["capacity"]
-        self._absorbed = hidden["absorbed"]
+        self.parts.restore(hidden["parts"])
+        self._laid = hidden["laid"]
+        if self.parts.areas:
+            self._course()
 
 
 class Recoater(Equipment):

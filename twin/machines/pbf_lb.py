@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.chamber import Chamber, GasCircuit
-from twin.equipment.laser import BuildJob, ExposureResult, LaserSource, Scanner
+from twin.equipment.exposure import BuildJob, ExposureResult
+from twin.equipment.laser import LaserSource
+from twin.equipment.live_pool import PoolModels
+from twin.equipment.pictures import layer_tomography
 from twin.equipment.powder_bed import Platform, Recoater
+from twin.equipment.scanner import Scanner
 from twin.equipment.services import Chiller, SafetyChain
 from twin.machine import Equipment, Plant
-from twin.meltpool import MeltPoolModel, Mode
+from twin.meltpool import Mode
 from twin.meltpool.defects import (
     REDEPOSITION,
     DefectKind,
@@ -22,9 +26,8 @@ from twin.meltpool.defects import (
     porosity_estimate,
     sample_defects,
 )
-from twin.meltpool.laws import Laws
 from twin.parts.layers import Role
-from twin.signals import measured
+from twin.signals import image, measured
 
 __all__ = ["LayerMonitor", "PbfLb"]
 
@@ -49,6 +52,8 @@ class LayerMonitor(Equipment):
     width_mean = measured("um", low=0, high=2000, noise=0.5, quantum=0.1,
                           companion="Monitoring/Process/LayerMeltPoolWidthMean",
                           doc="mean melt-pool width over the hatch")
+    tomography = image(doc="optical tomography of the last layer; empty unless the run has "
+                           "pictures")
 
 
 class PbfLb(Plant):
@@ -63,7 +68,8 @@ class PbfLb(Plant):
     DOWNWIND = 8e-3  # m that spatter is carried along the gas flow (-y), default
 
     def __init__(self, seed: int = 0, lasers: int = 1, blade: str = "hard",
-                 wavelength: float = 1070e-9, model: MeltPoolModel | None = None) -> None:
+                 wavelength: float = 1070e-9, models: PoolModels | None = None,
+                 pictures: bool = False) -> None:
         super().__init__(seed)
         if not 1 <= lasers <= 12:
             raise ValueError(f"lasers must be 1 to 12, not {lasers}")
@@ -79,8 +85,9 @@ class PbfLb(Plant):
             self.add(f"Laser{i + 1}", LaserSource(wavelength)) for i in range(lasers)
         ]
         self.scanner = self.add("Scanner", Scanner(
-            self.lasers, model or Laws(), self.platform, self.recoater,
-            gas=self._plume, heat=self._heat, exposed=self._solidify))
+            self.lasers, models or PoolModels(), self.platform, self.recoater,
+            gas=self._plume, heat=self._heat, exposed=self._solidify, pictures=pictures))
+        self.pictures = pictures
         self.monitor = self.add("Layer", LayerMonitor())
         self._layers: list[tuple[ExposureResult, np.ndarray[Any, Any]]] = []
         self.assemble()
@@ -95,7 +102,7 @@ class PbfLb(Plant):
             raise ValueError(f"job {job.name if job else ''} is for {needed} lasers; the machine "
                              f"has {len(self.lasers)}")
         self.scanner.load(job)
-        self.platform.resistance = self.platform.part_mass = self.platform.section = 0.0
+        self.platform.clear()
         self.recoater.empty()
         if job is not None:
             self.chamber.air()  # A fresh plate came in through the door.
@@ -147,8 +154,6 @@ class PbfLb(Plant):
         assert job is not None
         alloy = job.alloy
         warm = min(max(self.platform.part_temperature, 300.0), alloy.solidus - 50.0)
-        density, heat, conductivity = (float(x) for x in alloy.solid_means(warm))
-        self.platform.grow(layer.area, layer.thickness, density, heat, conductivity)
         overhang = layer.overhang_area / layer.area if layer.area > 0 else 0.0
         self.recoater.curl(layer.thickness, overhang, alloy.solidus - warm)
         length = np.hypot(*(layer.end - layer.start).T)
@@ -190,6 +195,9 @@ class PbfLb(Plant):
         monitor.duration, monitor.area = result.duration, layer.area
         monitor.photodiode_mean, monitor.photodiode_deviation = photodiode, deviation
         monitor.pyrometer_mean, monitor.width_mean = mean(result.pyrometer), mean(pool.width)
+        if self.pictures and len(length):
+            monitor.tomography = layer_tomography(
+                result, result.back, alloy, self.stream("tomography", layer.index))
         for number, laser in enumerate(self.lasers):
             weight = length * (layer.laser == number)
             asked = float((result.demand * weight).sum())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ import numpy.typing as npt
 __all__ = ["Alloy", "MaterialError", "alloy", "alloys"]
 
 Array = npt.NDArray[np.float64]
+
+GAS_CONSTANT: Final = 8.314462618
+ATMOSPHERE: Final = 101_325.0
 
 DATA: Final = Path(__file__).with_name("alloys.toml")
 
@@ -36,6 +39,10 @@ _CONSTANTS: Final[dict[str, tuple[str, float, float]]] = {
     "thermal_expansion": ("1/K", 1e-6, 1e-4),
     "keyhole_absorptivity": ("1", 0.05, 1.0),
     "keyhole_factor": ("1", 0.1, 5.0),
+    "upwelling": ("1", 0.0, 0.95),
+    "powder_conductivity": ("W/(m K)", 0.01, 50.0),
+    "sintered_conductivity": ("W/(m K)", 0.01, 100.0),
+    "sources_keyhole_factor": ("1", 0.1, 5.0),
 }
 _CURVES: Final[dict[str, tuple[str, str, float, float]]] = {
     "density": ("T", "kg/m3", 1e3, 3e4),
@@ -103,8 +110,9 @@ class Alloy:
     Properties over temperature are piecewise linear and accept arrays. ``absorptivity``, over the
     wavelength in m, is that of a flat bare surface, ``keyhole_absorptivity`` its limit in a deep
     keyhole. ``keyhole_factor`` scales the closed-form keyhole depth to measured melt depths (1
-    where nothing is measured). ``sources`` holds the origin of every figure. Mechanical figures
-    are those at room temperature.
+    where nothing is measured), ``sources_keyhole_factor`` that of the moving sources.
+    ``composition`` holds mass fractions by element, ``sources`` the origin of every figure.
+    Mechanical figures are those at room temperature.
     """
 
     name: str
@@ -121,7 +129,12 @@ class Alloy:
     thermal_expansion: float
     keyhole_absorptivity: float
     keyhole_factor: float
+    upwelling: float
+    powder_conductivity: float
+    sintered_conductivity: float
+    sources_keyhole_factor: float
     reactive: bool
+    composition: Mapping[str, float]
     density: Curve
     specific_heat: Curve
     conductivity: Curve
@@ -139,6 +152,45 @@ class Alloy:
             self.specific_heat.mean(preheat, self.solidus),
             self.conductivity.mean(preheat, self.solidus),
         )
+
+    def enthalpy(self, temperature: npt.ArrayLike) -> Array:
+        """Enthalpy per volume (J/m3) above 0 K extrapolated, any shape; rises all the way.
+
+        The integral of density times specific heat, and the latent heat of fusion spread evenly
+        between solidus and liquidus.
+        """
+        t = np.asarray(temperature, float)
+        self.density(t)
+        nodes, values = self._enthalpy_table
+        sensible = np.interp(t, nodes, values)
+        mushy = np.clip((t - self.solidus) / (self.liquidus - self.solidus), 0.0, 1.0)
+        latent = float(self.density(self.solidus)) * self.latent_fusion
+        return np.asarray(sensible + latent * mushy)
+
+    @cached_property
+    def _enthalpy_table(self) -> tuple[Array, Array]:
+        nodes = np.unique(np.concatenate([
+            np.linspace(self.density.low, self.density.high, 8001), self.density.at,
+            self.specific_heat.at, [self.solidus, self.liquidus]]))
+        nodes = nodes[(nodes >= self.density.low) & (nodes <= self.density.high)]
+        capacity = self.density(nodes) * self.specific_heat(nodes)
+        steps = 0.5 * (capacity[1:] + capacity[:-1]) * np.diff(nodes)
+        return nodes, np.concatenate([[0.0], np.cumsum(steps)]) + capacity[0] * nodes[0]
+
+    def vapour_pressure(self, temperature: npt.ArrayLike) -> Array:
+        """Saturation pressure (Pa) at temperatures (K), any shape: Clausius and Clapeyron."""
+        t = np.asarray(temperature, float)
+        slope = self.latent_vapour * self.molar_mass / GAS_CONSTANT
+        return np.asarray(ATMOSPHERE * np.exp(slope * (1.0 / self.boiling - 1.0 / t)))
+
+    def evaporation_flux(self, temperature: npt.ArrayLike) -> Array:
+        """Mass that leaves a surface (kg/(m2 s)): Hertz and Knudsen, less what recondenses.
+
+        Of the vapour 18 % come back (Anisimov 1968; Knight 1979).
+        """
+        t = np.asarray(temperature, float)
+        speed = np.sqrt(self.molar_mass / (2.0 * np.pi * GAS_CONSTANT * t))
+        return np.asarray(0.82 * self.vapour_pressure(t) * speed)
 
     def is_default(self, figure: str) -> bool:
         """Whether a figure is a usual value without a checked publication."""
@@ -162,6 +214,20 @@ def _entry(data: Mapping[str, Any], figure: str, unit: str, where: str) -> Mappi
     if entry.get("unit") != unit:
         raise MaterialError(f"{where}, {figure}: unit {entry.get('unit')!r}, expected {unit!r}")
     return entry
+
+
+def _composition(data: Mapping[str, Any], where: str) -> tuple[dict[str, float], str]:
+    entry = _entry(data, "composition", "kg/kg", where)
+    value = entry.get("value")
+    if not isinstance(value, dict) or not value:
+        raise MaterialError(f"{where}, composition: needs mass fractions by element")
+    parts = {
+        element: _number(part, 0.0, 1.0, f"{where}, composition, {element}")
+        for element, part in value.items()
+    }
+    if abs(sum(parts.values()) - 1.0) > 1e-6:
+        raise MaterialError(f"{where}, composition: adds up to {sum(parts.values()):g}, allowed 1")
+    return parts, str(entry["source"])
 
 
 def _parse(name: str, data: Mapping[str, Any], where: str) -> Alloy:
@@ -195,6 +261,7 @@ def _parse(name: str, data: Mapping[str, Any], where: str) -> Alloy:
         sources[figure] = entry["source"]
     if not figures["solidus"] < figures["liquidus"] < figures["boiling"]:
         raise MaterialError(f"{where}: needs solidus < liquidus < boiling")
+    figures["composition"], sources["composition"] = _composition(data, where)
     reactive, aliases = data.get("reactive"), data.get("aliases", ())
     if not isinstance(reactive, bool):
         raise MaterialError(f"{where}, reactive: {reactive!r} is not true or false")

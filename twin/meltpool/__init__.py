@@ -1,6 +1,7 @@
 """Melt pools: closed-form laws behind one interface, sensors and defects derived from the pool."""
 
 from twin.meltpool.laws import Laws
+from twin.meltpool.path import BeamPath, BeamState
 from twin.meltpool.pool import (
     BLUE,
     GREEN,
@@ -9,6 +10,8 @@ from twin.meltpool.pool import (
     MeltPool,
     MeltPoolModel,
     Mode,
+    PathModel,
+    Preheat,
     defocused_sigma,
 )
 
@@ -17,9 +20,13 @@ __all__ = [
     "GREEN",
     "INFRARED",
     "Beam",
+    "BeamPath",
+    "BeamState",
     "Laws",
     "MeltPool",
     "MeltPoolModel",
     "Mode",
+    "PathModel",
+    "Preheat",
     "defocused_sigma",
 ]

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.materials import Alloy
+from twin.meltpool.cracks import cold_crack_rate, solidification_crack_rate
+from twin.meltpool.field import surface_nodes
 from twin.meltpool.pool import Array, MeltPool, Mode
+from twin.meltpool.spatter import landing
 
 __all__ = [
     "DEFECTS",
@@ -24,6 +26,7 @@ __all__ = [
     "DefectKind",
     "LackOfFusion",
     "balling_index",
+    "balling_rate",
     "evaporation_rate",
     "expected_defects",
     "gas_pore_density",
@@ -46,6 +49,10 @@ GAS_POROSITY: Final = 5e-4  # gas carried in by the powder, volume fraction: def
 GAS_ESCAPE: Final = 0.5  # part of it that escapes while molten: default
 GAS_SIZE: Final = 15e-6  # m, median pore diameter: default
 LOG_SPREAD: Final = 0.35  # standard deviation of ln(size), all kinds: default
+# Balling index between which tracks start to break up and break up everywhere; sound tracks in
+# `validation.toml` reach 2.4 to 3.7: default.
+BALLING_INDEX: Final = (5.0, 9.0)
+CRACK_SIZE: Final = 0.6  # median length of a solidification crack over pool depth: default
 # Vapour drags powder along (Ly et al. 2017): ejected over evaporated mass, and particle size.
 ENTRAINMENT: Final = 5.0  # default
 SPATTER_SIZE: Final = 70e-6  # m, median particle diameter: default
@@ -65,6 +72,9 @@ class DefectKind(IntEnum):
     KEYHOLE_PORE = 2
     GAS_PORE = 3
     SPATTER = 4
+    BALLING = 5
+    SOLIDIFICATION_CRACK = 6
+    COLD_CRACK = 7
 
 
 DEFECTS: Final = np.dtype(
@@ -144,6 +154,21 @@ def balling_index(pool: MeltPool) -> Array:
     return result
 
 
+def balling_rate(pool: MeltPool) -> Array:
+    """Beads per metre of track, shape (n,): one per Plateau-Rayleigh wavelength of a bad track.
+
+    The wavelength is pi times the width, the part of the track that breaks up rises between the
+    two figures of ``BALLING_INDEX``.
+    """
+    low, high = BALLING_INDEX
+    step = np.clip((balling_index(pool) - low) / (high - low), 0.0, 1.0)
+    beads = np.divide(
+        1.0, np.pi * pool.width, out=np.zeros_like(pool.width), where=pool.width > 0.0
+    )
+    result: Array = beads * step**2 * (3.0 - 2.0 * step)
+    return result
+
+
 def keyhole_pore_rate(pool: MeltPool, sigma: npt.ArrayLike, *, rate: float = PORE_RATE) -> Array:
     """Keyhole pores per metre of track, shape (n,), for beam standard deviation ``sigma`` (m).
 
@@ -169,10 +194,13 @@ def _volume(median_size: npt.ArrayLike) -> Array:
     return np.asarray(np.pi / 6.0 * np.asarray(median_size, float) ** 3 * _MEAN_VOLUME)
 
 
-@lru_cache(maxsize=32)
-def _evaporation_table(alloy: Alloy) -> tuple[Array, Array]:
-    """Temperature grid, and running integral over it of the evaporation flux (kg/m2/s)."""
-    t = np.linspace(alloy.solidus, alloy.boiling + 500.0, 1500)
+def evaporation_rate(pool: MeltPool, alloy: Alloy) -> Array:
+    """Metal vapour leaving the pool surface (kg/s), shape (n,).
+
+    Hertz-Knudsen flux with Clausius-Clapeyron vapour pressure, over the elliptical surface and the
+    temperatures of `twin.meltpool.field.surface_nodes`; walls of a keyhole are not counted.
+    """
+    t, weights = surface_nodes(pool, alloy)
     exponent = alloy.latent_vapour * alloy.molar_mass / _GAS_CONSTANT * (1 / alloy.boiling - 1 / t)
     flux = (
         _RECONDENSATION
@@ -180,19 +208,7 @@ def _evaporation_table(alloy: Alloy) -> tuple[Array, Array]:
         * np.exp(exponent)
         * np.sqrt(alloy.molar_mass / (2.0 * np.pi * _GAS_CONSTANT * t))
     )
-    return t, np.concatenate([[0.0], np.cumsum(0.5 * (flux[1:] + flux[:-1]) * np.diff(t))])
-
-
-def evaporation_rate(pool: MeltPool, alloy: Alloy) -> Array:
-    """Metal vapour leaving the pool surface (kg/s), shape (n,).
-
-    Hertz-Knudsen flux with Clausius-Clapeyron vapour pressure, over the elliptical surface and the
-    temperature profile of `twin.meltpool.sensors`; walls of a keyhole are not counted.
-    """
-    t, integral = _evaporation_table(alloy)
-    peak = np.maximum(pool.peak_temperature, alloy.solidus + 0.1)
-    flux = np.interp(peak, t, integral) / (peak - alloy.solidus)
-    result: Array = np.pi / 4.0 * pool.length * pool.width * flux
+    result: Array = np.pi / 4.0 * pool.length * pool.width * (flux @ weights)
     return result
 
 
@@ -206,15 +222,21 @@ def spatter_rate(pool: MeltPool, alloy: Alloy, *, entrainment: float = ENTRAINME
 class DefectCounts:
     """Expected number of defects per scan vector, and the median size (m) of each kind; (n,).
 
-    ``spatter`` counts only particles that land on the bed.
+    ``spatter`` counts only particles that land on the bed. Beads of a balling track and cold
+    cracks are about as large as the track is wide (``track``).
     """
 
     lack_of_fusion: Array
     keyhole_pores: Array
     gas_pores: Array
     spatter: Array
+    balling: Array
+    solidification_cracks: Array
+    cold_cracks: Array
     lack_of_fusion_size: Array
     keyhole_size: Array
+    solidification_crack_size: Array
+    track: Array
 
 
 def expected_defects(
@@ -229,11 +251,13 @@ def expected_defects(
     gas_porosity: npt.ArrayLike = GAS_POROSITY,
     redeposition: npt.ArrayLike = REDEPOSITION,
     jitter: float = JITTER,
+    preheat: npt.ArrayLike | None = None,
 ) -> DefectCounts:
     """Expected defects of n vectors, SI units, everything broadcasting to (n,).
 
     Lack-of-fusion voids carry the unfused volume; one void is about a layer high, and grows to
-    some hatch spacings where little is melted at all.
+    some hatch spacings where little is melted at all. ``preheat`` (K), the temperature that the
+    part cools to, gives cold cracks; none without it.
     """
     length = np.asarray(vector_length, float)
     h, t = np.asarray(hatch_spacing, float), np.asarray(layer_thickness, float)
@@ -251,8 +275,18 @@ def expected_defects(
             * spatter_rate(pool, alloy),
             n,
         ),
+        balling=_spread(length * balling_rate(pool), n),
+        solidification_cracks=_spread(length * solidification_crack_rate(pool, alloy), n),
+        cold_cracks=_spread(
+            0.0
+            if preheat is None
+            else length * cold_crack_rate(alloy, preheat) * (pool.width > 0.0),
+            n,
+        ),
         lack_of_fusion_size=_spread(void, n),
         keyhole_size=_spread(PORE_SIZE * pool.depth, n),
+        solidification_crack_size=_spread(CRACK_SIZE * pool.depth, n),
+        track=_spread(pool.width, n),
     )
 
 
@@ -287,13 +321,16 @@ def sample_defects(
     width: npt.ArrayLike,
     hatch_spacing: float,
     drift: tuple[float, float] = (0.0, 0.0),
+    gas: tuple[float, float] | None = None,
+    density: float = 8000.0,
 ) -> npt.NDArray[np.void]:
     """Defects drawn for n vectors from ``start`` to ``end`` (n, 2) in m: structured `DEFECTS`.
 
     Numbers are Poisson, sizes lognormal, places uniform along the vector; voids lie between two
-    tracks, keyhole pores on the centre line, gas pores anywhere in the track of ``width`` (m), and
-    spatter lands ``drift`` (m, by the gas flow) away with a normal spread. The same generator
-    state gives the same defects. Sorted by vector, then kind.
+    tracks, gas pores anywhere in the track of ``width`` (m), all else on the centre line but
+    spatter. That lands ``drift`` (m, by the gas flow) away with a normal spread; or, if ``gas``
+    (m/s over the bed) is given, where particles of ``density`` (kg/m3) fly (`spatter.landing`).
+    The same generator state gives the same defects. Sorted by vector, then kind.
     """
     a, b = (np.asarray(p, float).reshape(-1, 2) for p in (start, end))
     n = len(counts.gas_pores)
@@ -308,6 +345,13 @@ def sample_defects(
         (DefectKind.KEYHOLE_PORE, counts.keyhole_pores, counts.keyhole_size),
         (DefectKind.GAS_PORE, counts.gas_pores, np.full(n, GAS_SIZE)),
         (DefectKind.SPATTER, counts.spatter, np.full(n, SPATTER_SIZE)),
+        (DefectKind.BALLING, counts.balling, counts.track),
+        (
+            DefectKind.SOLIDIFICATION_CRACK,
+            counts.solidification_cracks,
+            counts.solidification_crack_size,
+        ),
+        (DefectKind.COLD_CRACK, counts.cold_cracks, counts.track),
     )
     drawn = []
     for kind, expected, size in kinds:
@@ -318,12 +362,14 @@ def sample_defects(
             place += normal[vector] * (0.5 * hatch_spacing * rng.choice([-1.0, 1.0], (m, 1)))
         elif kind is DefectKind.GAS_PORE:
             place += normal[vector] * half[vector, None] * rng.uniform(-1.0, 1.0, (m, 1))
-        elif kind is DefectKind.SPATTER:
+        elif kind is DefectKind.SPATTER and gas is None:
             place += np.asarray(drift) + rng.normal(0.0, SPATTER_FLIGHT, (m, 2))
         found = np.empty(m, DEFECTS)
         found["vector"], found["kind"] = vector, kind
-        found["x"], found["y"] = place[:, 0], place[:, 1]
         found["size_m"] = size[vector] * np.exp(rng.normal(0.0, LOG_SPREAD, m))
+        if kind is DefectKind.SPATTER and gas is not None:
+            place += landing(rng, found["size_m"], density=density, gas=gas).offset
+        found["x"], found["y"] = place[:, 0], place[:, 1]
         drawn.append(found)
     every = np.concatenate(drawn)
     return every[np.lexsort((every["kind"], every["vector"]))]

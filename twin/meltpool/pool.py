@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.materials import Alloy
 
+if TYPE_CHECKING:
+    from twin.meltpool.path import BeamPath
+
 Array = npt.NDArray[np.float64]
+Preheat = float | Callable[[Array], Array]
 
 INFRARED: Final = 1070e-9
 GREEN: Final = 515e-9
@@ -119,5 +124,28 @@ class MeltPoolModel(Protocol):
         temperature before the beam comes (K), wavelength (m) and powder thickness (m).
 
         Arguments broadcast to (n,). ValueError names a field outside its range.
+        """
+        ...
+
+
+class PathModel(MeltPoolModel, Protocol):
+    """A level that knows what the beams did before: starts, turns, neighbouring tracks."""
+
+    def along(
+        self,
+        alloy: Alloy,
+        paths: Sequence[BeamPath],
+        times: npt.ArrayLike,
+        *,
+        preheat: Preheat = 293.15,
+        wavelength: float = INFRARED,
+        powder_layer: float = 0.0,
+        beam: int = 0,
+    ) -> MeltPool:
+        """Pools of beam number ``beam`` at rising ``times`` (m,) in s, all ``paths`` heating.
+
+        ``preheat``: temperature (K) before the first beam comes, one number or a function of
+        positions (m, 2) in m that gives (m,). Where the beam is off the pool is what is left
+        of it. ValueError names a field outside its range.
         """
         ...

@@ -1,22 +1,31 @@
 """Coaxial melt-pool sensors: what a photodiode, pyrometers and a camera see of a pool.
 
 The surface is an ellipse (length by width) whose temperature falls from the peak in the middle to
-the solidus on the rim, linearly in area. So temperature is spread evenly between solidus and peak
-over the pool, and any radiance integral is a difference of one tabulated antiderivative. Emission
-is grey with the alloy's emissivity. Readings are noise-free; ``transmission`` is that of the
-optics on the way back (a soiled window dims these readings besides weakening the beam on the way
-in, which the caller expresses as less power).
+the solidus on the rim over its area as `twin.meltpool.field.surface_nodes` says. Emission is grey
+with the alloy's emissivity. Readings are noise-free; ``transmission`` is that of the optics on the
+way back (a soiled window dims these readings besides weakening the beam on the way in, which the
+caller expresses as less power). `twin.meltpool.radiometry` reads the same from a whole surface
+temperature field, with the noise of the electronics.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.materials import Alloy
+from twin.meltpool.field import egg, melt_temperature, surface_nodes
+from twin.meltpool.planck import (
+    GRID,
+    INGAAS,
+    SILICON,
+    Band,
+    band_radiance,
+    band_table,
+    spectral_radiance,
+)
 from twin.meltpool.pool import Array, MeltPool
 
 __all__ = [
@@ -28,49 +37,45 @@ __all__ = [
     "photodiode",
     "pyrometer",
     "ratio_pyrometer",
+    "spectral_radiance",
 ]
 
-Band = tuple[float, float]
-
-SILICON: Final[Band] = (700e-9, 1000e-9)
-INGAAS: Final[Band] = (1100e-9, 1700e-9)
 # Part of a Lambertian surface's light caught by a 10 mm radius aperture at 400 mm: default.
 COLLECTION: Final = 6.25e-4
 FILTER: Final = 20e-9  # default pass band of a pyrometer channel
 
-_PLANCK: Final = 6.62607015e-34
-_LIGHT: Final = 299_792_458.0
-_BOLTZMANN: Final = 1.380649e-23
-_GRID: Final = np.arange(300.0, 8001.0, 2.0)
-
-
-def spectral_radiance(wavelength: npt.ArrayLike, temperature: npt.ArrayLike) -> Array:
-    """Black-body radiance (W / (m2 sr m)) at wavelength (m) and temperature (K), Planck 1901."""
-    lam, t = np.asarray(wavelength, float), np.asarray(temperature, float)
-    power = np.expm1(_PLANCK * _LIGHT / (lam * _BOLTZMANN * t))
-    return np.asarray(2.0 * _PLANCK * _LIGHT**2 / (lam**5 * power))
-
-
-@lru_cache(maxsize=32)
-def _band_tables(band: Band) -> tuple[Array, Array]:
-    """Band radiance (W / (m2 sr)) over `_GRID`, and its running integral over temperature."""
-    low, high = band
-    if not 0.0 < low < high:
-        raise ValueError(f"band {band!r} m: needs 0 < low < high")
-    node, weight = np.polynomial.legendre.leggauss(24)
-    lam = 0.5 * (high - low) * node + 0.5 * (high + low)
-    radiance = spectral_radiance(lam, _GRID[:, None]) @ weight * (0.5 * (high - low))
-    steps = 0.5 * (radiance[1:] + radiance[:-1]) * np.diff(_GRID)
-    return radiance, np.concatenate([[0.0], np.cumsum(steps)])
-
 
 def _mean_radiance(pool: MeltPool, alloy: Alloy, band: Band) -> Array:
     """Black-body band radiance averaged over the pool surface; 0 where nothing melts."""
-    _, integral = _band_tables(band)
-    # A pool that has only just melted has peak = solidus; a small spread keeps the mean defined.
-    peak = np.maximum(pool.peak_temperature, alloy.solidus + 0.1)
-    area = np.interp(peak, _GRID, integral) - np.interp(alloy.solidus, _GRID, integral)
-    result: Array = np.where(pool.width > 0.0, area / (peak - alloy.solidus), 0.0)
+    nodes, weights = surface_nodes(pool, alloy)
+    result: Array = np.where(pool.width > 0.0, band_radiance(nodes, band) @ weights, 0.0)
+    return result
+
+
+def _in_stop(pool: MeltPool, alloy: Alloy, band: Band, diameter: float) -> Array:
+    """Black-body radiance of the melt averaged over a round stop centred on the beam.
+
+    Isotherms are eggs inside the rim: the stop holds the inner ones whole, and of those that
+    reach beyond it a part of the angle that is known in closed form.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    u, w = 0.5 * (1.0 + nodes), 0.5 * weights
+    # Bent at both ends, where the part of the angle starts and stops like a square root.
+    bent, slope = 0.5 * (1.0 - np.cos(np.pi * u)), 0.5 * np.pi * np.sin(np.pi * u)
+    stop = (0.5 * diameter) ** 2
+    total = np.zeros(len(pool))
+    for part in egg(pool.length, pool.width):
+        along, aside = part**2, (0.5 * pool.width) ** 2
+        far = np.maximum(np.maximum(along, aside), 1e-18)
+        near = np.maximum(np.minimum(along, aside), 1e-18)
+        whole, last = np.minimum(stop / far, 1.0), np.minimum(stop / near, 1.0)
+        cut = whole[:, None] + (last - whole)[:, None] * bent
+        split = (stop / cut - near[:, None]) / np.maximum(far - near, 1e-18)[:, None]
+        held = 1.0 - 2.0 / np.pi * np.arccos(np.sqrt(np.clip(split, 0.0, 1.0)))
+        inner = band_radiance(melt_temperature(pool, alloy, whole[:, None] * u), band) @ w
+        outer = (band_radiance(melt_temperature(pool, alloy, cut), band) * held) @ (w * slope)
+        total += np.pi / 4.0 * part * pool.width * (whole * inner + (last - whole) * outer)
+    result: Array = total / (np.pi / 4.0 * diameter**2)
     return result
 
 
@@ -79,7 +84,8 @@ def _surface(pool: MeltPool) -> Array:
     return result
 
 
-def _transmitted(transmission: npt.ArrayLike) -> Array:
+def transmitted(transmission: npt.ArrayLike) -> Array:
+    """The transmission as an array; ValueError outside 0 to 1."""
     value = np.asarray(transmission, float)
     if not bool(np.all((value >= 0.0) & (value <= 1.0))):
         raise ValueError(f"transmission {value.min():g} to {value.max():g}: allowed 0 to 1")
@@ -102,7 +108,7 @@ def photodiode(
     band: Band = SILICON,
 ) -> Array:
     """Photodiode signal, shape (n,): collected pool emission in W, times ``gain`` (V/W for V)."""
-    return gain * collection * _transmitted(transmission) * emission(pool, alloy, band)
+    return gain * collection * transmitted(transmission) * emission(pool, alloy, band)
 
 
 def ratio_pyrometer(
@@ -121,19 +127,19 @@ def ratio_pyrometer(
     """
     bands = [(w - FILTER / 2.0, w + FILTER / 2.0) for w in wavelengths]
     short, long = (
-        _mean_radiance(pool, alloy, band) * _transmitted(loss)
+        _mean_radiance(pool, alloy, band) * transmitted(loss)
         for band, loss in zip(bands, transmission, strict=True)
     )
     seen = (pool.width > 0.0) & (short > 0.0) & (long > 0.0)
     ratio = emissivity_ratio * np.divide(short, long, out=np.zeros_like(long), where=seen)
-    scale = _band_tables(bands[0])[0] / _band_tables(bands[1])[0]
+    scale = band_table(bands[0]) / band_table(bands[1])
     rising = scale if wavelengths[0] < wavelengths[1] else 1.0 / scale
     value = (
         ratio
         if wavelengths[0] < wavelengths[1]
         else np.divide(1.0, ratio, out=np.zeros_like(ratio), where=seen)
     )
-    result: Array = np.where(seen, np.maximum(np.interp(value, rising, _GRID), floor), floor)
+    result: Array = np.where(seen, np.maximum(np.interp(value, rising, GRID), floor), floor)
     return result
 
 
@@ -153,10 +159,9 @@ def pyrometer(
     sees too little.
     """
     band = (wavelength - FILTER / 2.0, wavelength + FILTER / 2.0)
-    filled = np.minimum(_surface(pool) / (np.pi / 4.0 * field_of_view**2), 1.0)
     believed = alloy.emissivity if assumed_emissivity is None else assumed_emissivity
-    seen = _mean_radiance(pool, alloy, band) * filled * _transmitted(transmission)
-    reading = np.interp(seen * alloy.emissivity / believed, _band_tables(band)[0], _GRID)
+    seen = _in_stop(pool, alloy, band, field_of_view) * transmitted(transmission)
+    reading = np.interp(seen * alloy.emissivity / believed, band_table(band), GRID)
     result: Array = np.maximum(reading, floor)
     return result
 
@@ -184,11 +189,11 @@ def camera(
     ``speed`` (m/s) during ``exposure`` (s) lengthens it; both sizes are counted in whole pixels
     (``pixel`` in m on the bed).
     """
-    radiance, _ = _band_tables(band)
-    threshold = np.interp(alloy.solidus, _GRID, radiance)
-    isotherm = np.interp(threshold / np.maximum(_transmitted(transmission), 1e-12), radiance, _GRID)
+    radiance = band_table(band)
+    threshold = np.interp(alloy.solidus, GRID, radiance)
+    isotherm = np.interp(threshold / np.maximum(transmitted(transmission), 1e-12), radiance, GRID)
     span = np.maximum(pool.peak_temperature - alloy.solidus, 0.1)
-    inside = np.clip(1.0 - (isotherm - alloy.solidus) / span, 0.0, 1.0)
+    inside = 1.0 - np.sqrt(np.clip((isotherm - alloy.solidus) / span, 0.0, 1.0))
     scale = np.sqrt(inside)
     blur = np.where(scale * pool.length > 0.0, np.asarray(speed, float) * exposure, 0.0)
     return CameraView(

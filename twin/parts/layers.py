@@ -203,6 +203,12 @@ class BuildPlan:
             raise IndexError(f"layer {index} is outside 0 to {len(self) - 1}")
         return self._layer(index)
 
+    def regions(self, index: int) -> tuple[Region, ...]:
+        """Solid cross-section of each part in layer `index`; IndexError outside the build."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"layer {index} is outside 0 to {len(self) - 1}")
+        return self._regions(index)
+
     def export_cli(self, path: str | Path, *, binary: bool = False) -> None:
         """Write the whole build as a Common Layer Interface file.
 

@@ -99,20 +99,22 @@ def test_hold_within_a_layer_marks_the_rest_of_it(after: float) -> None:
 
     straight = built().finish()
     bench = built().rest(after)
-    result = bench.plant.scanner._result
-    assert result is not None
+    exposure = bench.plant.scanner._exposure
+    assert exposure is not None
     bench.job("Pause")
-    done = result.marked.copy()
-    begun = result.begun[done].copy()
+    done = exposure.tracks[0]
     progress = bench.read("Scanner.Progress")
     bench.rest(10)
     assert bench.read("Scanner.Progress") == progress
-    assert 0 <= done.mean() < 1
+    vectors = len(exposure.layer.start)
+    assert 0 <= len(done) < vectors
     bench.job("Resume")
     resumed = bench.time
     bench.until(lambda: bench.plant.scanner.busy)
-    assert np.array_equal(result.begun[done], begun), "what is marked is not marked again"
-    assert (result.begun[~done] > resumed).all()
+    track = exposure.tracks[0]
+    assert np.array_equal(track.begin[: len(done)], done.begin), "what is marked stays marked"
+    assert (track.begin[len(done) :] > resumed).all()
+    assert sorted(track.vector) == list(range(vectors)), "no vector twice"
     bench.finish()
     assert energies(bench) == pytest.approx(energies(straight), rel=5e-3)
     assert bench.layers()[1]["duration"] == pytest.approx(

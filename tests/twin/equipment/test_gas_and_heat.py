@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from math import exp, log
 
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from tests.bench import program
+from tests.bench import block, program
 from twin.equipment.chamber import ATMOSPHERE, Chamber, GasCircuit, dew_point
 from twin.equipment.powder_bed import Platform, Recoater
 from twin.machines.pbf_lb import PbfLb
@@ -143,20 +144,88 @@ def test_plate_heats_at_full_power_and_is_then_held() -> None:
     assert plate.temperature == pytest.approx(293.15 + 60 * exp(-1))
 
 
-def test_part_is_hotter_the_taller_it_is() -> None:
+TWO = program([block((6e-3, 6e-3, 4e-4), "big"), block((2e-3, 2e-3, 4e-4), "small")]).job
+
+
+def expose(plant: PbfLb, index: int, dose: float = 2e6) -> np.ndarray:
+    """Lay a layer of two blocks and mark it in 2 s with `dose` (J/m2); islands of the vectors."""
+    platform, layer = plant.platform, TWO.plan.layer(index)
+    island = platform.lay(TWO.plan, index, TWO.alloy)
+    now, n = plant.env.now, len(island)
+    length = np.hypot(*(layer.end - layer.start).T)
+    begun = now + 2.0 * np.arange(n) / n
+    platform.expose(island, begun, begun + 2.0 / n, dose * layer.area * length / length.sum())
+    return island
+
+
+def test_islands_take_the_heat_of_their_vectors() -> None:
     plant = PbfLb()
-    part = plant.platform
-    steady = []
-    for _ in range(3):
-        for _ in range(50):
-            part.grow(1e-4, 4e-5, 8000.0, 500.0, 20.0)
-        part.absorb(20.0)
-        part.sense(plant.env.now + 1e5)
-        steady.append(part.part_temperature)
-    assert steady == sorted(steady)
-    resistance = 150 * 4e-5 / (20 * 1e-4) + Platform.CONTACT / 1e-4
-    conductance = 1 / resistance + Platform.GAS_TRANSFER * 1e-4
-    assert steady[-1] - 293.15 == pytest.approx(20.0 / conductance, rel=1e-6)
+    platform = plant.platform
+    island = expose(plant, 0)
+    layer = TWO.plan.layer(0)
+    assert sorted(set(island.tolist())) == [0, 1]
+    assert np.array_equal(island, layer.part)
+    assert (platform.interlayer(island) < 294).all()
+    plant.advance(1.0)
+    halfway = platform.interlayer(np.array([0, 1, -1]))
+    plant.advance(2.0)
+    done = platform.interlayer(np.array([0, 1, -1]))
+    assert halfway[0] > 295
+    assert done[1] > halfway[1]
+    assert done[2] == halfway[2] == platform.temperature
+    plant.advance(3.0)
+    platform.lay(TWO.plan, 1, TWO.alloy)
+    taken = platform.parts.energy["absorbed"]
+    assert taken == pytest.approx(2e6 * layer.area, rel=0.01)
+    mean = np.average(platform.parts.tops(3.0), weights=platform.parts.areas)
+    platform.sense(3.0)
+    assert platform.part_temperature == pytest.approx(mean, abs=1e-9)
+    layer = TWO.plan.layer(1)
+    field = platform.preheat(TWO.plan, 1)((layer.start + layer.end) / 2)
+    assert (field == platform.interlayer(layer.part.astype(int))).all()
+    assert len(set(field.tolist())) == 2
+
+
+def test_a_layer_is_laid_once() -> None:
+    plant = PbfLb()
+    for _ in range(2):
+        plant.platform.lay(TWO.plan, 0, TWO.alloy)
+    once = TWO.plan.layer(0).area * TWO.plan.layer_thickness
+    assert plant.platform.parts.mass / once == pytest.approx(8129.0, rel=0.02)
+    plant.platform.clear()
+    assert plant.platform.parts.mass == 0.0
+    assert plant.platform.part_temperature == plant.platform.temperature
+
+
+def test_parts_go_on_to_the_same_bits_after_a_restore() -> None:
+    def some_layers(plant: PbfLb, first: int, last: int, looks: int) -> None:
+        for index in range(first, last):
+            begin = plant.env.now
+            expose(plant, index)
+            for look in range(1, looks):
+                plant.advance(begin + 9.0 * look / looks)
+                plant.platform.sense(plant.env.now)
+            plant.advance(begin + 9.0)
+
+    straight, seen, again = PbfLb(), PbfLb(), PbfLb()
+    for plant in (straight, seen):
+        plant.drive("Platform.TemperatureDemand", 353.15)
+    some_layers(straight, 0, 8, looks=1)
+    some_layers(seen, 0, 4, looks=7)
+    again.reinstate(json.loads(json.dumps(seen.snapshot())))
+    some_layers(again, 4, 8, looks=3)
+    assert straight.platform.keep() == again.platform.keep()
+    assert straight.platform.parts.tops(80.0)[0] > 300
+
+
+def test_parts_follow_the_plate() -> None:
+    plant = PbfLb()
+    plant.platform.lay(TWO.plan, 0, TWO.alloy)
+    plant.drive("Platform.TemperatureDemand", 353.15)
+    plant.advance(5000.0)
+    plant.platform.sense(5000.0)
+    assert plant.platform.temperature == 353.15
+    assert plant.platform.part_temperature == pytest.approx(353.15, abs=0.1)
 
 
 def test_platform_goes_beyond_and_returns() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.bench import block, program
-from twin.equipment.laser import ExposureResult, VectorSet
+from twin.equipment.exposure import ExposureResult, VectorSet
 from twin.machines.pbf_lb import PbfLb
 from twin.meltpool import sensors
 from twin.meltpool.laws import Laws
@@ -98,19 +100,37 @@ def test_a_dirty_window_is_a_weak_laser_that_its_meter_does_not_see() -> None:
     assert dirty.lasers[0].window_temperature > weak.lasers[0].window_temperature
 
 
-def test_a_change_within_a_layer_acts_on_what_is_not_begun() -> None:
-    plant, usual = ready(), mark(ready())
+@pytest.mark.parametrize("change", [0.0, 3.7e-4, 2e-3])
+def test_a_change_acts_at_once_within_a_vector_too(change: float) -> None:
+    """`change` s after a vector's begin, or in the jump before it."""
+    usual = mark(ready())
+    under_way = int(np.searchsorted(usual.begun, 20.2))
+    moment = float(usual.begun[under_way]) + change
+    plant = ready()
     plant.drive("Laser1.Power", POWER)
     plant.drive("Scanner.Run", True)
-    plant.advance(20.2)
+    plant.advance(moment)
     plant.drive("Laser1.Power", 0.8 * POWER)
     plant.advance(100.0)
     result, _ = plant.take_layers()[0]
-    before = usual.begun <= 20.2
-    assert 0.1 < before.mean() < 0.9
-    assert np.array_equal(result.power[before], usual.power[before])
-    assert np.allclose(result.power[~before], 0.8 * usual.power[~before])
+    assert np.array_equal(result.power[:under_way], usual.power[:under_way])
+    after = slice(under_way + 1, None)
+    assert np.allclose(result.power[after], 0.8 * usual.power[after])
+    span = usual.ended[under_way] - usual.begun[under_way]
+    assert 0 <= change < span
+    share = change / span
+    assert result.power[under_way] == pytest.approx(
+        (share + 0.8 * (1 - share)) * usual.power[under_way])
+    # Its pool is the mean of what each setting makes of it.
+    reduced = mark(ready(), 0.8 * POWER)
+    for name in ("width", "depth"):
+        more, less = getattr(usual.pool, name), getattr(reduced.pool, name)
+        assert getattr(result.pool, name)[under_way] == pytest.approx(
+            share * more[under_way] + (1 - share) * less[under_way], rel=0.02)
     assert np.allclose(result.ended, usual.ended, atol=1e-9), "power does not move the mirrors"
+    assert result.duration == pytest.approx(usual.duration, abs=1e-9)
+    energy = result.pool.absorptivity * result.power * (result.ended - result.begun)
+    assert result.absorbed == pytest.approx(float(energy.sum()), rel=1e-3)
 
 
 def test_layer_time_is_the_sum_over_its_vectors() -> None:
@@ -160,6 +180,24 @@ def test_fume_loads_the_filter_and_the_window() -> None:
     mark(still)
     assert blown.gas.fume > 1e5 * still.gas.fume
     assert still.lasers[0].deposit > blown.lasers[0].deposit > 0
+
+
+def test_pictures_show_the_pool_and_the_layer() -> None:
+    plant = ready(pictures=True)
+    result = mark(plant)
+    assert np.array_equal(result.pool.depth, mark(ready()).pool.depth), "looking changes nothing"
+    frame, layer = (np.asarray(Image.open(BytesIO(picture))) for picture in (
+        plant.lasers[0].camera_frame, plant.monitor.tomography))
+    assert frame.shape == (96, 96)
+    # As wide as the pool at the solidus, which is dim in a frame exposed for boiling metal.
+    bright = (frame > 20).any(axis=1).sum() * 15e-6
+    assert 0.4 * result.pool.width.mean() < bright < 1.3 * result.pool.width.mean()
+    assert 100 < frame.max() <= 255
+    # The block of 6 mm in a margin of 1 mm, 0.1 mm per pixel.
+    assert layer.shape == pytest.approx((80, 80), abs=3)
+    lit = layer > 0.5 * np.median(layer[20:60, 20:60])
+    assert lit.mean() * layer.size * 0.01 == pytest.approx(36, rel=0.1)
+    assert ready().lasers[0].camera_frame == b""
 
 
 def test_a_job_for_more_lasers_is_refused() -> None:

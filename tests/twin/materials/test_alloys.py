@@ -87,6 +87,8 @@ def test_solid_mean_is_the_integral_mean(name: str, preheat: float) -> None:
         ('value = 290e3, unit = "J/kg"', 'value = 290e3, unit = "kJ/kg"', "latent_fusion: unit"),
         ("value = 290e3", "value = -5", r"latent_fusion: -5 is not a number from 10000"),
         ("value = [558, 763,", "value = [763,", "specific_heat: needs as many values"),
+        ("Ti = 0.90,", "Ti = 0.95,", "composition: adds up to 1.05, allowed 1"),
+        ("Ti = 0.90,", "Ti = -0.90,", "composition, Ti: -0.9 is not a number from 0 to 1"),
         ("reactive = true", "reactive = 1", "reactive: 1 is not true or false"),
         ("reactive = true", "reactive = ", "bad.toml: "),
         ('source = "computed from the nominal composition"', 'source = ""', "molar_mass: needs"),

@@ -1,11 +1,13 @@
 """Lack of fusion, pores, evaporation and seeded samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.materials import Alloy
+from twin.materials import Alloy, alloy
 from twin.meltpool import Laws, MeltPool, Mode, defects
 from twin.meltpool.defects import DefectCounts, DefectKind
 
@@ -121,6 +123,34 @@ def test_balling_index(rising: MeltPool) -> None:
     assert index[molten] * np.pi == pytest.approx(rising.length[molten] / rising.width[molten])
 
 
+def test_beads_only_on_slender_tracks(rising: MeltPool) -> None:
+    rate = defects.balling_rate(rising)
+    index = defects.balling_index(rising)
+    assert np.all(rate[index < defects.BALLING_INDEX[0]] == 0.0)
+    slender = replace(rising, length=100.0 * rising.width)
+    molten = rising.width > 0.0
+    # All of the track in beads: one per Plateau-Rayleigh wavelength, pi times the width.
+    assert 1.0 / defects.balling_rate(slender)[molten] == pytest.approx(
+        np.pi * rising.width[molten]
+    )
+
+
+def test_cracks_of_tungsten_need_a_cold_bed_and_of_nickel_none(metal: Alloy) -> None:
+    tungsten = alloy("W")
+    pool = Laws().pools(tungsten, 400.0, 0.3, 20e-6, [353.0, 1300.0])
+    settings = RECIPE | {"vector_length": 5e-3, "speed": 0.3, "sigma": 20e-6}
+    cold, hot = defects.expected_defects(
+        pool, tungsten, preheat=[353.0, 1300.0], **settings
+    ).cold_cracks
+    assert cold > 10.0
+    assert hot == 0.0
+    assert np.all(counts_of(pool, tungsten).cold_cracks == 0.0)
+    usual = Laws().pools(metal, 285.0, 0.96, 20e-6, 353.0)
+    counts = counts_of(usual, metal)
+    for figure in (counts.balling, counts.solidification_cracks, counts.cold_cracks):
+        assert figure[0] == 0.0
+
+
 def test_power_has_a_window_between_two_kinds_of_porosity(metal: Alloy) -> None:
     pool = Laws().pools(metal, [120.0, 285.0, 900.0], 0.96, 20e-6, 353.0)
     counts = counts_of(pool, metal)
@@ -203,6 +233,34 @@ class TestSamples:
         gas = found["size_m"][found["kind"] == DefectKind.GAS_PORE]
         assert np.median(gas) == pytest.approx(defects.GAS_SIZE, rel=0.1)
         assert np.all(np.diff(found["vector"]) >= 0)
+
+    def test_spatter_flies_with_the_gas(self, drawn: tuple[DefectCounts, MeltPool]) -> None:
+        found = self.sample(drawn, 2, gas=(0.0, -1.0))
+        spatter = found[found["kind"] == DefectKind.SPATTER]
+        away = spatter["y"] - spatter["vector"] * 110e-6
+        assert np.mean(away) < -0.04
+        assert 0.01 < np.std(spatter["x"]) < 0.3
+        # The other defects are drawn before and stay where they are.
+        plain = self.sample(drawn, 2)
+        for kind in (DefectKind.LACK_OF_FUSION, DefectKind.KEYHOLE_PORE):
+            assert np.array_equal(found[found["kind"] == kind], plain[plain["kind"] == kind])
+
+    def test_beads_and_cracks_are_drawn_on_their_tracks(
+        self, drawn: tuple[DefectCounts, MeltPool]
+    ) -> None:
+        counts, pool = drawn
+        many = replace(
+            counts, balling=np.full(self.N, 0.5), solidification_cracks=np.full(self.N, 1.0),
+            cold_cracks=np.full(self.N, 2.0),
+        )
+        found = self.sample((many, pool), 3)
+        for kind, expected in (
+            (DefectKind.BALLING, 0.5), (DefectKind.SOLIDIFICATION_CRACK, 1.0),
+            (DefectKind.COLD_CRACK, 2.0),
+        ):
+            own = found[found["kind"] == kind]
+            assert abs(len(own) - expected * self.N) < 5.0 * np.sqrt(expected * self.N)
+            assert own["y"] == pytest.approx(own["vector"] * 110e-6)
 
     def test_wrong_shapes_are_refused(self, drawn: tuple[DefectCounts, MeltPool]) -> None:
         with pytest.raises(ValueError, match=r"need \(400, 2\) points"):
