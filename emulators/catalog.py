@@ -58,7 +58,7 @@ class Settings:
     scan_ms: float = 50.0
     fidelity: str = "vector"
     melt_pool: str = "laws"
-    melt_pool_cell_um: float = 20.0
+    melt_pool_cell_um: float = 25.0
     """Edge of the solver's cells."""
     melt_pool_lag: int = 2
     """Ticks (a scan period, at most 50 ms) after which the solver's results join."""

@@ -81,8 +81,7 @@ class Spent:
 
 
 def model(
-    level: str, cell: float = 20e-6,
-    table: Callable[[], MeltPoolModel] | None = None,
+    level: str, cell: float = 20e-6, table: Callable[[], MeltPoolModel] | None = None
 ) -> MeltPoolModel:
     """The level of that name; ``cell`` (m) is the solver's.
 

@@ -39,6 +39,8 @@ __all__ = [
 
 BALLING_LIMIT: Final = 3.7
 """Pool length over pi widths that bare-plate tracks of AM-Bench still reach without balling."""
+BLOCK_TIME: Final = 0.3
+"""Wall time (s) that a block of work between two steps of a progress bar shall take."""
 PORE_LIMIT: Final = 1.0
 """Keyhole pores per metre of track from which on a track counts as porous."""
 
@@ -136,17 +138,21 @@ class TrackPools:
 
 
 def _answered(
-    level: MeltPoolModel, process: Process, path: BeamPath, blocks: Sequence[Array],
-    progress: Progress, spent: Spent,
+    level: MeltPoolModel, process: Process, path: BeamPath, times: Array, progress: Progress,
+    spent: Spent,
 ) -> MeltPool:
-    """Pools at all times of some blocks, block by block so that progress is seen."""
-    pools = []
+    """Pools at all times, in blocks that take about a third of a second: progress is seen."""
+    pools, done, size = [], 0, max(1, len(times) // 20)
     with spent.computing():
         answer = along(level, process, path)
-    for done, block in enumerate(blocks, start=1):
+    while done < len(times):
+        before = spent.wall
         with spent.computing():
-            pools.append(answer(block))
-        progress(done / len(blocks))
+            pools.append(answer(times[done : done + size]))
+        done = min(done + size, len(times))
+        progress(done / len(times))
+        # Each call has a cost of its own, so quick ones are joined.
+        size = max(1, min(round(size * BLOCK_TIME / max(spent.wall - before, 1e-6)), 100 * size))
     return _each(np.concatenate, pools)
 
 
@@ -162,8 +168,7 @@ def track_pools(
         raise BadInputError(f"samples {samples}: allowed 2 to 100000")
     begin, end = float(path.begin[0]), float(path.end[-1])
     times = begin + (end - begin) * (np.arange(samples) + 1.0) / samples
-    pool = _answered(level, process, path, np.array_split(times, min(samples, 20)), progress,
-                     spent)
+    pool = _answered(level, process, path, times, progress, spent)
     state = path.at(times)
     lit = np.flatnonzero(state.power > 0.0)
     if not len(lit):
@@ -196,7 +201,7 @@ def sample_rows(found: TrackPools) -> list[dict[str, Any]]:
 
 # Columns of a path file: unit and allowed range.
 _COLUMNS: Final = {
-    "x_mm": (-1e4, 1e4), "y_mm": (-1e4, 1e4), "power_w": (0.0, 1e5), "speed_mm_s": (0.1, 1e6),
+    "x_mm": (-1e4, 1e4), "y_mm": (-1e4, 1e4), "power_w": (0.0, 1e5), "speed_mm_s": (1.0, 1e6),
     "dwell_ms": (1e-4, 1e5),
 }
 
@@ -213,7 +218,7 @@ def path_from_file(file: Path, sigma: float) -> BeamPath:
             reader = csv.DictReader(stream)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise BadInputError(f"path {file}: cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -226,8 +231,10 @@ def path_from_file(file: Path, sigma: float) -> BeamPath:
         )
     lit: list[tuple[float, float, tuple[float, float], tuple[float, float], float]] = []
     clock, place = 0.0, None
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         where = f"path {file}: row {number}"
+        if None in row:
+            raise BadInputError(f"{where}: more cells than columns")
         x, y = _cell(row, "x_mm", where) * 1e-3, _cell(row, "y_mm", where) * 1e-3
         if (row.get("dwell_ms") or "").strip():
             lasts, begin = _cell(row, "dwell_ms", where) * 1e-3, (x, y)
@@ -333,7 +340,7 @@ def recipe_rows(
         rows.append({
             "vectors": name, "power_w": round(power, 3), "speed_mm_s": round(speed * 1e3, 3),
             "d4sigma_um": round(sigma * 4e6, 3), **{key: sizes[key] for key in kept},
-            "fusion": None if alone else round(float(fusion), 3),
+            "fusion": None if alone or np.isinf(fusion) else round(float(fusion), 3),
             "verdict": verdict(0.0 if alone else float(fusion),
                                float(keyhole_pore_rate(pool, sigma)[0]),
                                float(balling_index(pool)[0])),
@@ -414,8 +421,7 @@ def layer_pools(
     piece = np.arange(len(vector)) - np.repeat(np.cumsum(count) - count, count)
     first, last = piece / count[vector], (piece + 1) / count[vector]
     times = path.begin[vector] + 0.5 * (first + last) * (path.end - path.begin)[vector]
-    blocks = np.array_split(times, max(1, len(times) // 2000))
-    pool = _answered(level, process, path, blocks, progress, spent)
+    pool = _answered(level, process, path, times, progress, spent)
     step = (path.stop - path.start)[vector]
     length = (path.length / count)[vector]
     # Tracks of the hatch lie a hatch spacing apart; contours and supports stand alone.

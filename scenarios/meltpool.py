@@ -25,6 +25,12 @@ app = typer.Typer(
 
 BAD_INPUT = 2
 KELVIN = 273.15
+# What the options allow, in their units; preheat and wavelength depend on the alloy.
+LIMITS: dict[str, tuple[float, float]] = {
+    "power-w": (0, 1e5), "speed-mm-s": (1, 1e6), "d4sigma-um": (1, 1e4), "powder-um": (0, 5000),
+    "length-mm": (0.01, 1e4), "tracks": (1, 1e4), "hatch-um": (1, 1e4), "turn-ms": (0, 1e4),
+    "layer-um": (1, 2000),
+}
 
 _Alloy = Annotated[str, typer.Option(help="alloy; usual other names are understood")]
 _Power = Annotated[float, typer.Option(help="laser power on the surface, W")]
@@ -44,6 +50,8 @@ def _refusing() -> Iterator[None]:
     """Bad input is one line on stderr and exit code 2; every error of input is a ValueError."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody reads on: no fault of the input
     except (ValueError, OSError) as error:
         typer.echo(f"amtwin: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
@@ -65,27 +73,47 @@ def _process(
     alloy: str, power_w: float, speed_mm_s: float, d4sigma_um: float, preheat_c: float,
     powder_um: float, wavelength_nm: float,
 ) -> Process:
+    """In SI units; refused in the names and units of the options. Speed 0 is a beam at rest."""
     from scenarios.levels import Process
     from twin.materials import alloy as named
 
-    return Process(named(alloy), power_w, speed_mm_s * 1e-3, d4sigma_um * 1e-6 / 4.0,
+    metal = named(alloy)
+    light = metal.absorptivity
+    _within(power_w=power_w, d4sigma_um=d4sigma_um, powder_um=powder_um)
+    if speed_mm_s != 0:
+        _within(speed_mm_s=speed_mm_s)
+    _check("preheat-c", preheat_c, -23, metal.solidus - 50 - KELVIN)
+    _check("wavelength-nm", wavelength_nm, light.low * 1e9, light.high * 1e9)
+    return Process(metal, power_w, speed_mm_s * 1e-3, d4sigma_um * 1e-6 / 4.0,
                    preheat_c + KELVIN, powder_um * 1e-6, wavelength_nm * 1e-9)
+
+
+def _drawable(file: Path | None) -> None:
+    """Refuse a picture that could not be written before anything is computed."""
+    from scenarios.levels import BadInputError
+
+    if file is not None and file.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise BadInputError(f"picture {file}: the name must end in .png, .svg or .pdf")
+    if file is not None and not file.parent.is_dir():
+        raise BadInputError(f"picture {file}: there is no folder {file.parent}")
 
 
 def _level(
     level: str, process: Process, cell_um: float, span: Span | None = None
 ) -> tuple[MeltPoolModel, Spent]:
     """The level, warmed up; a table spans what the process is if nothing wider is given."""
-    from scenarios.levels import Span, Spent, model, table_over, warm_up
+    from scenarios.levels import BadInputError, Span, Spent, model, table_over, warm_up
 
+    widest = 2e6 * process.sigma
+    if level == "solver" and cell_um > widest:
+        raise BadInputError(f"cell-um {cell_um:g}: allowed 2 to {widest:g}, half of the spot")
     spent = Spent()
     # Wider than the one point, which a table would then hold instead of interpolating.
     wide = span or Span.over([0.7 * process.power, 1.4 * process.power],
                              [0.7 * process.speed, 1.4 * process.speed],
                              process.sigma, process.preheat, process.powder_layer)
     with _progress(level) as progress, spent.starting():
-        chosen = model(level, cell_um * 1e-6,
-                       lambda: table_over(process, wide, progress))
+        chosen = model(level, cell_um * 1e-6, lambda: table_over(process, wide, progress))
         warm_up(chosen, process)
     return chosen, spent
 
@@ -130,6 +158,8 @@ def point(
     with _refusing():
         from scenarios.melting import pool_row
 
+        _drawable(picture)
+        _within(speed_mm_s=speed_mm_s)
         process = _process(alloy, power_w, speed_mm_s, d4sigma_um, preheat_c, powder_um,
                            wavelength_nm)
         chosen, spent = _level(level, process, cell_um)
@@ -170,9 +200,14 @@ def track(
     The sizes told first are medians over the second half of the lit samples.
     """
     with _refusing():
+        from scenarios.levels import BadInputError
         from scenarios.melting import pool_row, sample_rows, spanned, track_pools
 
+        _drawable(picture)
         line = _path(path, power_w, speed_mm_s, d4sigma_um, length_mm, tracks, hatch_um, turn_ms)
+        if level in ("laws", "table") and not line.length.all():
+            raise BadInputError(f"level {level}: knows no beam at rest (dwell_ms), take sources "
+                                "or solver")
         fastest = float(line.speed.max())
         process = _process(alloy, float(line.power.max()), fastest * 1e3, d4sigma_um, preheat_c,
                            powder_um, wavelength_nm)
@@ -208,6 +243,7 @@ def _path(
     from scenarios.melting import path_from_file
     from twin.meltpool import BeamPath
 
+    _within(d4sigma_um=d4sigma_um)
     sigma = d4sigma_um * 1e-6 / 4.0
     if file is not None:
         if power_w is not None or speed_mm_s is not None:
@@ -215,9 +251,9 @@ def _path(
         return path_from_file(file, sigma)
     if power_w is None or speed_mm_s is None:
         raise BadInputError("power-w and speed-mm-s are needed, or a --path file")
-    for name, value, low, high in (("length-mm", length_mm, 0.01, 1e4), ("tracks", tracks, 1, 1e4),
-                                   ("hatch-um", hatch_um, 1, 1e4), ("turn-ms", turn_ms, 0, 1e4)):
-        _within(name, value, low, high)
+    _check("power-w", power_w, 1, LIMITS["power-w"][1])
+    _within(speed_mm_s=speed_mm_s, length_mm=length_mm, tracks=tracks, hatch_um=hatch_um,
+            turn_ms=turn_ms)
     return BeamPath.raster(length_mm * 1e-3, tracks, hatch_um * 1e-6, power=power_w,
                            speed=speed_mm_s * 1e-3, sigma=sigma, delay=turn_ms * 1e-3)
 
@@ -243,7 +279,6 @@ def process_window(
     What is not given comes from the recipe; without a recipe, from the alloy's own.
     """
     with _refusing():
-        from scenarios.levels import Process
         from scenarios.melting import (
             pool_row,
             process_map,
@@ -255,6 +290,7 @@ def process_window(
         )
         from twin.materials import alloy as named
 
+        _drawable(picture)
         power = window(power_w, "power-w", points)
         speed = window(speed_mm_s, "speed-mm-s", points, 1e-3)
         given = None not in (alloy, d4sigma_um, hatch_um, layer_um) and recipe is None
@@ -269,13 +305,11 @@ def process_window(
         assert hatch_um is not None
         assert layer_um is not None
         metal = named(base.alloy if base is not None else str(alloy))
-        for name, value in (("hatch-um", hatch_um), ("layer-um", layer_um)):
-            _within(name, value, 1, 5000)
-        process = Process(
-            metal, 0.0, 0.0, d4sigma_um * 1e-6 / 4.0,
-            (20.0 if preheat_c is None else preheat_c) + KELVIN,
-            layer_um * 1e-6 / metal.powder_packing,
-            base.wavelength if base is not None else 1070e-9,
+        _within(hatch_um=hatch_um, layer_um=layer_um)
+        process = _process(
+            metal.name, 0.0, 0.0, d4sigma_um, 20.0 if preheat_c is None else preheat_c,
+            layer_um / metal.powder_packing,
+            base.wavelength * 1e9 if base is not None else 1070.0,
         )
         hatch, layer = hatch_um * 1e-6, layer_um * 1e-6
         marked = recipe_points(base) if base is not None else {}
@@ -341,12 +375,14 @@ def layer(
             spanned,
         )
 
+        _drawable(picture)
         if level == "solver":
             raise BadInputError("level must be laws, table or sources for a layer, not 'solver'")
         if colour not in ("depth", "width", "length"):
             raise BadInputError(f"colour must be depth, width or length, not {colour!r}")
         chosen_recipe = _recipe(recipe, alloy or (None if recipe else "IN718"))
         process = recipe_process(chosen_recipe, None if preheat_c is None else preheat_c + KELVIN)
+        _check("preheat-c", process.preheat - KELVIN, -23, process.alloy.solidus - 50 - KELVIN)
         span = spanned(process, process.power, process.speed, recipe_points(chosen_recipe))
         chosen, spent = _level(level, process, 20.0, span)
         with _progress(f"layer {number}") as progress:
@@ -372,7 +408,9 @@ def validate(
     level: Annotated[
         list[str] | None, typer.Option(help="laws, sources, solver; may be repeated")
     ] = None,
-    cell_um: _Cell = 20.0,
+    cell_um: Annotated[
+        list[float] | None, typer.Option(help="cell of the solver, um; may be repeated")
+    ] = None,
     write: Annotated[Path | None, typer.Option(help="write the page (Markdown) here")] = None,
     as_json: _Json = False,
 ) -> None:
@@ -387,26 +425,37 @@ def validate(
             validation_table,
         )
 
+        levels, cells = list(dict.fromkeys(level or ["laws"])), list(dict.fromkeys(cell_um or [20]))
         results: dict[str, list[Comparison]] = {}
-        times: dict[str, Any] = {}
-        for name in dict.fromkeys(level or ["laws"]):
-            spent = Spent()
-            with spent.starting():
-                chosen = model(name, cell_um * 1e-6)
-            with _progress(f"validate {name}") as progress, spent.computing():
-                results[name] = list(compare(chosen, progress))
-            times[name] = _times(spent)
+        about: dict[str, dict[str, Any]] = {}
+        chosen: dict[str, MeltPoolModel] = {}
+        spent: dict[str, Spent] = {}
+        for name in levels:
+            for cell in cells if name == "solver" else cells[:1]:
+                key = f"{name} {cell:g} µm" if name == "solver" else name
+                about[key] = {"level": name} | ({"cell_um": cell} if name == "solver" else {})
+                spent[key] = Spent()
+                with spent[key].starting():
+                    chosen[key] = model(name, cell * 1e-6)
         if write is not None:
-            cell = f"--cell-um {cell_um:g}" if "solver" in results else ""
-            write.write_text(validation_table(results, cell), encoding="utf-8")
+            # Minutes of work must not be lost to a bad name.
+            write.touch()
+        for key, each_level in chosen.items():
+            with _progress(f"validate {key}") as progress, spent[key].computing():
+                results[key] = list(compare(each_level, progress))
+        if write is not None:
+            options = [f"--level {name}" for name in levels]
+            options += [f"--cell-um {cell:g}" for cell in cells if "solver" in levels]
+            command = " ".join(["amtwin meltpool validate", *options])
+            write.write_text(validation_table(results, command), encoding="utf-8")
         if as_json:
-            for name, found in results.items():
+            for key, found in results.items():
                 for each in found:
-                    typer.echo(json.dumps({"event": "case", "level": name, **each.row()}))
+                    typer.echo(json.dumps({"event": "case", **about[key], **each.row()}))
             for line in summary(results):
-                typer.echo(json.dumps({"event": "summary", **line}))
-            for name, spans in times.items():
-                typer.echo(json.dumps({"event": "times", "level": name, **spans}))
+                typer.echo(json.dumps({"event": "summary", **line, **about[line["level"]]}))
+            for key, times in spent.items():
+                typer.echo(json.dumps({"event": "times", **about[key], **_times(times)}))
             return
         _print_rows(summary_table(results), "mean / mean absolute error; * adjusted on that set")
         if write is not None:
@@ -428,7 +477,14 @@ def _recipe(recipe: str | None, alloy: str | None) -> Recipe:
     return found
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def _within(**given: float) -> None:
+    """Refuse what is outside `LIMITS`, in the names and units of the options."""
+    for name, value in given.items():
+        option = name.replace("_", "-")
+        _check(option, value, *LIMITS[option])
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
     from scenarios.levels import BadInputError
 
     if not low <= value <= high:

@@ -90,7 +90,8 @@ def _draw_section(
         style: dict[str, Any] = {"color": "#f4a261", "ec": "#9c2c13", "lw": 1.5}
         top.fill_between(x * UM, -half * UM, half * UM, **style)
         side.fill_between(x * UM, 0.0, depth * UM, **style)
-        ink, line = "#333333", "outline drawn from the sizes"
+        ink = "#333333"
+        line = "outline drawn from the sizes" if half.any() else "nothing melts"
     else:
         norm = Normalize(300.0, boiling)
         for axis, other, field in ((top, section.y, section.top), (side, section.z, section.side)):
@@ -154,7 +155,7 @@ def draw_track(
     upper.axvline(times[shown] * 1e3, color="#777777", lw=0.6, ls=":")
     upper.set(xlabel="time, ms", ylabel="size, µm", yscale="log")
     upper.yaxis.set_major_formatter("{x:g}")
-    upper.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2.0, 0.7)))
+    upper.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(4.0, 1.5)))
     upper.grid(alpha=0.25, which="both")
     upper.legend(ncols=3, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     _draw_section(figure, axes, pool, shown, section, melting, boiling)
@@ -163,7 +164,7 @@ def draw_track(
 
 def _smooth(beyond: npt.NDArray[np.bool_]) -> Array:
     """Yes or no on a grid has steps as borders: the mean over a cell's neighbours has not."""
-    share: Array = gaussian_filter(beyond.astype(float), 1.2, mode="nearest")
+    share: Array = gaussian_filter(beyond.astype(float), 2.0, mode="nearest")
     return share
 
 

@@ -136,7 +136,9 @@ def test_a_path_file_holds_lines_jumps_and_spots(tmp_path: Path) -> None:
     assert path.end == pytest.approx([5e-3, 8e-3])
     assert path.length == pytest.approx([5e-3, 0.0])
     assert path.power == pytest.approx([200.0, 150.0])
-    row = one("track", "--alloy=316L", "--d4sigma-um=80", f"--path={file}", "--samples=16")
+    way = ("track", "--alloy=316L", "--d4sigma-um=80", f"--path={file}", "--samples=16")
+    refused(*way, named=["level laws", "dwell_ms", "sources"])
+    row = one(*way, "--level=sources")
     assert row["physical_s"] == pytest.approx(8e-3)
     assert [s["power_w"] for s in row["samples"]] == [200.0] * 10 + [0.0] * 2 + [150.0] * 4
     assert row["samples"][-1]["x_mm"] == 1.0
@@ -204,7 +206,8 @@ HEADER = "x_mm,y_mm,power_w,speed_mm_s\n0,0,0,\n"
         (HEADER + "1,0,200,0\n", ["row 3", "speed_mm_s 0"]),
         (HEADER + "1,0,200,800\n2,0,200,fast\n", ["row 4", "speed_mm_s fast"]),
         (HEADER + "1,nan,200,800\n", ["row 3", "y_mm nan"]),
-        (HEADER + "1,0,,800\n", ["row 3", "power_w missing"]),
+        (HEADER + "\n1,0,,800\n", ["row 4", "power_w missing"]),
+        (HEADER + "1,0,200,800,7\n", ["row 3", "more cells"]),
         (HEADER + "0,0,200,800\n", ["row 3", "dwell_ms"]),
         (HEADER + "1,0,0,800\n", ["power_w above 0"]),
         ("", ["row 1", "x_mm"]),
@@ -349,14 +352,16 @@ def refused(*arguments: str | Path, named: list[str]) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ("--power-w=-5", ["power", "-5", "0 to"]),
-        ("--speed-mm-s=0", ["speed", "0", "to"]),
-        ("--speed-mm-s=nan", ["speed", "nan"]),
-        ("--d4sigma-um=0", ["sigma", "0"]),
-        ("--preheat-c=1400", ["preheat", "1673"]),
-        ("--preheat-c=-100", ["preheat", "173"]),
-        ("--powder-um=-1", ["powder_layer", "-1e-06"]),
-        ("--wavelength-nm=10600", ["absorptivity", "1.06e-05"]),
+        ("--power-w=-5", ["power-w -5", "to 100000"]),
+        ("--speed-mm-s=0", ["speed-mm-s 0", "1 to 1e+06"]),
+        ("--speed-mm-s=0.96", ["speed-mm-s 0.96", "1 to"]),  # m/s taken for mm/s
+        ("--speed-mm-s=nan", ["speed-mm-s nan"]),
+        ("--d4sigma-um=0", ["d4sigma-um 0", "1 to 10000"]),
+        ("--d4sigma-um=0.067", ["d4sigma-um 0.067"]),  # mm taken for um
+        ("--preheat-c=1400", ["preheat-c 1400", "-23 to 1209.85"]),
+        ("--preheat-c=-100", ["preheat-c -100"]),
+        ("--powder-um=-1", ["powder-um -1", "0 to 5000"]),
+        ("--wavelength-nm=10600", ["wavelength-nm 10600", "430 to 1100"]),
         ("--alloy=Unobtainium", ["Unobtainium", "IN718"]),
         ("--level=oracle", ["level", "oracle", "solver"]),
         ("--cell-um=0", ["cell-um", "0", "2 to 200"]),
@@ -376,6 +381,11 @@ def test_bad_input_is_refused_by_name(command: str, change: str, named: list[str
         (["track", *POINT, "--tracks=0"], ["tracks", "0"]),
         (["track", *POINT, "--length-mm=-1"], ["length-mm", "-1"]),
         (["track", *POINT, "--samples=1"], ["samples", "1"]),
+        (["track", *POINT, "--power-w=0"], ["power-w 0", "1 to"]),
+        (["point", *POINT, "--level=solver", "--cell-um=40"], ["cell-um 40", "2 to 33.5", "spot"]),
+        (["point", *POINT, "--picture=."], ["picture", ".png"]),
+        (["map", "--recipe=IN718", "--preheat-c=2000"], ["preheat-c 2000"]),
+        (["layer", "--part=example:cube", "--preheat-c=2000"], ["preheat-c 2000"]),
         (["map"], ["alloy", "recipe"]),
         (["map", "--recipe=IN999"], ["IN999"]),
         (["map", "--recipe=IN718", "--alloy=Ti64"], ["Ti64", "IN718"]),

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Alloy", "MaterialError", "alloy", "alloys"]
+__all__ = ["ATMOSPHERE", "GAS_CONSTANT", "Alloy", "MaterialError", "alloy", "alloys"]
 
 Array = npt.NDArray[np.float64]
 
@@ -176,6 +176,16 @@ class Alloy:
         capacity = self.density(nodes) * self.specific_heat(nodes)
         steps = 0.5 * (capacity[1:] + capacity[:-1]) * np.diff(nodes)
         return nodes, np.concatenate([[0.0], np.cumsum(steps)]) + capacity[0] * nodes[0]
+
+    def bed_conductivity(self, sintering: float = 0.0) -> float:
+        """Conductivity (W/(m K)) of a powder bed, loose (0) to sintered by preheating (1).
+
+        Between the two in proportion to the degree of sintering: default. ValueError outside 0..1.
+        """
+        if not 0.0 <= sintering <= 1.0:
+            raise ValueError(f"sintering {sintering!r}: allowed 0 to 1")
+        step = self.sintered_conductivity - self.powder_conductivity
+        return self.powder_conductivity + sintering * step
 
     def vapour_pressure(self, temperature: npt.ArrayLike) -> Array:
         """Saturation pressure (Pa) at temperatures (K), any shape: Clausius and Clapeyron."""

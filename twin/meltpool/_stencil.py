@@ -38,6 +38,12 @@ def _contracted(function: Function) -> Function:
     return cast(Function, njit(cache=True, nogil=True, fastmath={"contract"})(function))
 
 
+def _reordered(function: Function) -> Function:
+    """May also add up in another order, always the same one."""
+    order = {"contract", "reassoc", "nsz"}
+    return cast(Function, njit(cache=True, nogil=True, fastmath=order)(function))
+
+
 def _inlined(function: Function) -> Function:
     return cast(Function, njit(cache=True, nogil=True, inline="always")(function))
 
@@ -59,7 +65,7 @@ FLAT, DEEP, GROWTH, ONSET, UPWELLING, SPREAD, NARROW, RELAX, TRAIL = range(9)
 AMBIENT = np.float32(1024.0)
 
 FAR = 1 << 40
-EVAPORATION_STEP = 20e-6  # s between two looks at what leaves the surface
+EVAPORATION_STEP = 40e-6  # s between two looks at what leaves the surface
 
 U1 = np.uint64(1)
 
@@ -465,38 +471,41 @@ def _heat(
                 u[p] += left
                 t[p] = _potential(u[p], law)
                 moment += left
-    mean = 2.0 * cell * moment / (density * (1.0 - share))
+    mean = min(2.0 * moment / (density * (1.0 - share)), float(nz)) * cell
     state[DEPTH] += closure[RELAX] * (mean - state[DEPTH])
     ledger[ABSORBED] += taken
 
 
-@_compiled
+@_reordered
 def _evaporate(
-    u: Floats, t: Floats, grid: Ints, cell: float, seconds: float, m: Floats, losses: Doubles,
+    u: Floats, t: Floats, grid: Ints, cell: float, seconds: float, m: Floats, losses: Floats,
     per: float, ledger: Doubles
 ) -> None:
     """Evaporation and radiation from the molten surface; ``losses`` (W/m2) by enthalpy."""
     law = _law(m)
     nx, ny = grid[NX], grid[NY]
     row = nx + 2
-    scale = seconds / cell
+    scale, step = np.float32(seconds / cell), np.float32(per)
+    zero, last = np.float32(0.0), np.float32(losses.size - 2)
     total = 0.0
     limit = m[EVAPORATES]
     for j in range(1, ny + 1):
-        hottest = np.float32(0.0)
-        for q in range(np.uint64(j * row + 1), np.uint64(j * row + 1 + nx)):
-            hottest = max(hottest, u[q])
+        p = np.uint64(j * row + 1)
+        hottest = zero
+        for i in range(np.uint64(0), np.uint64(nx)):
+            hottest = max(hottest, u[p + i])
         if hottest <= limit:
             continue
-        for p in range(j * row + 1, j * row + 1 + nx):
-            if u[p] > limit:
-                at = u[p] * per
-                n = min(int(at), losses.size - 2)
-                f = min(at - n, 1.0)
-                loss = np.float32((losses[n] + f * (losses[n + 1] - losses[n])) * scale)
-                u[p] -= loss
-                t[p] = _potential(u[p], law)
-                total += float(loss)
+        lost = zero
+        for i in range(np.uint64(0), np.uint64(nx)):
+            at = min(max(u[p + i] * step, zero), last)
+            n = np.uint32(at)
+            loss = losses[n] + (at - np.float32(n)) * (losses[n + np.uint32(1)] - losses[n])
+            loss = loss * scale if u[p + i] > limit else zero
+            u[p + i] -= loss
+            t[p + i] = _potential(u[p + i], law)
+            lost += loss
+        total += float(lost)
     ledger[EVAPORATED] += total * cell**3
 
 
@@ -508,15 +517,17 @@ def _bounds(u: Floats, grid: Ints, threshold: Any, box: Ints) -> None:
     for k in range(nz):
         found = False
         for j in range(ny):
-            p = k * plane + (j + 1) * row + 1
-            first, last = -1, -1
-            for i in range(nx):
-                if u[p + i] > threshold:
-                    if first < 0:
-                        first = i
-                    last = i
-            if first >= 0:
+            p = np.uint64(k * plane + (j + 1) * row + 1)
+            hottest = np.float32(0.0)
+            for i in range(np.uint64(0), np.uint64(nx)):
+                hottest = max(hottest, u[p + i])
+            if hottest > threshold:
                 found = True
+                first, last = 0, nx - 1
+                while u[p + np.uint64(first)] <= threshold:
+                    first += 1
+                while u[p + np.uint64(last)] <= threshold:
+                    last -= 1
                 box[0] = min(box[0], grid[OX] + first)
                 box[1] = max(box[1], grid[OX] + last + 1)
                 box[2] = min(box[2], grid[OY] + j)
@@ -535,7 +546,7 @@ def _fit(
     high_x = min((box[1] + margin + 1) // 2, base[OX] + base[NX] - 1)
     low_y = max((box[2] - margin) // 2, base[OY] + 1)
     high_y = min((box[3] + margin + 1) // 2, base[OY] + base[NY] - 1)
-    depth = min((box[4] + margin + 1) // 2 + 1, base[NZ] - 1)
+    depth = min((box[4] + margin + 1) // 2, base[NZ] - 1)
     if high_x - low_x < 3 or high_y - low_y < 3:
         return False
     while True:
@@ -1018,7 +1029,7 @@ def _irradiate(
 def advance(
     ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, ca: Buffers, cb: Buffers, which: Ints,
     grids: Ints, powder: Ints, virgin: Floats, cell: float, step: int, steps: int, dt: float,
-    m: Floats, losses: Doubles, per: float, segments: Doubles, first: Ints, cursor: Ints,
+    m: Floats, losses: Floats, per: float, segments: Doubles, first: Ints, cursor: Ints,
     beams: Doubles, closure: Doubles, thresholds: Floats, ledger: Doubles, weights: Doubles
 ) -> None:
     """Make ``steps`` steps of the finest grid from step number ``step``.

@@ -7,13 +7,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from twin.materials import Alloy
+from twin.materials import ATMOSPHERE, GAS_CONSTANT, Alloy
 from twin.meltpool.pool import Array, MeltPool
 
 __all__ = ["keyhole_frequency", "plume_pressure"]
 
-_GAS_CONSTANT: Final = 8.314462618
-_ATMOSPHERE: Final = 101_325.0
 ARGON: Final = 0.039948  # kg/mol
 AMBIENT: Final = 300.0  # K of the chamber gas
 SURFACE_TENSION: Final = 1.8  # N/m of liquid iron and nickel: default
@@ -26,7 +24,7 @@ def plume_pressure(
     alloy: Alloy,
     *,
     distance: float = 0.3,
-    pressure: float = _ATMOSPHERE,
+    pressure: float = ATMOSPHERE,
     molar_mass: float = ARGON,
 ) -> Array:
     """Sound pressure (Pa), shape (n,), of metal vapour (kg/s) sampled at ``rate`` (Hz).
@@ -43,8 +41,8 @@ def plume_pressure(
     for name, value in (("rate", rate), ("distance", distance), ("pressure", pressure)):
         if not value > 0.0:
             raise ValueError(f"{name} {value!r}: allowed above 0")
-    vapour = pressure * alloy.molar_mass / (_GAS_CONSTANT * alloy.boiling)
-    gas = pressure * molar_mass / (_GAS_CONSTANT * AMBIENT)
+    vapour = pressure * alloy.molar_mass / (GAS_CONSTANT * alloy.boiling)
+    gas = pressure * molar_mass / (GAS_CONSTANT * AMBIENT)
     slope = np.gradient(mass, 1.0 / rate)
     return np.asarray(gas / vapour * slope / (2.0 * np.pi * distance))
 

@@ -59,9 +59,6 @@ SPATTER_SIZE: Final = 70e-6  # m, median particle diameter: default
 REDEPOSITION: Final = 0.05  # part of the ejected particles that land on the bed: default
 SPATTER_FLIGHT: Final = 10e-3  # m, standard deviation of the landing distance: default
 
-_GAS_CONSTANT: Final = 8.314462618
-_RECONDENSATION: Final = 0.82  # part that leaves for good, Anisimov 1968; Knight 1979
-_ATMOSPHERE: Final = 101_325.0
 _MEAN_VOLUME: Final = float(np.exp(4.5 * LOG_SPREAD**2))  # mean of size^3 over median^3
 
 
@@ -201,13 +198,7 @@ def evaporation_rate(pool: MeltPool, alloy: Alloy) -> Array:
     temperatures of `twin.meltpool.field.surface_nodes`; walls of a keyhole are not counted.
     """
     t, weights = surface_nodes(pool, alloy)
-    exponent = alloy.latent_vapour * alloy.molar_mass / _GAS_CONSTANT * (1 / alloy.boiling - 1 / t)
-    flux = (
-        _RECONDENSATION
-        * _ATMOSPHERE
-        * np.exp(exponent)
-        * np.sqrt(alloy.molar_mass / (2.0 * np.pi * _GAS_CONSTANT * t))
-    )
+    flux = alloy.evaporation_flux(t)
     result: Array = np.pi / 4.0 * pool.length * pool.width * (flux @ weights)
     return result
 

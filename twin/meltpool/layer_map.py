@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from twin.materials import Alloy
 from twin.meltpool.path import BeamPath
 from twin.meltpool.pool import INFRARED, Array, MeltPool, PathModel, Preheat
+from twin.meltpool.sources import MovingSources
 from twin.parts.layers import Layer
 
 __all__ = ["LayerMap", "layer_map", "layer_paths"]
@@ -74,6 +75,11 @@ def layer_map(
         raise ValueError(f"shares {tuple(shares)}: allowed one or more above 0 to 1")
     lit = [laser for laser, path in enumerate(paths) if len(path)]
     burning = [paths[laser] for laser in lit]
+    shared: dict[str, Any] = {
+        "preheat": preheat, "wavelength": wavelength, "powder_layer": powder_layer}
+    # What all paths heat is prepared once for all lasers where a level can do so.
+    heat = (model.superposed(alloy, burning, **shared)
+            if isinstance(model, MovingSources) and burning else None)
     vectors, times, places, pools = [], [], [], []
     for beam, laser in enumerate(lit):
         path, mine = paths[laser], np.flatnonzero(layer.laser == laser)
@@ -85,9 +91,8 @@ def layer_map(
         vectors.append(np.repeat(mine, len(fractions)))
         times.append(t)
         places.append(path.at(t).position)
-        pools.append(model.along(
-            alloy, burning, t, preheat=preheat, wavelength=wavelength,
-            powder_layer=powder_layer, beam=beam))
+        pools.append(heat.along(t, beam) if heat is not None
+                     else model.along(alloy, burning, t, beam=beam, **shared))
     if not pools:
         raise ValueError("layer: has no vectors, allowed one or more")
     order = np.argsort(np.concatenate(vectors), kind="stable")

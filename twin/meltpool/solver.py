@@ -44,17 +44,19 @@ Floats32 = npt.NDArray[np.float32]
 SAFETY: Final = 0.96  # of the largest stable time step
 # The outermost grid's cells along x, y, z; the others' buffers in cells.
 WINDOW: Final = (40, 40, 10)
-BUFFER: Final = 300_000
-GRIDS: Final = 6
+BUFFER: Final = 1_000_000
+GRIDS: Final = 8
 COARSEST: Final = 150e-6  # m: cells are doubled until they are at least that wide
-"""Closures common to all alloys; the first two fitted to AMB2018-02 AMMT, others to Trapp 2017."""
-NARROWING: Final = 0.86  # heated spot over beam: the hot middle absorbs more
+# Closures common to all alloys. The first two were fitted to AM-Bench 2018-02 AMMT, the others
+# together with `Alloy.upwelling` to AM-Bench 2018-02 CBM and 2022-03 (cases 0 and 1.1), Trapp et
+# al. 2017 and Cunningham et al. 2019.
+NARROWING: Final = 0.86  # heated spot over beam: the hot middle takes more
 SECTION: Final = 1.0  # a section shows as molten where this share of the metal was liquid
-GROWTH: Final = 0.75
-ONSET: Final = 0.18
-SPREAD: Final = 1.45
-RELAXATION: Final = 0.2
-TRAIL: Final = 8e-5
+ONSET: Final = 0.18  # keyhole depth over beam diameter from which reflected light is caught again
+GROWTH: Final = 0.75  # how fast absorption then grows with that aspect ratio
+SPREAD: Final = 1.45  # width over beam of the heat that is carried up
+TRAIL: Final = 8e-5  # s: so far behind the beam it comes up
+RELAXATION: Final = 0.2  # share of the keyhole's depth renewed in 2.4 us
 # Keyhole depth over beam diameter from which a pool is called transition and keyhole: default.
 TRANSITION_ASPECT: Final = 0.25
 KEYHOLE_ASPECT: Final = 1.0
@@ -81,7 +83,7 @@ class _Metal:
     temperature: Array
     enthalpy: Array
     potential: Array
-    losses: Array
+    losses: Floats32
     per: float
     diffusivity: float
     """Largest slope of potential over enthalpy (m2/s): it limits the time step."""
@@ -125,7 +127,7 @@ def _metal(alloy: Alloy, preheat: float) -> _Metal:
     hot = np.interp(grid, u, t)
     losses = alloy.evaporation_flux(hot) * alloy.latent_vapour
     losses += alloy.emissivity * _SIGMA * (hot**4 - preheat**4)
-    return _Metal(vector, t, u, q, losses, 1.0 / float(grid[1]),
+    return _Metal(vector, t, u, q, losses.astype(np.float32), 1.0 / float(grid[1]),
                   max(float(slope.max()), mushy, liquid))
 
 
@@ -137,7 +139,8 @@ class SolverSession:
     """
 
     def __init__(self, solver: EnthalpySolver, alloy: Alloy, preheat: float, wavelength: float,
-                 powder_layer: float, origin: tuple[float, float], begin: float) -> None:
+                 powder_layer: float, sintering: float, origin: tuple[float, float],
+                 begin: float) -> None:
         self.alloy, self.preheat, self.begin = alloy, preheat, begin
         self._wavelength, self._powder_layer = wavelength, powder_layer
         self.cell = solver.cell
@@ -155,7 +158,7 @@ class SolverSession:
         thick = powder_layer * alloy.powder_packing
         planes = np.ceil(thick / sizes - 1e-9).astype(np.int64)
         self._powder = np.where(planes > 0, planes + 1, 0)
-        ratio = alloy.powder_conductivity / float(alloy.conductivity(alloy.solidus))
+        ratio = alloy.bed_conductivity(sintering) / float(alloy.conductivity(alloy.solidus))
         depth = sizes[:, None] * np.arange(max(int(self._powder.max()), 1))
         share = np.clip((thick - depth) / sizes[:, None], 0.0, 1.0)
         self._virgin = (1.0 - share + share * ratio).astype(np.float32)
@@ -385,13 +388,18 @@ class EnthalpySolver:
         preheat: float = 293.15,
         wavelength: float = INFRARED,
         powder_layer: float = 0.0,
+        sintering: float = 0.0,
         origin: tuple[float, float] = (0.0, 0.0),
         begin: float = 0.0,
     ) -> SolverSession:
-        """A fresh field at ``preheat`` (K), around ``origin`` (m), at time ``begin`` (s)."""
+        """A fresh field at ``preheat`` (K), around ``origin`` (m), at time ``begin`` (s).
+
+        ``powder_layer`` (m) of loose (``sintering`` 0) to sintered (1) powder covers it.
+        """
         _checked("preheat", preheat, 250.0, alloy.solidus - 50.0, "K")
         _checked("powder_layer", powder_layer, 0.0, 5e-3, "m")
-        return SolverSession(self, alloy, preheat, wavelength, powder_layer, origin, begin)
+        return SolverSession(
+            self, alloy, preheat, wavelength, powder_layer, sintering, origin, begin)
 
     def along(
         self,

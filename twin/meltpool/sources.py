@@ -38,6 +38,7 @@ KEYHOLE_RATIO: Final = 2.5
 # 63 % of the light that can be caught: fitted to melt depths and calorimetry together.
 WALL_RATIO: Final = 1.75
 TRAPPING_DEPTH: Final = 0.65
+SOFTNESS: Final = 10.0  # of the limit that the absorbed heat sets to a pool; higher is harder
 PARALLEL: Final = 3  # mirror images on either side of two parallel walls
 
 
@@ -84,7 +85,8 @@ def _totals(segments: Array, closures: Array) -> Array:
 class MovingSources:
     """Level 2 of `PathModel`: stateless; every query is answered on its own.
 
-    ``walls``: insulated side walls, which mirror every beam. ``plate``: thickness (m) of the metal
+    ``walls``: insulated side walls, which mirror every beam; a pool that reaches one is told with
+    its mirror image. ``plate``: thickness (m) of the metal
     under the surface, its lower face ``insulated`` or held ``cold``; infinite by default. Pools
     must be shallow against it.
     """
@@ -103,8 +105,12 @@ class MovingSources:
             if wall.axis not in ("x", "y") or not isfinite(wall.at):
                 raise ValueError(f"wall {wall!r}: allowed axis x or y at a finite position")
         for axis in ("x", "y"):
-            if sum(wall.axis == axis for wall in self.walls) > 2:
+            at = sorted(wall.at for wall in self.walls if wall.axis == axis)
+            if len(at) > 2:
                 raise ValueError(f"walls: more than two across {axis}, allowed at most 2")
+            if len(at) == 2 and at[1] - at[0] < 1e-4:
+                raise ValueError(f"walls: {at[1] - at[0]:g} m apart across {axis}, "
+                                 "allowed 0.0001 m or more")
 
     def pools(
         self,
@@ -141,6 +147,7 @@ class MovingSources:
         scene = _Scene(
             segments, np.zeros((n, 3)), np.zeros((n + 1, 7)), sources, (self.plate, sign))
         answers, _ = _answers(kernel.STEADY, alloy, queries, scene, 0)
+        _limit(alloy, queries, answers, answers[:, kernel.A_ABSORBED] * p, np.full(n, inf))
         return _pools(alloy, queries, answers, np.full(n, inf), powder_layer)
 
     def along(
@@ -171,9 +178,17 @@ class MovingSources:
         wavelength: float = INFRARED,
         powder_layer: float = 0.0,
     ) -> Superposition:
-        """Prepare paths once for many questions; arguments and errors as for `along`."""
+        """Prepare paths once for many questions, as of every beam's pools: each `along` closes the
+        keyholes of all paths again. Arguments and errors as for `along`.
+        """
         if not paths or not all(len(p) for p in paths):
             raise ValueError("paths: allowed one or more, each with at least one segment")
+        for wall in self.walls:
+            column = "xy".index(wall.axis)
+            beside = np.concatenate([np.r_[p.start, p.stop][:, column] for p in paths]) - wall.at
+            if beside.min() < 0.0 < beside.max():
+                raise ValueError(f"paths: cross the wall {wall.axis} = {wall.at:g} m, "
+                                 "allowed all on one side of it")
         flat = float(_flat(alloy, wavelength, _checked("powder_layer", powder_layer)))
         sign = 1.0 if self.bottom == "insulated" else -1.0
         scene = _scene(alloy, paths, preheat, flat, self.walls, (self.plate, sign))
@@ -212,7 +227,8 @@ def _scene(
     for _ in range(2):
         found = []
         for k, path in enumerate(paths):
-            queries, _ = _at(alloy, path, 0.5 * (path.begin + path.end), preheat, flat)
+            queries, _ = _at(
+                alloy, path, 0.5 * (path.begin + path.end), preheat, flat, segments[:, 6].max())
             found.append(_answers(kernel.CLOSE, alloy, queries, scene, k)[1])
         closures = np.concatenate(found)
         closures[:, :2] *= segments[:, 6:7]
@@ -235,9 +251,50 @@ class Superposition:
         """Pools of one beam at times (m,) in s; ValueError for a beam that is not there."""
         if not 0 <= beam < len(self.paths):
             raise ValueError(f"beam {beam}: allowed 0 to {len(self.paths) - 1}")
-        queries, lit = _at(self.alloy, self.paths[beam], times, self.preheat, self.flat)
-        answers, _ = _answers(kernel.ALONG, self.alloy, queries, self.scene, beam)
+        queries, lit = self._queries(beam, times)
+        answers, inputs = _answers(kernel.ALONG, self.alloy, queries, self.scene, beam)
+        now = inputs[:, kernel.C_SURFACE] + inputs[:, kernel.C_DEEP]
+        power, energy = self._absorbed(
+            queries, answers[:, kernel.A_LENGTH], now * queries[:, kernel.Q_POWER], beam)
+        _limit(self.alloy, queries, answers, power, energy)
         return _pools(self.alloy, queries, answers, lit, self.powder_layer)
+
+    def _queries(self, beam: int, times: npt.ArrayLike) -> tuple[Array, Array]:
+        strongest = float(self.scene.segments[:, 6].max())
+        return _at(
+            self.alloy, self.paths[beam], times, self.preheat, self.flat, strongest)
+
+    def _absorbed(
+        self, queries: Array, length: Array, now: Array, beam: int
+    ) -> tuple[Array, Array]:
+        """Power (W) and energy (J) absorbed from all beams and their mirror images up to queries.
+
+        Power of beams that are off is their last; that of others counts less if they are more than
+        the ``length`` (m) of the pool away. ``now`` (W) is that of the ``beam`` itself.
+        """
+        times, places = queries[:, kernel.Q_TIME], queries[:, [kernel.Q_X, kernel.Q_Y]]
+        reach = length + 4.0 * queries[:, kernel.Q_SIGMA]
+        segments, closures, totals, sources, _ = self.scene
+        absorbed = closures[:, kernel.C_SURFACE] + closures[:, kernel.C_DEEP]
+        power, energy = np.zeros(len(times)), np.zeros(len(times))
+        for k, path in enumerate(self.paths):
+            offset = int(sources[k, 0])
+            index = np.searchsorted(path.begin, times, side="left") - 1
+            row = offset + np.maximum(index, 0)
+            lit = np.maximum.accumulate(np.where(path.power > 0.0, np.arange(len(path)), -1))
+            last = np.where(index >= 0, lit[row - offset], -1)
+            strength = np.where(last >= 0, absorbed[offset + last], 0.0)
+            if k == beam:
+                strength = np.where(now > 0.0, now, strength)
+            begin, end = segments[row, 0], segments[row, 1]
+            brought = totals[row, 0] - totals[offset, 0]
+            brought += absorbed[row] * (np.clip(times, begin, end) - begin)
+            position = path.at(times).position
+            for _, _, x, sx, y, sy in sources[k::len(self.paths)]:
+                away = np.hypot(*((x, y) + (sx, sy) * position - places).T) / reach
+                power += strength * np.exp(-0.5 * away**2)
+                energy += brought
+        return power, energy
 
     def at_points(self, time: float, points: npt.ArrayLike) -> Array:
         """Temperature (K) at points (m, 3) in m, z down from the surface, at one ``time`` (s).
@@ -246,7 +303,7 @@ class Superposition:
         saturates at boiling, as `MeltPool.peak_temperature` does. ValueError names bad points.
         """
         at = _points(points)
-        t0 = np.broadcast_to(self._preheat(at), (len(at),))
+        t0 = _local(self.alloy, self.preheat, at[:, :2])
         latent = SECTION_SHARE * self.alloy.latent_fusion / self.alloy.solid_means(t0)[1]
         return laws._peak_temperature(self.alloy, t0, self.rise_at(time, at), latent)
 
@@ -259,7 +316,7 @@ class Superposition:
         offset = 0
         # What the beams put in just now, instead of in the middle of their vectors.
         for k, path in enumerate(self.paths):
-            queries, lit = _at(self.alloy, path, time, self.preheat, self.flat)
+            queries, lit = self._queries(k, time)
             if lit[0] > 0.0:
                 _, now = _answers(kernel.CLOSE, self.alloy, queries, self.scene, k)
                 power = queries[0, kernel.Q_POWER]
@@ -268,7 +325,7 @@ class Superposition:
             offset += len(path)
         middle = 0.5 * (at.min(axis=0) + at.max(axis=0))
         one = np.ones(1)
-        t0 = self._preheat(middle[None]) * one
+        t0 = _local(self.alloy, self.preheat, middle[None, :2])
         query = _queries(self.alloy, t0, self.flat * one, one, one, 1e-4 * one)[0]
         query[[kernel.Q_TIME, kernel.Q_X, kernel.Q_Y, kernel.Q_UX, kernel.Q_REACH]] = (
             time, middle[0], middle[1], 1.0, np.hypot(*(at[:, :2] - middle[:2]).T).max())
@@ -276,10 +333,6 @@ class Superposition:
         out = np.zeros(len(at))
         kernel.field(out, at, segments, closures, totals, sources, query, *plate)
         return out
-
-    def _preheat(self, at: Array) -> Array:
-        chosen = self.preheat(at[:, :2]) if callable(self.preheat) else self.preheat
-        return _preheat(self.alloy, chosen)
 
 
 def _answers(
@@ -296,6 +349,33 @@ def _answers(
     return answers, out
 
 
+def _limit(
+    alloy: Alloy, queries: Array, answers: Array, power: Array, energy: Array
+) -> None:
+    """Cut pools in ``answers`` to what ``power`` (W) and ``energy`` (J) absorbed can melt.
+
+    A linear field leaves out most of the latent heat, which counts most where the metal is close to
+    the solidus already. Section and volume are those of a half ellipsoid.
+    """
+    latent = queries[:, kernel.Q_WIDE] / SECTION_SHARE
+    rise = alloy.solidus - queries[:, kernel.Q_T0] + latent
+    sizes = answers[:, kernel.A_LENGTH:kernel.A_DEPTH + 1]
+    # Heat of other beams and earlier vectors has been spent on the metal before the beam comes.
+    room = queries[:, kernel.Q_RHOCP] * (rise - answers[:, kernel.A_BACKGROUND])
+    section = np.pi / 4.0 * sizes[:, 1] * sizes[:, 2]
+    melted = queries[:, kernel.Q_SPEED] * section * room
+    sizes[:, 1:] *= np.sqrt(_cut(melted, power))[:, None]
+    volume = np.pi / 6.0 * sizes.prod(axis=1)
+    sizes *= np.cbrt(_cut(queries[:, kernel.Q_RHOCP] * rise * volume, energy))[:, None]
+
+
+def _cut(melted: Array, most: Array) -> Array:
+    """Factor on ``melted`` that takes it smoothly below ``most``; 1 where nothing melted."""
+    filled = np.clip(melted / np.maximum(most, 1e-12), 1e-30, 1e30)
+    result: Array = np.exp(np.logaddexp(0.0, SOFTNESS * np.log(filled)) / -SOFTNESS)
+    return result
+
+
 def _checked(field: str, values: npt.ArrayLike) -> Array:
     return laws._checked(field, values, *laws._RANGES[field])
 
@@ -310,6 +390,15 @@ def _flat(alloy: Alloy, wavelength: npt.ArrayLike, layer: Array) -> Array:
     caught = laws.POWDER_TRAPPING * -np.expm1(-layer / laws.POWDER_DEPTH)
     result: Array = bare + (1.0 - bare) * caught
     return result
+
+
+def _local(alloy: Alloy, preheat: Preheat, at: Array) -> Array:
+    """Preheat (K) at positions (m, 2), shape (m,)."""
+    values = np.asarray(preheat(at) if callable(preheat) else preheat, float)
+    if values.shape not in ((), (len(at),)):
+        raise ValueError(f"preheat: shape {values.shape}, allowed one number or a function of "
+                         f"positions (m, 2) that gives (m,)")
+    return np.broadcast_to(_preheat(alloy, values), (len(at),))
 
 
 def _points(points: npt.ArrayLike) -> Array:
@@ -333,7 +422,9 @@ def _queries(alloy: Alloy, t0: Array, flat: Array, p: Array, v: Array, s: Array)
     rise = most * eagar_tsai.peak(peclet) * 2.0 / ((2.0 * np.pi) ** 1.5 * k * s)
     # Near the solidus there is little left to cool: the tail must still end somewhere.
     given = np.minimum(TAIL_SHARE * latent, 0.4 * (alloy.solidus - t0))
-    level = alloy.solidus - t0 - given
+    # A beam at rest has no tail: its pool is round.
+    given -= (given + SECTION_SHARE * latent) * np.exp(-peclet / kernel.ROUND_PECLET)
+    level = alloy.solidus - t0 - np.maximum(given, 0.0)
     reach = np.maximum(eagar_tsai.lookup(peclet, rise / level).length * s, 4.0 * s)
     for column, value in (
         (kernel.Q_SPEED, v), (kernel.Q_SIGMA, s), (kernel.Q_POWER, p), (kernel.Q_T0, t0),
@@ -346,22 +437,26 @@ def _queries(alloy: Alloy, t0: Array, flat: Array, p: Array, v: Array, s: Array)
 
 
 def _at(
-    alloy: Alloy, path: BeamPath, times: npt.ArrayLike, preheat: Preheat, flat: float
+    alloy: Alloy, path: BeamPath, times: npt.ArrayLike, preheat: Preheat, flat: float,
+    strongest: float,
 ) -> tuple[Array, Array]:
-    """Query rows along a path, and for how long (s) the beam has been on at each time."""
+    """Query rows along a path, and for how long (s) the beam has been on at each time.
+
+    ``strongest``: highest power (W) of all paths.
+    """
     t = np.atleast_1d(np.asarray(times, float))
-    if not bool(np.all(np.isfinite(t))):
-        raise ValueError("times: allowed finite times in s")
+    if t.ndim != 1 or not bool(np.all(np.isfinite(t))):
+        raise ValueError(f"times: shape {t.shape}, allowed (m,) of finite times in s")
     state = path.at(t)
     held = np.clip(np.searchsorted(path.begin, t, side="left") - 1, 0, None)
-    t0 = preheat(state.position) if callable(preheat) else np.full(len(t), float(preheat))
-    t0 = _preheat(alloy, t0)
+    t0 = _local(alloy, preheat, state.position)
     # Where the beam is off or at rest the frame keeps the last direction.
     step = path.stop - path.start
     speed = path.speed
     power = path.power
-    # Off the beam the reach is that of the pool left behind.
-    rows = _queries(alloy, t0, np.full(len(t), flat), power[held], speed[held], path.sigma[held])
+    # Off the beam the reach is that of the pool left behind; without power, of any pool.
+    left = np.where(power[held] > 0.0, power[held], strongest)
+    rows = _queries(alloy, t0, np.full(len(t), flat), left, speed[held], path.sigma[held])
     rows[:, kernel.Q_POWER] = state.power
     norm = np.hypot(step[held, 0], step[held, 1])
     moving = norm > 0.0
@@ -388,7 +483,7 @@ def _pools(
     # King et al. 2014, with the time the beam has had where that is less than its passage.
     radius = 2.0 * sigma
     passage = np.minimum(radius / np.maximum(queries[:, kernel.Q_SPEED], 1e-9), lit)
-    room = np.maximum(melt_rise - background, 0.05 * melt_rise)
+    room = melt_rise - background
     enthalpy = queries[:, kernel.Q_FLAT] * power / (np.pi * radius**2 * rhocp * room)
     enthalpy *= np.sqrt(passage / a)
     mode = np.searchsorted(

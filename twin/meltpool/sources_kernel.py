@@ -27,10 +27,15 @@ NODES: Final = 640  # most time nodes of one query; older heat goes to the far f
 SPACING: Final = 1.2  # beam travel between nodes over the width the heat has spread to
 SPREADING: Final = 4.0  # nodes per e-fold of that width for a beam at rest
 REACH: Final = 6.0  # standard deviations beyond which a node is not felt
-HORIZON: Final = 10e-3  # s; older heat is the far field
+HORIZON: Final = 10e-3  # s; older heat is the far field; ten times that for slow, long pools
 ITERATIONS: Final = 16  # of the closure
-# Part of the rise to boiling that is left where old heat already boils the metal.
-LEAST_RISE: Final = 0.2
+LEAST_COOLING: Final = 0.1  # at a tail, over that behind a steady pool: default
+# K below the solidus that old heat alone comes to, and at most this share of the rise to it: what
+# it brings beyond that goes into melting, which the sum of sources leaves out. Default.
+MARGIN: Final = 60.0
+MARGIN_SHARE: Final = 0.25
+# Speed times sigma over diffusivity of a pool with little tail: default. At rest pools are round.
+ROUND_PECLET: Final = 0.05
 # Depth of the surface source over sigma, fitted to widths of conduction pools: stirring carries
 # heat down.
 FIRST_DEPTH: Final = 0.3
@@ -195,8 +200,9 @@ def far_field(
     out: Any, segments: Any, totals: Any, sources: Any, query: Any, span: float, cut: float,
     plate: float, bottom: float, z: float, stack: Any,
 ) -> None:
-    """Rise from heat older than ``cut`` at four points of one query, ``z`` deep: 0, -span and
-    -2 span along x, and span across.
+    """Rise from heat older than ``cut`` at five points of one query, ``z`` deep: 0, -span and
+    -2 span along x, and span to either side; and, last, how fast it falls with the square of the
+    depth (1/m2).
 
     Runs of vectors are lumped into one Gaussian of equal energy, centre and spread.
     ``totals`` are running sums over the segments: energy, its moments x, y, xx, yy, xy, and time.
@@ -289,16 +295,23 @@ def far_field(
                 det = cxx * cyy - cxy * cxy
                 amount = coefficient * energy / sqrt(det * heat)
                 amount *= images(plate, bottom, heat, z)
-                for p in range(4):
+                for p in range(5 if span > 0.0 else 1):
                     dx, dy = px, py
                     if p < 3:
                         dx += p * span * ux
                         dy += p * span * uy
                     else:
-                        dx += span * uy
-                        dy -= span * ux
+                        across = span if p == 3 else -span
+                        dx += across * uy
+                        dy -= across * ux
                     form = (dx * dx * cyy - 2.0 * dx * dy * cxy + dy * dy * cxx) / det
-                    out[p] += amount * exp(-0.5 * form)
+                    part = amount * exp(-0.5 * form)
+                    out[p] += part
+                    out[5] += 0.5 * part / heat
+    total = 0.0
+    for p in range(5):
+        total += out[p]
+    out[5] = out[5] / total if total > 0.0 else 0.0
 
 
 @_fast
@@ -363,6 +376,22 @@ def slope(nodes: Any, count: int, w: Any, x: float, y: float) -> tuple[float, fl
 
 
 @_fast
+def warmest(melting: float) -> float:
+    """Rise (K) that old heat alone levels off at, for a rise ``melting`` to the solidus."""
+    return melting - min(MARGIN, MARGIN_SHARE * melting)
+
+
+@_fast
+def levelled(value: float, most: float) -> tuple[float, float]:
+    """``value`` taking the last third of the way to ``most`` ever more slowly, and its slope."""
+    last = most / 3.0
+    if value <= most - last:
+        return value, 1.0
+    left = exp((most - last - value) / last)
+    return most - last * left, left
+
+
+@_fast
 def closure(
     nodes: Any, kinds: Any, count: int, query: Any, metal: Any, old: float, w: Any, out: Any
 ) -> tuple[float, float, float]:
@@ -383,8 +412,8 @@ def closure(
         else:
             w[1, j] = nodes[BASE, j] * nodes[POWER, j] * (0.5 * sqrt(2.0 * pi))
             w[0, j] = nodes[BASE, j] * nodes[POWER, j] / sqrt(nodes[SPREAD, j])
-    boiling = metal[M_BOILING] - query[Q_T0]
-    needed = max(boiling - background, LEAST_RISE * boiling)
+    background = levelled(background, warmest(metal[M_SOLIDUS] - query[Q_T0]))[0]
+    needed = metal[M_BOILING] - query[Q_T0] - background
     surface, line = 0.0, 0.0
     # The hottest place trails a fast beam.
     for trail in (0.0, 0.35, 0.7, 1.1, 1.6, 2.2):
@@ -411,34 +440,76 @@ def closure(
 
 
 @_fast
-def _old(far: Any, span: float, x: float, y: float) -> tuple[float, float, float, float]:
-    """Far field at (x, y), its derivatives to x and y and the second to x, from four points."""
-    second = (far[2] - 2.0 * far[1] + far[0]) / (span * span)
-    first = (far[0] - far[1]) / span + 0.5 * second * span
-    across = (far[3] - far[0]) / span
-    inside = min(max(x, -2.5 * span), 0.5 * span)
-    value = far[0] + inside * (first + 0.5 * inside * second) + across * y
-    return value, first + inside * second, across, second
+def _old(
+    far: Any, span: float, most: float, x: float, y: float, z2: float
+) -> tuple[float, float, float, float, float]:
+    """Far field at (x, y) and depth sqrt(z2), its derivatives to x, y and z2, and the second to x.
+
+    Interpolated between the five points; outside it falls off as it does with depth. It levels off
+    at ``most`` (K).
+    """
+    if far[5] <= 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    xi, yi = min(max(x, -2.5 * span), 0.5 * span), min(max(y, -span), span)
+    xx = (far[2] - 2.0 * far[1] + far[0]) / (span * span)
+    yy = (far[3] - 2.0 * far[0] + far[4]) / (span * span)
+    along = (far[0] - far[1]) / span + 0.5 * xx * span
+    across = 0.5 * (far[3] - far[4]) / span
+    value = far[0] + xi * (along + 0.5 * xi * xx) + yi * (across + 0.5 * yi * yy)
+    tx, ty = along + xi * xx, across + yi * yy
+    highest = max(max(far[0], far[1]), max(max(far[2], far[3]), far[4]))
+    if not 0.0 < value < 1.25 * highest:
+        value, tx, ty, xx = min(max(value, 0.0), 1.25 * highest), 0.0, 0.0, 0.0
+    dx, dy, rate = x - xi, y - yi, far[5]
+    fall = exp(-rate * (dx * dx + dy * dy + z2))
+    value *= fall
+    tx = fall * tx if dx == 0.0 else -2.0 * rate * dx * value
+    ty = fall * ty if dy == 0.0 else -2.0 * rate * dy * value
+    xx = fall * xx if dx == 0.0 else (4.0 * rate * rate * dx * dx - 2.0 * rate) * value
+    tz = -rate * value
+    value, left = levelled(value, most)
+    if left < 1.0:
+        xx -= 3.0 * tx * tx / most
+    return value, left * tx, left * ty, left * tz, left * xx
+
+
+@_fast
+def _growth(
+    total: float, old: float, tx: float, ox: float, txx: float, oxx: float, level: float
+) -> tuple[float, float, float, float, float]:
+    """Log of the rise over ``level``, nearly straight in squared distances, for Newton: itself, its
+    first two derivatives to x, and what the slopes of the nodes' and of the old heat's rise count.
+
+    Old heat counts as preheat, unless it comes close to the level alone.
+    """
+    total = max(total, 1e-30)
+    if old < 0.8 * level:
+        room = level - old
+        lx = tx / total + ox / room
+        lxx = txx / total - (tx / total) ** 2 + oxx / room
+        return log(total / room), lx, lxx, 1.0 / total, 1.0 / room
+    whole = total + old
+    lx = (tx + ox) / whole
+    return log(whole / level), lx, (txx + oxx) / whole - lx * lx, 1.0 / whole, 1.0 / whole
 
 
 @_fast
 def _crossing(
-    nodes: Any, count: int, w: Any, far: Any, span: float, level: float,
+    nodes: Any, count: int, w: Any, far: Any, span: float, most: float, level: float,
     cold: float, hot: float,
 ) -> float:
     """Where on the centre line between ``cold`` and ``hot`` the rise is ``level``."""
     x = cold
     for step in range(40):
         total, tx, _, _ = slope(nodes, count, w, x, 0.0)
-        old, ox, _, _ = _old(far, span, x, 0.0)
-        excess = log(max(total, 1e-30) / max(level - old, 1e-3))
+        old, ox, _, _, _ = _old(far, span, most, x, 0.0, 0.0)
+        excess, rate, _, _, _ = _growth(total, old, tx, ox, 0.0, 0.0, level)
         if excess < 0.0:
             cold = x
         else:
             hot = x
         if abs(hot - cold) < 1e-8 or abs(excess) < 2e-4:
             break
-        rate = tx / max(total, 1e-30) + ox / max(level - old, 1e-3)
         x = x - excess / rate if rate != 0.0 else 0.5 * (cold + hot)
         low, high = min(cold, hot), max(cold, hot)
         if not low < x < high or step > 8:
@@ -447,106 +518,93 @@ def _crossing(
 
 
 @_fast
-def _sideways(
-    nodes: Any, count: int, w: Any, far: Any, span: float, level: float, x: float,
-    y: float, side: float, sigma: float,
+def _widest(
+    nodes: Any, count: int, w: Any, far: Any, span: float, most: float, level: float, x: float,
+    r: float, side: float, sigma: float,
 ) -> float:
-    """Largest distance from the centre line to the isotherm on one side.
+    """Largest distance of the isotherm from the centre line: on the ``side`` +1 or -1 of it on the
+    surface, or, for 0, under it.
 
-    Newton in x for the widest section and in y squared, in which the log of the rise is nearly
-    straight.
+    Newton in x for the widest section and in the distance squared, in which the log of the rise is
+    nearly straight.
     """
     for _ in range(24):
-        total, tx, ty, txx = slope(nodes, count, w, x, side * y)
-        old, ox, oy, oxx = _old(far, span, x, side * y)
-        room = max(level - old, 1e-3)
-        total = max(total, 1e-30)
-        lx = tx / total + ox / room
-        lxx = txx / total - (tx / total) ** 2 + oxx / room
-        excess = log(total / room)
-        dx = 0.0
-        most = 0.5 * (sigma + y)
-        if lxx < 0.0:
-            dx = min(max(-lx / lxx, -most), most)
-        elif lx != 0.0:
-            dx = most if lx > 0.0 else -most
-        gain = side * (ty / total + oy / room) / (2.0 * y)
-        y2 = y * y - (excess + 0.5 * lx * dx) / gain if gain < 0.0 else 4.0 * y * y
-        y2 = min(max(y2, 0.1 * y * y), 4.0 * y * y)
-        x += dx
-        change = abs(sqrt(y2) - y)
-        y = sqrt(y2)
-        if y < 0.02 * sigma or (
-            change < 2e-3 * y and abs(dx) < 0.05 * y and abs(excess) < 0.02
-        ):
-            return y
-    # No rest found: at least what is hot in this section.
-    hot, cold = 0.0, y
-    for _ in range(24):
-        y = 0.5 * (hot + cold)
-        if rise(nodes, count, w, x, side * y) + _old(far, span, x, side * y)[0] > level:
-            hot = y
+        if side == 0.0:
+            total, tx, down, txx = slope_below(nodes, count, x, 0.0, r * r)
+            old, ox, _, older, oxx = _old(far, span, most, x, 0.0, r * r)
         else:
-            cold = y
+            total, tx, down, txx = slope(nodes, count, w, x, side * r)
+            old, ox, older, _, oxx = _old(far, span, most, x, side * r, 0.0)
+            down *= 0.5 * side / r
+            older *= 0.5 * side / r
+        excess, lx, lxx, young_share, old_share = _growth(total, old, tx, ox, txx, oxx, level)
+        dx = 0.0
+        step = 0.5 * (sigma + r)
+        if lxx < 0.0:
+            dx = min(max(-lx / lxx, -step), step)
+        elif lx != 0.0:
+            dx = step if lx > 0.0 else -step
+        gain = down * young_share + older * old_share
+        r2 = r * r - (excess + 0.5 * lx * dx) / gain if gain < 0.0 else 4.0 * r * r
+        r2 = min(max(r2, 0.1 * r * r), 4.0 * r * r)
+        x += dx
+        change = abs(sqrt(r2) - r)
+        r = sqrt(r2)
+        if r < 0.02 * sigma or (
+            change < 2e-3 * r and abs(dx) < 0.05 * r and abs(excess) < 0.02
+        ):
+            return r
+    # No rest found: at least what is hot in this section.
+    hot, cold = 0.0, r
+    for _ in range(24):
+        r = 0.5 * (hot + cold)
+        if side == 0.0:
+            total = slope_below(nodes, count, x, 0.0, r * r)[0]
+            total += _old(far, span, most, x, 0.0, r * r)[0]
+        else:
+            total = rise(nodes, count, w, x, side * r)
+            total += _old(far, span, most, x, side * r, 0.0)[0]
+        if total > level:
+            hot = r
+        else:
+            cold = r
     return hot
 
 
 @_fast
-def _downwards(
-    nodes: Any, count: int, far: Any, span: float, level: float, x: float, z: float, sigma: float,
-) -> float:
-    """Largest depth of the isotherm under the centre line, as `_sideways`."""
-    for _ in range(24):
-        total, tx, down, txx = slope_below(nodes, count, x, 0.0, z * z)
-        old, ox, _, oxx = _old(far, span, x, 0.0)
-        room = max(level - old, 1e-3)
-        total = max(total, 1e-30)
-        lx = tx / total + ox / room
-        lxx = txx / total - (tx / total) ** 2 + oxx / room
-        excess = log(total / room)
-        dx = 0.0
-        most = 0.5 * (sigma + z)
-        if lxx < 0.0:
-            dx = min(max(-lx / lxx, -most), most)
-        elif lx != 0.0:
-            dx = most if lx > 0.0 else -most
-        gain = down / total
-        z2 = z * z - (excess + 0.5 * lx * dx) / gain if gain < 0.0 else 4.0 * z * z
-        z2 = min(max(z2, 0.1 * z * z), 4.0 * z * z)
-        x += dx
-        change = abs(sqrt(z2) - z)
-        z = sqrt(z2)
-        if z < 0.02 * sigma or (
-            change < 2e-3 * z and abs(dx) < 0.05 * z and abs(excess) < 0.02
-        ):
-            return z
-    hot, cold = 0.0, z
-    old = _old(far, span, x, 0.0)[0]
-    for _ in range(24):
-        z = 0.5 * (hot + cold)
-        if slope_below(nodes, count, x, 0.0, z * z)[0] + old > level:
-            hot = z
-        else:
-            cold = z
-    return hot
+def cooling(rate: float, leaving: float) -> float:
+    """Cooling (K/s) of the tail: what the metal there does now, but above 0 and rising with it.
+
+    Behind a start, or after a turn, a pool may still grow backwards, and its tail cools only later:
+    then a small part of what the beam ``leaving`` at its speed would bring about is told.
+    """
+    least = LEAST_COOLING * leaving
+    if rate >= least:
+        return rate
+    return least * least / max(2.0 * least - rate, 1e-30)
 
 
 @_fast
 def pool(
     nodes: Any, count: int, w: Any, far: Any, span: float, query: Any, melting: float,
-    answer: Any,
+    direct: float, answer: Any,
 ) -> None:
-    """Length, width, depth, peak rise and cooling rate of one pool, into ``answer``."""
+    """Length, width, depth, peak rise and cooling rate of one pool, into ``answer``.
+
+    ``direct``: how fast (K/s) the beam heats its centre before anything is conducted away; counts
+    where it rests.
+    """
     sigma, a = query[Q_SIGMA], query[Q_A]
     answer[A_LENGTH] = answer[A_WIDTH] = answer[A_DEPTH] = answer[A_COOL] = 0.0
     weigh(nodes, count, w[0])
+    most = warmest(melting)
     section = melting + query[Q_WIDE]
     tail_level = melting - query[Q_TAIL]
     # Backwards along the centre line: the hottest place, then the first one below the level.
     x, step, hottest, peak = 1.0 * sigma, 0.5 * sigma, 0.0, -1.0
     before, last, cold = x, peak, -inf
     while x > -4.0 * query[Q_REACH] - 8.0 * sigma:
-        value = rise(nodes, count, w[0], x, 0.0) + _old(far, span, x, 0.0)[0]
+        value = rise(nodes, count, w[0], x, 0.0) + _old(far, span, most, x, 0.0, 0.0)[0]
         if value > peak:
             peak, hottest = value, x
         elif value < tail_level and (peak > tail_level or x < -4.0 * sigma - 0.5 * span):
@@ -559,7 +617,7 @@ def pool(
     # The summit between samples.
     for _ in range(4):
         total, tx, _, txx = slope(nodes, count, w[0], hottest, 0.0)
-        old, ox, _, oxx = _old(far, span, hottest, 0.0)
+        old, ox, _, _, oxx = _old(far, span, most, hottest, 0.0, 0.0)
         peak = max(peak, total + old)
         if txx + oxx < 0.0:
             hottest += min(max(-(tx + ox) / (txx + oxx), -0.4 * sigma), 0.4 * sigma)
@@ -573,42 +631,46 @@ def pool(
     tail_level = section - given * (1.0 - exp((section - peak) / max(given, 1e-3)))
     if last < tail_level:
         before = hottest
-    tail = _crossing(nodes, count, w[0], far, span, tail_level, cold, before)
+    tail = _crossing(nodes, count, w[0], far, span, most, tail_level, cold, before)
     ahead, step = hottest, sigma
     while ahead < hottest + 400.0 * sigma:
         ahead += step
         step *= 1.5
-        if rise(nodes, count, w[0], ahead, 0.0) + _old(far, span, ahead, 0.0)[0] < section:
+        value = rise(nodes, count, w[0], ahead, 0.0)
+        if value + _old(far, span, most, ahead, 0.0, 0.0)[0] < section:
             break
-    front = _crossing(nodes, count, w[0], far, span, section, ahead, hottest)
+    front = _crossing(nodes, count, w[0], far, span, most, section, ahead, hottest)
     answer[A_LENGTH] = front - tail
-    # Cooling at a fixed point of the track: the heat equation, a times the Laplacian.
-    change = 0.0
+    # Cooling at a fixed point of the track: the heat equation, a times the Laplacian, and the beam.
+    change = direct * decay(-0.5 * tail * tail / (sigma * sigma))
     for j in range(count):
         dx, dy, i = tail - nodes[X, j], nodes[Y, j], nodes[INVERSE, j]
         g = w[0, j] * decay(-(dx * dx + dy * dy) * i)
         plane = 4.0 * i * (i * (dx * dx + dy * dy) - 1.0)
         fade = nodes[AT_TOP, j] * nodes[TOP_DECAY, j] + nodes[BELOW, j] * nodes[DECAY, j]
         change += a * g * (plane + 2.0 * fade / max(w[0, j], 1e-30))
-    answer[A_COOL] = max(-change, 0.0)
+    _, tx, _, _ = slope(nodes, count, w[0], tail, 0.0)
+    mean = section / max(front - tail, sigma)
+    gradient = max(tx + _old(far, span, most, tail, 0.0, 0.0)[1], LEAST_COOLING * mean)
+    answer[A_COOL] = cooling(-change, query[Q_SPEED] * min(gradient, mean))
     # Where the rise stands just above the level, the isotherm is about a paraboloid.
     start = sigma * min(sqrt(2.0 * log(peak / section)), 1.5)
     # A fast beam's pool may be widest at the beam or far behind it: both are looked at.
     lag = hottest - 0.4 * (hottest - tail) if hottest - tail > 3.0 * sigma else hottest
-    wide = 0.0
-    for side in (1.0, -1.0):
-        most = _sideways(nodes, count, w[0], far, span, section, hottest, start, side, sigma)
+    wide, deep = 0.0, 0.0
+    for side in (1.0, -1.0, 0.0):
+        begun = start if side != 0.0 else 0.7 * start
+        reached = _widest(
+            nodes, count, w[0], far, span, most, section, hottest, begun, side, sigma)
         if lag < hottest:
-            guess = max(most, start)
-            most = max(most, _sideways(
-                nodes, count, w[0], far, span, section, lag, guess, side, sigma))
-        wide += most
-    answer[A_WIDTH] = wide
-    deep = _downwards(nodes, count, far, span, section, hottest, 0.7 * start, sigma)
-    if lag < hottest:
-        guess = max(deep, 0.7 * start)
-        deep = max(deep, _downwards(nodes, count, far, span, section, lag, guess, sigma))
-    answer[A_DEPTH] = deep
+            begun = max(reached, begun)
+            reached = max(reached, _widest(
+                nodes, count, w[0], far, span, most, section, lag, begun, side, sigma))
+        if side == 0.0:
+            deep = reached
+        else:
+            wide += reached
+    answer[A_WIDTH], answer[A_DEPTH] = wide, deep
 
 
 @_fast
@@ -620,14 +682,19 @@ def solve(
     nodes = np.empty((ROWS, NODES))
     kinds = np.empty(NODES, np.int64)
     w = np.empty((2, NODES))
-    far = np.zeros(4)
+    far = np.zeros(6)
     stack = np.empty((128, 2), np.int64)
     for i in range(queries.shape[0]):
         query, answer = queries[i], answers[i]
         reach = query[Q_REACH]
-        span = max(0.4 * reach, 2.0 * query[Q_SIGMA])
         around = sources[i:i + 1] if task == STEADY else sources
-        horizon = inf if task == STEADY else HORIZON
+        horizon = inf
+        if task != STEADY:
+            lasting = min(1.5 * reach / max(query[Q_SPEED], 1e-3), 10.0 * HORIZON)
+            horizon = max(HORIZON, lasting if query[Q_SPEED] > 0.0 else 0.0)
+        # Old heat is sampled over the pool, but no coarser than it is spread.
+        span = max(0.4 * reach, 2.0 * query[Q_SIGMA])
+        span = min(span, 2.0 * sqrt(2.0 * query[Q_A] * horizon))
         count = gather(
             nodes, kinds, segments, closures, around, query, horizon, reach, plate, bottom, own)
         while count < 0:
@@ -649,7 +716,13 @@ def solve(
                 nodes[DEEP, j] = nodes[POWER, j] * out[i, C_DEEP]
                 nodes[DEPTH2, j] = out[i, C_SZ] ** 2
         melting = metal[M_SOLIDUS] - query[Q_T0]
-        pool(nodes, count, w, far, span, query, melting, answer)
+        shallow = FIRST_DEPTH * query[Q_SIGMA]
+        direct = out[i, C_SURFACE] / shallow + out[i, C_DEEP] / sqrt(shallow**2 + out[i, C_SZ] ** 2)
+        direct *= 2.0 * query[Q_POWER] / (
+            query[Q_RHOCP] * (2.0 * pi) ** 1.5 * query[Q_SIGMA] ** 2)
+        # A moving beam has left the tail by the time that it solidifies.
+        direct *= exp(-query[Q_SPEED] * query[Q_SIGMA] / (query[Q_A] * ROUND_PECLET))
+        pool(nodes, count, w, far, span, query, melting, direct, answer)
 
 
 @_fast
@@ -661,7 +734,7 @@ def field(
     nodes = np.empty((ROWS, NODES))
     kinds = np.empty(NODES, np.int64)
     w = np.empty(NODES)
-    far = np.zeros(4)
+    far = np.zeros(6)
     stack = np.empty((128, 2), np.int64)
     horizon = HORIZON
     count = gather(

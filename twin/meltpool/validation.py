@@ -22,6 +22,7 @@ __all__ = ["Case", "Comparison", "cases", "compare", "summary", "summary_table",
 
 DATA: Final = Path(__file__).with_name("validation.toml")
 KELVIN: Final = 273.15
+ALL: Final = "all not fitted"  # set of the last rows of a summary
 AT_REST: Final = 1e-4  # m/s; a beam at rest, for a level that knows speeds only
 
 
@@ -54,6 +55,7 @@ _BEYOND: Final[Mapping[str, Callable[[MeltPool, float], Any]]] = {
     "keyhole": lambda pool, _: pool.mode == Mode.KEYHOLE,
     "pores": lambda pool, sigma: keyhole_pore_rate(pool, sigma) > 0.0,
 }
+_LARGE: Final = 0.2  # a mean absolute error above this is told among the misses
 _SEARCH: Final = 4.0  # a boundary is looked for from a fourth to four times the measured one
 _HALVINGS: Final = 9  # of that range, which leaves 0.5 %
 
@@ -116,10 +118,14 @@ def _rounded(value: float) -> float | None:
 
 
 @cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(DATA.read_text(encoding="utf-8"))
+
+
+@cache
 def cases() -> tuple[Case, ...]:
     """All published cases in ``validation.toml``."""
-    data = tomllib.loads(DATA.read_text(encoding="utf-8"))
-    return tuple(_case(entry | case) for entry in data["set"] for case in entry["cases"])
+    return tuple(_case(entry | case) for entry in _data()["set"] for case in entry["cases"])
 
 
 def _case(row: dict[str, Any]) -> Case:
@@ -223,26 +229,27 @@ def summary(results: Mapping[str, Sequence[Comparison]]) -> list[dict[str, Any]]
 
     ``fitted``: the level was adjusted on that set, so its errors are residuals. Boundaries that a
     level does not have near the measured one are counted in ``missed``, not in the means. The last
-    rows take all sets together on which the level was not fitted.
+    rows take all sets together on which the level was not fitted. The key of a result begins with
+    the level's name; what follows after a space tells results of one level apart.
     """
     every = next(iter(results.values()), ())
     groups = list(dict.fromkeys((r.track.set, r.quantity) for r in every))
-    groups += [("all not fitted", q) for q in dict.fromkeys(r.quantity for r in every)]
+    groups += [(ALL, q) for q in dict.fromkeys(r.quantity for r in every)]
     rows = []
     for name, quantity in groups:
         for level, found in results.items():
             chosen = [
                 r for r in found
                 if r.quantity == quantity
-                and (r.track.set == name if name != "all not fitted"
-                     else level not in r.track.fitted)
+                and (r.track.set == name if name != ALL
+                     else _name(level) not in r.track.fitted)
             ]
             errors = np.array([r.error for r in chosen if np.isfinite(r.error)])
             if not chosen:
                 continue
             rows.append({
                 "set": name, "quantity": quantity, "level": level,
-                "fitted": level in chosen[0].track.fitted, "n": len(chosen),
+                "fitted": _name(level) in chosen[0].track.fitted, "n": len(chosen),
                 "missed": len(chosen) - len(errors),
                 "mean_error": _rounded(float(np.mean(errors))) if len(errors) else None,
                 "mean_abs_error": _rounded(float(np.mean(np.abs(errors)))) if len(errors) else None,
@@ -250,6 +257,10 @@ def summary(results: Mapping[str, Sequence[Comparison]]) -> list[dict[str, Any]]
                               else None),
             })
     return rows
+
+
+def _name(result: str) -> str:
+    return result.partition(" ")[0]
 
 
 def _shown(quantity: str, value: float) -> str:
@@ -292,18 +303,33 @@ def _describe(case: Case) -> str:
     return ", ".join(part for part in (power, speed, rest, spot, powder) if part)
 
 
-def validation_table(results: Mapping[str, Sequence[Comparison]], options: str = "") -> str:
+def _misses(results: Mapping[str, Sequence[Comparison]]) -> list[str]:
+    """A line per level: the sets and quantities with large errors or boundaries not found."""
+    lines = []
+    for level in results:
+        wrong = [
+            f"{row['set']}, {row['quantity']} ({_error_cell(row)})" for row in summary(results)
+            if row["level"] == level and row["set"] != ALL
+            and (row["missed"] or row["mean_abs_error"] > _LARGE)
+        ]
+        lines.append(f"- {level}: {'; '.join(wrong) or 'none'}.")
+    return lines
+
+
+def validation_table(results: Mapping[str, Sequence[Comparison]], command: str) -> str:
     """Markdown page of comparisons by level: a summary, then every case set by set with source.
 
-    ``options`` are further ones of the command that computed them.
+    Keys of results are as in `summary`; ``command`` is what computed them, told on the page.
     """
     levels = list(results)
+    notes = {name: _data()["level"].get(name) for name in dict.fromkeys(map(_name, levels))}
     lines = [
         "# Melt-pool levels against published measurements",
         "",
-        "Written by `amtwin meltpool validate "
-        + " ".join([*(f"--level {level}" for level in levels), *filter(None, [options])])
-        + "`. Every case is told, misses included.",
+        f"Written by `{command}`. Every case is told, misses included. Of a level with grids the "
+        "width of the finest cells is told.",
+        "",
+        *(f"- {name}: {note}" for name, note in notes.items() if note),
         "",
         "## Summary",
         "",
@@ -313,17 +339,24 @@ def validation_table(results: Mapping[str, Sequence[Comparison]], options: str =
         "",
         "| set | quantity | n | " + " | ".join(levels) + " |",
         "|---|---|---|" + "---|" * len(levels),
+        *(f"| {' | '.join(row.values())} |" for row in summary_table(results)),
+        "",
+        "## Misses",
+        "",
+        f"Sets with a mean absolute error above {_LARGE:.0%}, or a boundary that was not found.",
+        "",
+        *_misses(results),
+        *("", _data()["misses"], "", "## Cases", ""),
+        "Measured ± one standard deviation where the source tells it, computed (error). Spots are "
+        "D4σ (1/e²) diameters.",
     ]
-    lines += [f"| {' | '.join(row.values())} |" for row in summary_table(results)]
     computed = {(level, r.track.set, r.track.case, r.quantity): r
                 for level, found in results.items() for r in found}
     first = results[levels[0]]
-    lines += ["", "## Cases", "", "Measured ± one standard deviation where the source tells it, "
-              "computed (error). Spots are D4σ (1/e²) diameters."]
     for name in dict.fromkeys(r.track.set for r in first):
         found = [r for r in first if r.track.set == name]
         track = found[0].track
-        fitted = ", ".join(level for level in levels if level in track.fitted) or "no level"
+        fitted = ", ".join(each for each in notes if each in track.fitted) or "no level"
         lines += [
             "", f"### {name}, {track.alloy}", "", f"{track.source}. Used for adjusting: {fitted}.",
             "", "| case | conditions | quantity | measured | " + " | ".join(levels) + " |",

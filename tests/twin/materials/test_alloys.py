@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.materials import DATA, MaterialError, alloy, alloys, load
+from twin.materials import (
+    ATMOSPHERE,
+    DATA,
+    GAS_CONSTANT,
+    MaterialError,
+    alloy,
+    alloys,
+    load,
+)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +110,38 @@ def test_bad_data_names_file_alloy_and_figure(tmp_path, old: str, new: str, mess
     with pytest.raises(MaterialError, match=message) as error:
         load(path)
     assert "bad.toml" in str(error.value)
+
+
+@pytest.mark.parametrize("name", alloys())
+class TestHeat:
+    def test_enthalpy_rises_by_capacity_and_by_the_latent_heat(self, name: str) -> None:
+        metal = alloy(name)
+        t = np.linspace(metal.density.low, metal.density.high, 20_001)
+        h = metal.enthalpy(t)
+        assert np.all(np.diff(h) > 0.0)
+        middle = 0.5 * (300.0 + metal.solidus)
+        slope = float(metal.enthalpy(middle + 0.5) - metal.enthalpy(middle - 0.5))
+        capacity = float(metal.density(middle) * metal.specific_heat(middle))
+        assert slope == pytest.approx(capacity, rel=2e-3)
+        mushy = np.linspace(metal.solidus, metal.liquidus, 2001)
+        sensible = np.trapezoid(metal.density(mushy) * metal.specific_heat(mushy), mushy)
+        latent = float(metal.enthalpy(metal.liquidus) - metal.enthalpy(metal.solidus)) - sensible
+        expected = float(metal.density(metal.solidus)) * metal.latent_fusion
+        assert latent == pytest.approx(expected, rel=1e-3)
+
+    def test_vapour_boils_at_one_atmosphere_and_follows_clapeyron(self, name: str) -> None:
+        metal = alloy(name)
+        assert float(metal.vapour_pressure(metal.boiling)) == pytest.approx(ATMOSPHERE)
+        t = 0.9 * metal.boiling
+        slope = np.log(metal.vapour_pressure(t + 1.0) / metal.vapour_pressure(t - 1.0)) / 2.0
+        per_mole = metal.latent_vapour * metal.molar_mass
+        assert float(slope) == pytest.approx(per_mole / (GAS_CONSTANT * t**2), rel=1e-5)
+        assert np.all(np.diff(metal.evaporation_flux(np.linspace(1000.0, t, 50))) > 0.0)
+
+    def test_a_bed_conducts_better_the_more_it_is_sintered(self, name: str) -> None:
+        metal = alloy(name)
+        solid = float(metal.conductivity(300.0))
+        loose, half, sintered = (metal.bed_conductivity(s) for s in (0.0, 0.5, 1.0))
+        assert 0.0 < loose < half < sintered < solid
+        with pytest.raises(ValueError, match=r"sintering 1.5: allowed 0 to 1"):
+            metal.bed_conductivity(1.5)

@@ -55,6 +55,32 @@ def test_power_of_each_vector_counts(metal: Alloy) -> None:
     assert np.all((found.pool.width > 0.0) == (power > 0.0))
 
 
+def test_the_heat_of_all_lasers_is_prepared_once(
+    metal: Alloy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = layer_of(2)
+    paths = layer_paths(layer, **RECIPE)
+    beam = SOURCES.along(metal, paths, 0.5 * (paths[1].begin + paths[1].end), beam=1)
+    calls = []
+    prepare = MovingSources.superposed
+    monkeypatch.setattr(
+        MovingSources, "superposed",
+        lambda *args, **options: calls.append(1) or prepare(*args, **options))
+    found = layer_map(SOURCES, metal, layer, paths)
+    assert len(calls) == 1
+    np.testing.assert_array_equal(found.pool.width[layer.laser == 1], beam.width)
+
+
+def test_a_layer_far_too_hot_is_mapped_within_what_can_melt(metal: Alloy) -> None:
+    layer = layer_of(1)
+    paths = layer_paths(layer, power=1000.0, speed=0.2, sigma=17e-6)
+    found = layer_map(SOURCES, metal, layer, paths).pool
+    for sizes in (found.width, found.depth, found.length):
+        assert np.all(np.isfinite(sizes))
+        assert sizes.max() < 8e-3
+    assert found.peak_temperature.max() <= metal.boiling
+
+
 def test_bad_input_is_refused_by_name(metal: Alloy) -> None:
     layer = layer_of(1)
     with pytest.raises(ValueError, match="power"):

@@ -112,7 +112,8 @@ class TestField:
         pool = level.along(metal, [path], [time])
         x, y = path.at([time]).position[0]
         surface = sampled_field(
-            partial(level.at_points, metal, [path], time), behind=5e-4, ahead=1e-4, aside=1.5e-4,
+            partial(level.superposed(metal, [path]).at_points, time),
+            behind=5e-4, ahead=1e-4, aside=1.5e-4,
             position=(x, y), heading=heading, pixel=10e-6,
         )
         molten = surface.temperature >= metal.solidus

@@ -265,6 +265,113 @@ def test_local_preheat_counts_where_the_beam_is(metal: Alloy) -> None:
     assert here.width[0] == pytest.approx(number.width[0], rel=1e-9)
 
 
+HOT_RASTERS = {
+    "1 kW, 0.05 m/s": (2e-3, 10, 1000.0, 0.05, 67e-6 / 4),
+    "1 kW, 0.2 m/s": (2e-3, 10, 1000.0, 0.2, 100e-6 / 4),
+    "370 W, 0.05 m/s": (2e-3, 10, 370.0, 0.05, 100e-6 / 4),
+    "short vectors": (0.5e-3, 30, 370.0, 0.05, 67e-6 / 4),
+}
+
+
+@pytest.mark.parametrize(
+    ("length", "tracks", "power", "speed", "sigma"), HOT_RASTERS.values(), ids=HOT_RASTERS)
+def test_beams_that_melt_their_whole_place_make_pools_no_larger_than_their_heat_can_melt(
+    length: float, tracks: int, power: float, speed: float, sigma: float
+) -> None:
+    metal = alloy("IN718")
+    path = BeamPath.raster(length, tracks, 1e-4, power=power, speed=speed, sigma=sigma)
+    times = np.linspace(1e-5, path.end[-1], 400)
+    pool = SOURCES.along(metal, [path], times)
+    for field in FIELDS:
+        assert np.all(np.isfinite(getattr(pool, field))), field
+    rho, cp, _ = (float(x) for x in metal.solid_means(T0))
+    energy = metal.keyhole_absorptivity * power * times
+    most = energy / (rho * (cp * (metal.solidus - T0) + metal.latent_fusion))
+    assert np.all(np.pi / 6 * pool.length * pool.width * pool.depth <= most)
+    # Heat of 2 s has spread over 5 mm: nothing can have melted much farther than the raster.
+    assert max(pool.length.max(), pool.width.max()) < 4e-3
+    assert pool.depth.max() < 6e-3
+    assert metal.solidus < pool.peak_temperature.max() <= metal.boiling
+    metal.density(pool.peak_temperature[pool.width > 0.0])  # within the alloy's table
+    molten = pool.width > 0.0
+    assert np.all(pool.cooling_rate[molten] > 0.0)
+    # Within the vectors the pool changes gradually.
+    lit = path.at(times).segment
+    same = (lit[1:] == lit[:-1]) & (lit[1:] >= 0) & (times[1:] - path.begin[lit[1:]] > 0.5e-3)
+    for values in (pool.width, pool.depth):
+        assert np.abs(np.diff(values))[same].max() < 0.25 * values.max()
+
+
+def test_pools_on_metal_hot_from_the_beam_have_no_jumps_when_power_rises() -> None:
+    metal = alloy("IN718")
+    found = []
+    for power in np.linspace(150.0, 1000.0, 200):
+        path = BeamPath.raster(2e-3, 8, 1e-4, power=power, speed=0.2, sigma=25e-6)
+        found.append(SOURCES.along(metal, [path], [0.06]))
+    for field in ("width", "depth", "length", "cooling_rate"):
+        values = np.array([getattr(pool, field)[0] for pool in found])
+        assert np.abs(np.diff(values)).max() < 0.05 * values.max(), field
+
+
+@pytest.mark.parametrize("power", [60.0, 285.0], ids=["conduction", "keyhole"])
+def test_cooling_falls_steadily_to_a_rate_above_zero_when_preheat_nears_the_solidus(
+    metal: Alloy, power: float
+) -> None:
+    preheat = np.arange(300.0, metal.solidus - 60.0, 4.0)
+    steady = SOURCES.pools(metal, power, 0.96, 17e-6, preheat).cooling_rate
+    path = BeamPath.line(2e-3, power=power, speed=0.96, sigma=17e-6)
+    started = np.array([
+        SOURCES.along(metal, [path], [0.3e-3], preheat=t).cooling_rate[0] for t in preheat])
+    for rates in (steady, started):
+        assert np.all(rates > 0.0)
+        assert np.all(np.abs(np.diff(np.log(rates))) < 0.15)
+        assert rates[-1] < 0.2 * rates[0]
+
+
+@pytest.mark.parametrize("speed", [0.05, 0.2, 0.96])
+def test_a_beam_melts_no_more_than_it_heats_to_the_solidus_and_melts(
+    metal: Alloy, speed: float
+) -> None:
+    preheat = np.linspace(300.0, metal.solidus - 60.0, 60)
+    pool = SOURCES.pools(metal, 370.0, speed, 20e-6, preheat)
+    rho, cp, _ = metal.solid_means(preheat)
+    melting = rho * (cp * (metal.solidus - preheat) + metal.latent_fusion)
+    needed = speed * np.pi / 4 * pool.width * pool.depth * melting
+    assert np.all(needed <= pool.absorptivity * 370.0 * (1 + 1e-9))
+
+
+def test_all_beams_are_told_from_one_preparation(metal: Alloy) -> None:
+    paths = [
+        BeamPath.vectors([[0, y]], [[2e-3, y]], power=200.0, speed=0.9, sigma=22e-6)
+        for y in (0.0, 2e-4, 4e-4)
+    ]
+    heat = SOURCES.superposed(metal, paths)
+    for beam in range(3):
+        alone, prepared = SOURCES.along(metal, paths, [1e-3, 2e-3], beam=beam), heat.along(
+            [1e-3, 2e-3], beam)
+        for field in FIELDS:
+            np.testing.assert_array_equal(getattr(alone, field), getattr(prepared, field))
+
+
+def test_pools_of_spots_are_round_and_do_not_cool_while_they_grow(metal: Alloy) -> None:
+    spots = BeamPath.spots([[0, 0], [1e-3, 0]], power=200.0, dwell=1e-3, sigma=25e-6, gap=1e-3)
+    pool = SOURCES.along(metal, [spots], [-1.0, 2e-4, 6e-4, 1e-3, 2.6e-3, 1.0])
+    assert list(pool.mode > 0) == [False, True, True, True, True, False]
+    np.testing.assert_allclose(pool.length[1:4], pool.width[1:4], rtol=0.02)
+    assert np.all(np.diff(pool.width[1:4]) > 0.0)
+    assert np.all(pool.cooling_rate == 0.0)
+
+
+def test_a_beam_without_power_leaves_and_finds_the_pools_of_others(metal: Alloy) -> None:
+    dark = BeamPath.line(6e-3, power=0.0, speed=0.8, sigma=25e-6)
+    assert np.all(SOURCES.along(metal, [dark], [-1.0, 1e-3, 1.0]).mode == Mode.NONE)
+    found = SOURCES.along(metal, [dark, TRACK], [5e-3])
+    lit = SOURCES.along(metal, [dark, TRACK], [5e-3], beam=1)
+    for field in ("length", "width", "cooling_rate"):
+        assert getattr(found, field)[0] == pytest.approx(getattr(lit, field)[0], rel=0.02)
+    assert found.absorptivity[0] == 0.0
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(alloys()), st.floats(-1.3, 0.2), st.floats(-4.9, -3.9), st.floats(0.0, 0.5))
@@ -338,7 +445,12 @@ def test_published_tracks() -> None:
         ("powder_layer", lambda m: SOURCES.along(m, [TRACK], [1e-3], powder_layer=-1.0)),
         ("preheat", lambda m: SOURCES.along(m, [TRACK], [1e-3], preheat=float("nan"))),
         ("times", lambda m: SOURCES.along(m, [TRACK], [float("nan")])),
+        ("times", lambda m: SOURCES.along(m, [TRACK], [[1e-3, 2e-3]])),
+        ("preheat", lambda m: SOURCES.along(m, [TRACK], [1e-3], preheat=lambda at: at)),
+        ("preheat", lambda m: SOURCES.along(m, [TRACK], [1e-3], preheat=lambda at: at[:2, 0])),
         ("paths", lambda m: SOURCES.along(m, [], [1e-3])),
+        ("paths", lambda m: MovingSources((Wall("x", 1e-3),)).along(m, [TRACK], [1e-3])),
+        ("walls", lambda m: MovingSources((Wall("x", 1e-3), Wall("x", 1e-3)))),
         ("beam", lambda m: SOURCES.along(m, [TRACK], [1e-3], beam=1)),
         ("points", lambda m: SOURCES.superposed(m, [TRACK]).at_points(1e-3, [[0.0, 0.0]])),
         ("points", lambda m: SOURCES.superposed(m, [TRACK]).at_points(1e-3, [[0.0, 0.0, -1e-6]])),

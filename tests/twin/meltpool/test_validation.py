@@ -151,7 +151,13 @@ def test_summary_is_the_mean_of_the_errors() -> None:
 
 
 def test_page_shows_every_case_error_and_source() -> None:
-    page = validation_table({"laws": RESULTS, "half": scaled(RESULTS, 0.5)})
+    page = validation_table({"laws": RESULTS, "half 10": scaled(RESULTS, 0.5)}, "the command")
+    assert "Written by `the command`" in page
+    misses = page.partition("## Misses")[2].partition("## Cases")[0]
+    laws, half = (line for line in misses.splitlines() if line.startswith("- "))
+    assert "KU Leuven, depth" in laws
+    assert "AMB2018-02 CBM, depth" not in laws
+    assert "AMB2018-02 CBM, depth" in half
     for case in cases():
         assert f"| {case.case} |" in page
         assert case.source in page
