@@ -60,7 +60,7 @@ class Settings:
     melt_pool: str = "laws"
     melt_pool_cell_um: float = 25.0
     """Edge of the solver's cells."""
-    melt_pool_lag: int = 2
+    melt_pool_lag: int | None = None
     """Ticks (a scan period, at most 50 ms) after which the solver's results join."""
     control: str = "internal"
     powder_lot: str = "LOT-0001"
@@ -143,7 +143,8 @@ def _build_pbf_lb(settings: Settings, progress: Progress) -> Built:
     _one_of("fidelity", settings.fidelity, ("vector",), ("layer", "batch"))
     _one_of("melt_pool", settings.melt_pool, LEVELS)
     _in_range("melt_pool_cell_um", settings.melt_pool_cell_um, 5, 100)
-    _in_range("melt_pool_lag", settings.melt_pool_lag, 0, MAX_LAG)
+    if settings.melt_pool_lag is not None:
+        _in_range("melt_pool_lag", settings.melt_pool_lag, 0, MAX_LAG)
     _one_of("control", settings.control, ("internal", "external"))
     _one_of("blade", settings.blade, ("hard", "soft"))
     _in_range("lasers", settings.lasers, 1, 12)

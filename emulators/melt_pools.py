@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from emulators.recipes import Recipe
 from plc_interfaces.home import home
-from twin.equipment.live_pool import LONGEST_TICK, PoolModels
+from twin.equipment.live_pool import LONGEST_TICK, MAX_LAG, PoolModels
 from twin.materials import Alloy, alloy
 from twin.meltpool import INFRARED, BeamPath, MeltPool
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS", "MeltPools", "melt_pools"]
 
+USUAL_LAG = 0.1  # s
 LEVELS = ("laws", "table", "sources", "solver")
 
 T = TypeVar("T")
@@ -81,11 +83,13 @@ def melt_pools(
     *,
     lasers: int,
     cell: float,
-    lag: int,
+    lag: int | None,
     scan_period: float,
     progress: Callable[[float], None] = lambda share: None,
 ) -> MeltPools:
     """What a run at `level` (of `LEVELS`) uses; `cell` (m) and `lag` (ticks) are the solver's.
+
+    Without a `lag` results join `USUAL_LAG` s later: room for a solver that is slow for a moment.
 
     Only what the level needs is imported. A table is computed now, or read from the user's folder;
     `progress` gets the share that is done.
@@ -101,12 +105,13 @@ def melt_pools(
         return MeltPools(PoolModels(paths=sources.get, worker=worker), _later=(sources,))
     solver = _Later(lambda: _solver(metal, cell))
     others = lasers > 1
+    tick = min(scan_period, LONGEST_TICK)
     models = PoolModels(
         paths=sources.get if others else None,
         solver=solver.get,
         worker=worker,
-        tick=min(scan_period, LONGEST_TICK),
-        lag=lag,
+        tick=tick,
+        lag=min(max(2, ceil(USUAL_LAG / tick)), MAX_LAG) if lag is None else lag,
     )
     return MeltPools(models, _later=(solver, sources) if others else (solver,))
 

@@ -192,8 +192,10 @@ def run(
     ] = "laws",
     melt_pool_cell_um: Annotated[float, typer.Option(help="cell size of the solver, um")] = 25.0,
     melt_pool_lag: Annotated[
-        int, typer.Option(help="scans (of at most 50 ms) until a result of the solver joins")
-    ] = 2,
+        int | None,
+        typer.Option(help="scans (of at most 50 ms) until a result of the solver joins; "
+                          "default: 0.1 s worth of them"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="seed of every random stream")] = 0,
     control: Annotated[
         str, typer.Option(help="internal: soft PLC; external: yours, over the ports")

@@ -235,18 +235,19 @@ def pbf_track(pbf: Any) -> tuple[np.ndarray, float]:
 
 def test_against_the_transient_of_the_pbf_package(capfd: pytest.CaptureFixture[str]) -> None:
     pbf = pytest.importorskip("pbf", reason="needs `pip install pbf==0.3.0`")
-    theirs, their_factor = pbf_track(pbf)  # which tells every step it makes
     solver = EnthalpySolver(20e-6)
     pool = solver.pools(METAL, POWER, SPEED, D4SIGMA / 4.0, 293.15)
     ours = np.array([pool.length[0], pool.width[0], pool.depth[0]])
     track = BeamPath.line(2.44e-3 * SPEED, **BEAM)
     end = float(track.end[-1])
     factor = seconds(lambda: solver.session(METAL).advance(track, end)) / end
+    # After ours: its threads go on waiting busily.
+    theirs, their_factor = pbf_track(pbf)
     errors = [float(np.mean(np.abs(found / MEASURED - 1.0))) for found in (theirs, ours)]
     with capfd.disabled():
-        print(f"\nlength, width, depth um: measured {MEASURED * 1e6}, pbf {np.round(theirs * 1e6, 1)} "
-              f"({errors[0]:.1%}), {their_factor:,.0f} s per physical s; enthalpy solver "
-              f"{np.round(ours * 1e6, 1)} ({errors[1]:.1%}), {factor:.3f}: "
+        print(f"\nlength, width, depth um: measured {MEASURED * 1e6}, pbf "
+              f"{np.round(theirs * 1e6, 1)} ({errors[0]:.1%}), {their_factor:,.0f} s per physical "
+              f"s; enthalpy solver {np.round(ours * 1e6, 1)} ({errors[1]:.1%}), {factor:.3f}: "
               f"{their_factor / factor:,.0f} times")
     assert errors[1] <= errors[0]
     assert their_factor / factor >= 10_000.0

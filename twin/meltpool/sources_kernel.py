@@ -29,6 +29,7 @@ SPREADING: Final = 4.0  # nodes per e-fold of that width for a beam at rest
 REACH: Final = 6.0  # standard deviations beyond which a node is not felt
 HORIZON: Final = 10e-3  # s; older heat is the far field; ten times that for slow, long pools
 ITERATIONS: Final = 16  # of the closure
+SECTIONS: Final = 32  # looked at for the widest where Newton does not find it
 LEAST_COOLING: Final = 0.1  # at a tail, over that behind a steady pool: default
 # K below the solidus that old heat alone comes to, and at most this share of the rise to it: what
 # it brings beyond that goes into melting, which the sum of sources leaves out. Default.
@@ -554,21 +555,38 @@ def _widest(
             change < 2e-3 * r and abs(dx) < 0.05 * r and abs(excess) < 0.02
         ):
             return r
-    # No rest found: at least what is hot in this section.
-    hot, cold = 0.0, r
-    for _ in range(24):
-        r = 0.5 * (hot + cold)
-        if side == 0.0:
-            total = slope_below(nodes, count, x, 0.0, r * r)[0]
-            total += _old(far, span, most, x, 0.0, r * r)[0]
-        else:
-            total = rise(nodes, count, w, x, side * r)
-            total += _old(far, span, most, x, side * r, 0.0)[0]
-        if total > level:
-            hot = r
-        else:
-            cold = r
-    return hot
+    return -1.0
+
+
+@_fast
+def _scanned(
+    nodes: Any, count: int, w: Any, far: Any, span: float, most: float, level: float,
+    tail: float, front: float, side: float, sigma: float, widest: float,
+) -> float:
+    """What `_widest` looks for, from sections at the beam and between tail and front, if more than
+    ``widest``: slow, but never misled by pools with several bulges.
+    """
+    for station in range(SECTIONS):
+        x = tail + (station + 0.5) / SECTIONS * (front - tail)
+        if 4 * station < SECTIONS:
+            x = max(front, 0.0) - 0.75 * sigma * (station + 1)
+        hot, cold, r = 0.0, inf, 0.0
+        for _ in range(30):
+            if side == 0.0:
+                total = slope_below(nodes, count, x, 0.0, r * r)[0]
+                total += _old(far, span, most, x, 0.0, r * r)[0]
+            else:
+                total = rise(nodes, count, w, x, side * r)
+                total += _old(far, span, most, x, side * r, 0.0)[0]
+            if total > level:
+                hot = r
+            else:
+                cold = r
+            if cold <= widest or cold - hot < 1e-3 * hot:
+                break
+            r = max(0.5 * (front - tail), 2.0 * hot) if cold == inf else 0.5 * (hot + cold)
+        widest = max(widest, hot)
+    return widest
 
 
 @_fast
@@ -662,10 +680,18 @@ def pool(
         begun = start if side != 0.0 else 0.7 * start
         reached = _widest(
             nodes, count, w[0], far, span, most, section, hottest, begun, side, sigma)
+        found = reached >= 0.0
         if lag < hottest:
             begun = max(reached, begun)
-            reached = max(reached, _widest(
-                nodes, count, w[0], far, span, most, section, lag, begun, side, sigma))
+            behind = _widest(
+                nodes, count, w[0], far, span, most, section, lag, begun, side, sigma)
+            found = found and behind >= 0.0
+            reached = max(reached, behind)
+        # Metal hot all around makes pools of any shape.
+        if not found or far[0] > 0.5 * section:
+            reached = _scanned(
+                nodes, count, w[0], far, span, most, section, tail, front, side, sigma,
+                max(reached, 0.0))
         if side == 0.0:
             deep = reached
         else:
