@@ -178,7 +178,8 @@ def test_where_the_time_goes(cell: float) -> None:
     for name, share in shares.items():
         print(f"  {name}: {share:.3f} s per s, {share / taken:.0%}")
     print("  grids: " + ", ".join("x".join(str(n) for n in g[:3]) for g in session._grids))
-    assert updates / taken > 0.2 * bare
+    assert 0.1 * bare < updates / taken < bare
+    assert min(shares.values()) > -0.2 * taken  # what was timed one by one fits into the whole
 
 
 def test_live_vectors_on_powder_against_the_clock() -> None:

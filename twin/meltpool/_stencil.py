@@ -24,7 +24,7 @@ from numba import njit
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Buffers = tuple[Floats, ...]
+Buffers = Floats  # (2, grids, cells): both buffers of all grids
 Scratch = tuple[Doubles, npt.NDArray[np.uint8], Ints]
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -53,18 +53,22 @@ GRID_COLUMNS = 5
 # Entries of the material vector.
 SOLIDUS, LIQUIDUS, C1, C2, C3, MUSHY, LIQUID, CAP, EVAPORATES = range(9)
 # Entries of the ledger (J): absorbed, evaporated and radiated, lost through the far walls and
-# with cells that the window leaves behind.
-ABSORBED, EVAPORATED, LEFT = range(3)
-# Entries of a beam's state between steps.
-DEPTH, ABSORPTIVITY = range(2)
+# with cells that the window leaves behind, meant for places outside the window.
+ABSORBED, EVAPORATED, LEFT, MISSED = range(4)
+# Entries of a beam's state between steps: depth of its keyhole (m), absorptivity, heat that did
+# not fit into the finest grid's depth (J), planes that were reached, time it was switched on (s).
+DEPTH, ABSORPTIVITY, WAITING, REACHED, SINCE = range(5)
+BEAM_COLUMNS = 5
 # Entries of the closure.
-FLAT, DEEP, GROWTH, ONSET, UPWELLING, SPREAD, NARROW, RELAX, TRAIL = range(9)
+FLAT, DEEP, GROWTH, ONSET, UPWELLING, SPREAD, NARROW, RELAX, TRAIL, BEDDED = range(10)
 
 # Enthalpy of untouched metal (J/m3, 0.3 mK above the preheat). Around 0 the outskirts of a
 # temperature field would be denormal numbers, which processors handle slowly.
 AMBIENT = np.float32(1024.0)
 
 FAR = 1 << 40
+TAILS = 2.6  # standard deviations of a beam that are looked at
+PAUSE = 1e-9  # s: a shorter gap between segments is none
 EVAPORATION_STEP = 40e-6  # s between two looks at what leaves the surface
 
 U1 = np.uint64(1)
@@ -167,6 +171,32 @@ def _mirror(t: Floats, nx: int, ny: int, nz: int, walls: bool, m: Floats) -> Non
         t[below + i] = t[above + i]
 
 @_compiled
+def _outflow(
+    t: Floats, c: Floats, nx: int, ny: int, nz: int, powder: int, cold: Any
+) -> float:
+    """Sum over the far walls of the potentials above that beyond them, as far as they conduct."""
+    row, plane = nx + 2, (nx + 2) * (ny + 2)
+    total = 0.0
+    for k in range(nz):
+        for side in range(4):
+            if side < 2:
+                p, step, count, out = k * plane + row + 1 + side * (nx - 1), row, ny, 2 * side - 1
+            else:
+                p = k * plane + row + 1 + (side - 2) * (ny - 1) * row
+                step, count, out = 1, nx, (2 * side - 5) * row
+            for _ in range(count):
+                flow = t[p] - cold
+                if k < powder:
+                    flow *= min(c[p], c[p + out])
+                total += flow
+                p += step
+    for j in range(ny):
+        for i in range(nx):
+            total += t[(nz - 1) * plane + (j + 1) * row + i + 1] - cold
+    return total
+
+
+@_compiled
 def _step(
     u: Floats, t: Floats, new: Floats, c: Floats, nx: int, ny: int, nz: int, powder: int, r: Any,
     m: Floats, walls: bool, ledger: Doubles, volume: float
@@ -176,18 +206,7 @@ def _step(
     row, plane = nx + 2, (nx + 2) * (ny + 2)
     _mirror(t, nx, ny, nz, walls, m)
     if walls:
-        lost = -float(_potential(AMBIENT, law)) * (2 * nz * (nx + ny) + nx * ny)
-        for k in range(nz):
-            for j in range(1, ny + 1):
-                p = k * plane + j * row
-                lost += t[p + 1] + t[p + nx]
-            for i in range(1, nx + 1):
-                p = k * plane + i
-                lost += t[p + row] + t[p + ny * row]
-        for j in range(1, ny + 1):
-            for i in range(1, nx + 1):
-                lost += t[(nz - 1) * plane + j * row + i]
-        ledger[LEFT] += lost * r * volume
+        ledger[LEFT] += r * volume * _outflow(t, c, nx, ny, nz, powder, _potential(AMBIENT, law))
     a, b = row + 1, plane - row - 1
     r32 = np.float32(r)
     w, h = np.uint64(row), np.uint64(plane)
@@ -379,8 +398,11 @@ def _below(z: float) -> Any:
 @_compiled
 def _weights(
     w: Doubles, low: int, high: int, cell: float, origin: int, at: float, sigma: float
-) -> None:
-    """Share of a Gaussian in cells ``low`` to ``high``; the cut-off tails are given back."""
+) -> float:
+    """Share of a Gaussian in each of the cells ``low`` to ``high``, adding up to 1.
+
+    Returns the share that lies in them without that.
+    """
     first = _below(((origin + low) * cell - at) / sigma)
     edge = first
     for i in range(low, high):
@@ -390,43 +412,52 @@ def _weights(
     scale = 1.0 / max(edge - first, 1e-9)
     for i in range(low, high):
         w[i] *= scale
+    return float(edge - first)
 
 
 @_compiled
 def _heat(
-    u: Floats, t: Floats, grid: Ints, finer: Ints, cell: float, x: Any, y: float, vx: float,
-    vy: float, sigma: float, energy: float, state: Doubles, closure: Doubles, m: Floats,
-    weights: Doubles, ledger: Doubles
+    u: Floats, t: Floats, grid: Ints, finer: Ints, cell: float, x: float, y: float, back_x: float,
+    back_y: float, sigma: float, energy: float, flat: float, renewed: float, state: Doubles,
+    closure: Doubles, m: Floats, weights: Doubles, ledger: Doubles
 ) -> None:
-    """Put ``energy`` (J) of a beam at x, y (m) with velocity vx, vy, outside the ``finer`` grid.
+    """Put ``energy`` (J) of a beam at x, y (m) into the metal, outside the ``finer`` grid.
 
     A column takes heat from the top down; a cell at the cap is keyhole and lets the rest through.
-    In a keyhole a share of the heat is carried up its rear wall and spread over the surface there.
+    In a keyhole a share of the heat is carried up its rear wall and spreads over the surface
+    around ``back_x``, ``back_y``. ``flat``: absorptivity without a keyhole; ``renewed``: share of
+    the keyhole's depth that is new.
     """
     law = _law(m)
     nx, ny, nz = grid[NX], grid[NY], grid[NZ]
     row, plane = nx + 2, (nx + 2) * (ny + 2)
     aspect = state[DEPTH] / (2.0 * sigma)
     beyond = -np.expm1(-closure[GROWTH] * max(aspect - closure[ONSET], 0.0))
-    state[ABSORPTIVITY] = closure[FLAT] + (closure[DEEP] - closure[FLAT]) * beyond
+    absorptivity = flat + (max(closure[DEEP], flat) - flat) * beyond
     share = closure[UPWELLING] * beyond
-    taken = energy * state[ABSORPTIVITY]
-    density = taken / cell**3
     narrow, wide = closure[NARROW] * sigma, closure[SPREAD] * sigma
-    back_x = x - closure[TRAIL] * vx if share > 0.0 else x
-    back_y = y - closure[TRAIL] * vy if share > 0.0 else y
-    reach, around = 2.6 * narrow, 2.6 * wide if share > 0.0 else 0.0
+    reach, around = TAILS * narrow, TAILS * wide if share > 0.0 else 0.0
     i0 = max(floor(min(x - reach, back_x - around) / cell) - grid[OX], 0)
     i1 = min(floor(max(x + reach, back_x + around) / cell) - grid[OX] + 1, nx)
     j0 = max(floor(min(y - reach, back_y - around) / cell) - grid[OY], 0)
     j1 = min(floor(max(y + reach, back_y + around) / cell) - grid[OY] + 1, ny)
     if i0 >= i1 or j0 >= j1:
+        ledger[MISSED] += energy
         return
-    _weights(weights[0], i0, i1, cell, grid[OX], x, narrow)
-    _weights(weights[1], j0, j1, cell, grid[OY], y, narrow)
+    inside = _weights(weights[0], i0, i1, cell, grid[OX], x, narrow)
+    inside *= _weights(weights[1], j0, j1, cell, grid[OY], y, narrow)
+    if inside < 0.25:
+        ledger[MISSED] += energy
+        return
     if share > 0.0:
-        _weights(weights[2], i0, i1, cell, grid[OX], back_x, wide)
-        _weights(weights[3], j0, j1, cell, grid[OY], back_y, wide)
+        inside = _weights(weights[2], i0, i1, cell, grid[OX], back_x, wide)
+        inside *= _weights(weights[3], j0, j1, cell, grid[OY], back_y, wide)
+        if inside < 0.25:
+            share = 0.0  # it comes up where this grid does not reach
+    state[ABSORPTIVITY] = absorptivity
+    waiting = state[WAITING]
+    density = (energy * absorptivity + waiting) / cell**3
+    state[WAITING] = 0.0
     cap, zero = m[CAP], np.float32(0.0)
     hole_x, hole_y = finer[OX] // 2 - grid[OX], finer[OY] // 2 - grid[OY]
     hole_i, hole_j = hole_x + finer[NX] // 2, hole_y + finer[NY] // 2
@@ -459,21 +490,28 @@ def _heat(
                 hottest = max(hottest, h)
         if hottest <= cap:
             continue
-        for i in range(i0, i1):
-            p = p0 + np.uint64(i)
-            k = 0
-            while u[p] > cap and k < nz - 1:
-                left = u[p] - cap
-                u[p] = cap
-                t[p] = _potential(cap, law)
-                p += np.uint64(plane)
-                k += 1
-                u[p] += left
-                t[p] = _potential(u[p], law)
-                moment += left
+        for part in range(2):
+            first, last = (i0, keep_from) if part == 0 else (keep_to, i1)
+            for i in range(first, last):
+                q = p0 + np.uint64(i)
+                k = 0
+                while u[q] > cap:
+                    left = u[q] - cap
+                    u[q] = cap
+                    t[q] = _potential(cap, law)
+                    k += 1
+                    moment += left
+                    if k == nz:
+                        # Deeper than this grid: it waits for a deeper one.
+                        state[WAITING] += left * cell**3
+                        break
+                    q += np.uint64(plane)
+                    u[q] += left
+                    t[q] = _potential(u[q], law)
+                state[REACHED] = max(state[REACHED], k + 1.0)
     mean = min(2.0 * moment / (density * (1.0 - share)), float(nz)) * cell
-    state[DEPTH] += closure[RELAX] * (mean - state[DEPTH])
-    ledger[ABSORBED] += taken
+    state[DEPTH] += renewed * (mean - state[DEPTH])
+    ledger[ABSORBED] += energy * absorptivity + waiting - state[WAITING]
 
 
 @_reordered
@@ -539,14 +577,18 @@ def _bounds(u: Floats, grid: Ints, threshold: Any, box: Ints) -> None:
 
 @_compiled
 def _fit(
-    new: Ints, box: Ints, base: Ints, margin: int, capacity: int, focus_x: int, focus_y: int
+    new: Ints, box: Ints, base: Ints, margin: int, capacity: int, focus_x: int, focus_y: int,
+    least: int
 ) -> bool:
-    """A grid's new place: ``box`` and margins, in whole cells of ``base``; False if not inside."""
+    """A grid's new place: ``box`` and margins, in whole cells of ``base``; False if not inside.
+
+    It is at least ``least`` of these deep.
+    """
     low_x = max((box[0] - margin) // 2, base[OX] + 1)
     high_x = min((box[1] + margin + 1) // 2, base[OX] + base[NX] - 1)
     low_y = max((box[2] - margin) // 2, base[OY] + 1)
     high_y = min((box[3] + margin + 1) // 2, base[OY] + base[NY] - 1)
-    depth = min((box[4] + margin + 1) // 2, base[NZ] - 1)
+    depth = min(max((box[4] + margin + 1) // 2, least), base[NZ] - 1)
     if high_x - low_x < 3 or high_y - low_y < 3:
         return False
     while True:
@@ -576,30 +618,54 @@ def _fit(
 
 @_compiled
 def _reach(
-    segments: Doubles, cursor: Ints, last: int, begin: Any, end: Any, spread: float, size: float,
+    segment: Doubles, begin: float, end: float, spread: float, size: float, straight: bool,
     box: Ints
 ) -> None:
-    """Extend ``box`` over where a beam heats from ``begin`` to ``end``; where it waits, too."""
-    for s in range(cursor, last):
-        if segments[s, 0] > end and s > cursor:
-            return
-        length = segments[s, 1] - segments[s, 0]
-        around = spread * segments[s, 7] + size
-        for edge in (begin, end):
-            f = max((edge - segments[s, 0]) / length, 0.0)
-            if s < last - 1:
-                f = min(f, 1.0)  # beyond what is known a beam probably goes on as it went
-            x = segments[s, 2] + f * (segments[s, 4] - segments[s, 2])
-            y = segments[s, 3] + f * (segments[s, 5] - segments[s, 3])
-            box[0] = min(box[0], int(np.floor((x - around) / size)))
-            box[1] = max(box[1], int(np.floor((x + around) / size)) + 1)
-            box[2] = min(box[2], int(np.floor((y - around) / size)))
-            box[3] = max(box[3], int(np.floor((y + around) / size)) + 1)
+    """Extend ``box`` over where the beam on a segment may heat from ``begin`` to ``end`` (s).
+
+    What comes after the segment is not looked at, as it may not be known yet: the beam goes on
+    ``straight``, or may turn.
+    """
+    lasts = segment[1] - segment[0]
+    vx, vy = (segment[4] - segment[2]) / lasts, (segment[5] - segment[3]) / lasts
+    since = max(begin - segment[0], 0.0)
+    x, y = segment[2] + since * vx, segment[3] + since * vy
+    around = spread * segment[7] + size
+    go_x, go_y = (end - begin) * vx, (end - begin) * vy
+    if not straight:
+        around += sqrt(go_x * go_x + go_y * go_y)
+        go_x, go_y = 0.0, 0.0
+    box[0] = min(box[0], floor((min(x, x + go_x) - around) / size))
+    box[1] = max(box[1], floor((max(x, x + go_x) + around) / size) + 1)
+    box[2] = min(box[2], floor((min(y, y + go_y) - around) / size))
+    box[3] = max(box[3], floor((max(y, y + go_y) + around) / size) + 1)
+
+
+@_compiled
+def _active(
+    segments: Doubles, first: Ints, cursor: Ints, begin: float, end: float
+) -> int:
+    """The first beam that is on from ``begin`` to ``end`` (s), or -1; moves all cursors on."""
+    found = -1
+    for b in range(cursor.size):
+        while cursor[b] < first[b + 1] and segments[cursor[b], 1] <= begin:
+            cursor[b] += 1
+        s = cursor[b]
+        if found < 0 and s < first[b + 1] and segments[s, 0] < end and segments[s, 6] > 0.0:
+            found = b
+    return found
+
+
+@_compiled
+def _place(segment: Doubles, time: float) -> tuple[float, float]:
+    """Where the beam on a segment is at a time (s)."""
+    f = min(max((time - segment[0]) / (segment[1] - segment[0]), 0.0), 1.0)
+    return (segment[2] + f * (segment[4] - segment[2]), segment[3] + f * (segment[5] - segment[3]))
 
 
 @_compiled
 def settle(
-    ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, ca: Buffers, cb: Buffers, which: Ints,
+    us: Buffers, ts: Buffers, cs: Buffers, which: Ints,
     grids: Ints, powder: Ints, virgin: Floats, cell: float, x: Any, y: float, m: Floats,
     ledger: Doubles
 ) -> None:
@@ -607,7 +673,7 @@ def settle(
     law = _law(m)
     levels = grids.shape[0]
     cold = _potential(AMBIENT, law)
-    ledger[LEFT] += content(ua, ub, which, grids, cell)
+    ledger[LEFT] += content(us, which, grids, cell)
     for level in range(levels):
         size = cell * 2 ** (levels - 1 - level)
         grid = grids[level]
@@ -620,23 +686,23 @@ def settle(
             grid[OY] = 2 * (base[OY] + (base[NY] - grid[NY] // 2) // 2)
         plane = (grid[NX] + 2) * (grid[NY] + 2)
         for p in range((grid[NZ] + 1) * plane):
-            ua[level][p] = ub[level][p] = AMBIENT
-            ta[level][p] = tb[level][p] = cold
+            us[0, level, p] = us[1, level, p] = AMBIENT
+            ts[0, level, p] = ts[1, level, p] = cold
         if powder[level] > 0:
             for k in range(powder[level] + 1):
                 c = virgin[level, k] if k < powder[level] else np.float32(1.0)
                 for p in range(k * plane, (k + 1) * plane):
-                    ca[level][p] = cb[level][p] = c
+                    cs[0, level, p] = cs[1, level, p] = c
 
 
 @_compiled
-def content(ua: Buffers, ub: Buffers, which: Ints, grids: Ints, cell: float) -> float:
+def content(us: Buffers, which: Ints, grids: Ints, cell: float) -> float:
     """Heat above the preheat (J) in all grids, each place counted in the finest one there."""
     levels = grids.shape[0]
     total = 0.0
     for level in range(levels):
         size = cell * 2 ** (levels - 1 - level)
-        u = ua[level] if which[level, 0] == 0 else ub[level]
+        u = us[which[level, 0], level]
         grid = grids[level]
         row, plane = grid[NX] + 2, (grid[NX] + 2) * (grid[NY] + 2)
         x0, x1, y0, y1, z1 = 0, 0, 0, 0, 0
@@ -658,7 +724,7 @@ def content(ua: Buffers, ub: Buffers, which: Ints, grids: Ints, cell: float) -> 
 
 @_compiled
 def _surface(
-    ta: Buffers, tb: Buffers, which: Ints, grids: Ints, cell: float, x: Any, y: float
+    ts: Buffers, which: Ints, grids: Ints, cell: float, x: Any, y: float
 ) -> float:
     """Potential at a point of the surface, bilinear in the finest grid there; -1 outside all."""
     levels = grids.shape[0]
@@ -669,7 +735,7 @@ def _surface(
         b = y / size - grid[OY] - 0.5
         i, j = floor(a), floor(b)
         if 0 <= i < grid[NX] - 1 and 0 <= j < grid[NY] - 1:
-            t = ta[level] if which[level, 1] == 0 else tb[level]
+            t = ts[which[level, 1], level]
             f, g = a - i, b - j
             p = (j + 1) * (grid[NX] + 2) + i + 1
             q = p + grid[NX] + 2
@@ -681,11 +747,12 @@ def _surface(
 @_compiled
 def _survey(
     u: Floats, t: Floats, grid: Ints, size: float, x: Any, y: float, ex: float, ey: float,
-    tail: Any, rim: Any, mark: npt.NDArray[np.uint8], todo: Ints, left: Doubles, right: Doubles,
-    out: Doubles
+    near: float, tail: Any, rim: Any, mark: npt.NDArray[np.uint8], todo: Ints, left: Doubles,
+    right: Doubles, out: Doubles
 ) -> bool:
     """Pool around x, y on one grid, beam going along ex, ey; False if the pool reaches its edge.
 
+    It is the one whose nearest molten cell lies less than ``near`` (m) away.
     ``tail``: potential whose isotherm ends the pool along the track; ``rim``: potential whose
     isotherm bounds its section. ``out``: ahead, behind (m), width, depth, hottest enthalpy, x and y
     of the rearmost point.
@@ -695,7 +762,7 @@ def _survey(
     for p in range(nx * ny):
         mark[p] = 0
     # The molten cell nearest to the beam begins the pool.
-    start, nearest = -1, 1e30
+    start, nearest = -1, near * near
     for j in range(ny):
         for i in range(nx):
             p = (j + 1) * row + i + 1
@@ -773,11 +840,13 @@ def _survey(
 
 @_compiled
 def measure(
-    ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, which: Ints, grids: Ints, cell: float,
-    x: Any, y: float, ex: float, ey: float, tail: Any, rim: Any, cooled: Any, scratch: Scratch,
-    out: Doubles
+    us: Buffers, ts: Buffers, which: Ints, grids: Ints, cell: float,
+    x: Any, y: float, ex: float, ey: float, near: float, tail: Any, rim: Any, cooled: Any,
+    scratch: Scratch, out: Doubles
 ) -> None:
-    """Pool at x, y (m): length, width, depth (m), hottest enthalpy, distance it takes to cool.
+    """Pool at x, y (m) or less than ``near`` (m) away.
+
+    ``out``: length, width, depth (m), hottest enthalpy (J/m3), distance it takes to cool (m).
 
     ``cooled``: potential a fixed step below the solidus; the distance (m) is that from the rear
     end to there. Length comes from the finest grid that holds the whole pool.
@@ -790,10 +859,10 @@ def measure(
     for n in range(5):
         out[n] = 0.0
     for level in range(levels - 1, -1, -1):
-        u = ua[level] if which[level, 0] == 0 else ub[level]
-        t = ta[level] if which[level, 1] == 0 else tb[level]
-        whole = _survey(u, t, grids[level], size, x, y, ex, ey, tail, rim, mark, todo,
-                        left, right, found)
+        u = us[which[level, 0], level]
+        t = ts[which[level, 1], level]
+        whole = _survey(u, t, grids[level], size, x, y, ex, ey, near, tail, rim, mark,
+                        todo, left, right, found)
         if level == levels - 1:
             out[1], out[2], out[3] = found[2], found[3], found[4]
         if found[0] > found[1]:
@@ -806,7 +875,7 @@ def measure(
         while far < 5e-3:
             px -= 0.5 * cell * ex
             py -= 0.5 * cell * ey
-            following = _surface(ta, tb, which, grids, cell, px, py)
+            following = _surface(ts, which, grids, cell, px, py)
             far += 0.5 * cell
             if following < cooled:
                 if following >= 0.0 and here > following:
@@ -818,7 +887,7 @@ def measure(
 
 @_compiled
 def _step_coarse(
-    ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, ca: Buffers, cb: Buffers, which: Ints,
+    us: Buffers, ts: Buffers, cs: Buffers, which: Ints,
     grids: Ints, powder: Ints, cell: float, n: int, dt: float, m: Floats, ledger: Doubles
 ) -> None:
     """Step all grids but the finest that are due at step ``n``."""
@@ -828,12 +897,11 @@ def _step_coarse(
         if n % stride != 0:
             continue
         size = cell * 2 ** (finest - level)
-        t, other = ta[level], tb[level]
-        if which[level, 1] != 0:
-            t, other = other, t
+        now = which[level, 1]
+        t, other = ts[now, level], ts[1 - now, level]
         _step(
-            ua[level] if which[level, 0] == 0 else ub[level], t, other,
-            ca[level] if which[level, 0] == 0 else cb[level],
+            us[which[level, 0], level], t, other,
+            cs[which[level, 0], level],
             grids[level, NX], grids[level, NY], grids[level, NZ], powder[level],
             dt * stride / size**2, m, level == 0, ledger, size**3,
         )
@@ -842,42 +910,23 @@ def _step_coarse(
 
 @_compiled
 def _follow(
-    ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, ca: Buffers, cb: Buffers, which: Ints,
+    us: Buffers, ts: Buffers, cs: Buffers, which: Ints,
     grids: Ints, powder: Ints, virgin: Floats, cell: float, n: int, dt: float, m: Floats,
     segments: Doubles, first: Ints, cursor: Ints, beams: Doubles, closure: Doubles,
-    thresholds: Floats, ledger: Doubles
+    thresholds: Floats, leader: int, ledger: Doubles
 ) -> None:
-    """Before step ``n``: put the grids where the beams are going and where the metal is hot."""
+    """Before step ``n``: put the grids where the beams are going and where the metal is hot.
+
+    The window follows the ``leader`` among the beams.
+    """
     levels = grids.shape[0]
     count = beams.shape[0]
     finest = levels - 1
-    box = np.empty(5, np.int64)
+    box, hot = np.empty(5, np.int64), np.empty(5, np.int64)
     new = np.empty(GRID_COLUMNS, np.int64)
     none = np.zeros(GRID_COLUMNS, np.int64)
-    here = np.zeros((count, 2))
-    sigmas = np.zeros(count)
     begin = n * dt
-    lit = False
-    for b in range(count):
-        while cursor[b] < first[b + 1] and segments[cursor[b], 1] <= begin:
-            cursor[b] += 1
-        s = cursor[b]
-        if s < first[b + 1]:
-            f = (begin - segments[s, 0]) / (segments[s, 1] - segments[s, 0])
-            f = min(max(f, 0.0), 1.0)
-            here[b, 0] = segments[s, 2] + f * (segments[s, 4] - segments[s, 2])
-            here[b, 1] = segments[s, 3] + f * (segments[s, 5] - segments[s, 3])
-            sigmas[b] = segments[s, 7]
-            lit = True
-    if not lit:
-        return
-    size = cell * 2**finest
-    off_x = abs(here[0, 0] / size - grids[0, OX] - 0.5 * grids[0, NX])
-    off_y = abs(here[0, 1] / size - grids[0, OY] - 0.5 * grids[0, NY])
-    if off_x > 0.4 * grids[0, NX] or off_y > 0.4 * grids[0, NY]:
-        # Jumped away: what was heated before is too far to matter.
-        settle(ua, ub, ta, tb, ca, cb, which, grids, powder, virgin, cell,
-               here[0, 0], here[0, 1], m, ledger)
+    x, y = _place(segments[cursor[leader]], begin)
     for level in range(levels):
         stride = 4 ** (finest - level)
         often = 4 * stride if level > 0 else stride
@@ -889,18 +938,26 @@ def _follow(
             box[0] = box[2] = FAR
             box[1] = box[3] = -FAR
             box[4] = 0
-            for later in (until, until + 3.0 * often * dt):
+            reached = 0
+            for later in (until, until + (3.0 if level == finest else 1.0) * often * dt):
                 for b in range(count):
-                    deep = beams[b, DEPTH] > closure[ONSET] * sigmas[b]
-                    spread = 2.6 * (closure[SPREAD] if deep else closure[NARROW])
-                    _reach(segments, cursor[b], first[b + 1], begin, later, spread, size, box)
+                    s = cursor[b]
+                    if s < first[b + 1] and segments[s, 0] < until:
+                        deep = beams[b, DEPTH] > closure[ONSET] * segments[s, 7]
+                        spread = TAILS * (closure[SPREAD] if deep else closure[NARROW])
+                        _reach(segments[s], begin, later, spread, size, level == finest, box)
+                        reached = max(reached, int(beams[b, REACHED]))
                 if later == until:
                     needed = (
                         box[0] < grid[OX] + 1 or box[1] > grid[OX] + grid[NX] - 1
                         or box[2] < grid[OY] + 1 or box[3] > grid[OY] + grid[NY] - 1
                     )
-            focus_x = floor(here[0, 0] / size)
-            focus_y = floor(here[0, 1] / size)
+            if level == finest and reached + 1 >= grid[NZ]:
+                needed = True
+                box[4] = reached + 3
+                for b in range(count):
+                    beams[b, REACHED] = 0.0
+            focus_x, focus_y = floor(x / size), floor(y / size)
             if level == 0:
                 # The outermost window keeps its size and puts the beam in its middle.
                 off_x = abs(focus_x - grid[OX] - grid[NX] // 2)
@@ -923,16 +980,20 @@ def _follow(
                 base = none
             else:
                 base = grids[level - 1]
-                u = ua[level] if which[level, 0] == 0 else ub[level]
+                u = us[which[level, 0], level]
                 looks = n % (4 * often) == 0
                 if needed or looks:
-                    _bounds(u, grid, thresholds[level], box)
+                    hot[0] = hot[2] = FAR
+                    hot[1] = hot[3] = -FAR
+                    hot[4] = box[4]
+                    _bounds(u, grid, thresholds[level], hot)
                     # What trails too far behind would hold the outermost window back.
                     limit = grids[0, NX] * (10 - level) * 2**level // 32
-                    box[0] = max(box[0], focus_x - limit)
-                    box[1] = min(box[1], focus_x + limit)
-                    box[2] = max(box[2], focus_y - limit)
-                    box[3] = min(box[3], focus_y + limit)
+                    box[0] = min(box[0], max(hot[0], focus_x - limit))
+                    box[1] = max(box[1], min(hot[1], focus_x + limit))
+                    box[2] = min(box[2], max(hot[2], focus_y - limit))
+                    box[3] = max(box[3], min(hot[3], focus_y + limit))
+                    box[4] = hot[4]
                     # Moved as well if heat comes near its sides, or if it is far too large.
                     needed = needed or (
                         box[0] <= grid[OX] or box[1] >= grid[OX] + grid[NX]
@@ -949,7 +1010,8 @@ def _follow(
                         box[2], box[3] = (min(box[2], inner[OY] // 2 - 1),
                                           max(box[3], (inner[OY] + inner[NY]) // 2 + 1))
                         box[4] = max(box[4], inner[NZ] // 2)
-                    needed = _fit(new, box, base, 2, ua[level].size, focus_x, focus_y)
+                    needed = _fit(new, box, base, 2, us.shape[2], focus_x, focus_y,
+                                  (powder[level] + 3) // 2)
                     if level < finest:
                         inner = grids[level + 1]
                         inside = (
@@ -966,15 +1028,14 @@ def _follow(
             if needed:
                 volume = size**3
                 w, e = which[level, 0], which[level, 1]
-                u, other = (ua[level], ub[level]) if w == 0 else (ub[level], ua[level])
-                c, oc = (ca[level], cb[level]) if w == 0 else (cb[level], ca[level])
-                t = ta[level] if e == 0 else tb[level]
+                u, other = us[w, level], us[1 - w, level]
+                c, oc = cs[w, level], cs[1 - w, level]
+                t = ts[e, level]
                 if level == 0:
                     bu, bc, bp, bv = u, c, 0, virgin[0]
                 else:
                     above = which[level - 1, 0]
-                    bu = ua[level - 1] if above == 0 else ub[level - 1]
-                    bc = ca[level - 1] if above == 0 else cb[level - 1]
+                    bu, bc = us[above, level - 1], cs[above, level - 1]
                     bp, bv = powder[level - 1], virgin[level - 1]
                 _regrid(u, c, grid, other, t, oc, new, powder[level], virgin[level],
                         bu, bc, base, bp, bv, m, ledger, volume)
@@ -985,8 +1046,8 @@ def _follow(
 
 @_compiled
 def _irradiate(
-    ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, which: Ints, grids: Ints, cell: float,
-    begin: Any, end: Any, m: Floats, segments: Doubles, first: Ints, cursor: Ints,
+    us: Buffers, ts: Buffers, cs: Buffers, which: Ints, grids: Ints, powder: Ints, virgin: Floats,
+    cell: float, begin: float, end: float, m: Floats, segments: Doubles, first: Ints, cursor: Ints,
     beams: Doubles, closure: Doubles, ledger: Doubles, weights: Doubles
 ) -> None:
     """What the beams give from ``begin`` to ``end`` (s), into the finest grid at each."""
@@ -995,39 +1056,57 @@ def _irradiate(
     for b in range(beams.shape[0]):
         s = cursor[b]
         while s < first[b + 1] and segments[s, 0] < end:
-            t0 = max(segments[s, 0], begin)
-            t1 = min(segments[s, 1], end)
-            if t1 > t0 and segments[s, 6] > 0.0:
-                lasts = segments[s, 1] - segments[s, 0]
-                vx = (segments[s, 4] - segments[s, 2]) / lasts
-                vy = (segments[s, 5] - segments[s, 3]) / lasts
-                x = segments[s, 2] + (0.5 * (t0 + t1) - segments[s, 0]) * vx
-                y = segments[s, 3] + (0.5 * (t0 + t1) - segments[s, 0]) * vy
-                sigma = segments[s, 7]
-                level = finest
-                while level > 0:
-                    size = cell * 2 ** (finest - level)
-                    g = grids[level]
-                    if (
-                        x - sigma > g[OX] * size and x + sigma < (g[OX] + g[NX]) * size
-                        and y - sigma > g[OY] * size and y + sigma < (g[OY] + g[NY]) * size
-                    ):
-                        break
-                    level -= 1
+            t0, t1 = max(segments[s, 0], begin), min(segments[s, 1], end)
+            if t1 <= t0 or segments[s, 6] <= 0.0:
+                s += 1
+                continue
+            lasts = segments[s, 1] - segments[s, 0]
+            vx = (segments[s, 4] - segments[s, 2]) / lasts
+            vy = (segments[s, 5] - segments[s, 3]) / lasts
+            since = 0.5 * (t0 + t1) - segments[s, 0]
+            x, y = segments[s, 2] + since * vx, segments[s, 3] + since * vy
+            sigma = segments[s, 7]
+            if segments[s, 0] >= begin and (
+                s == first[b] or segments[s - 1, 1] < segments[s, 0] - PAUSE
+            ):
+                # The keyhole closed while the beam was off.
+                beams[b, DEPTH], beams[b, SINCE] = 0.0, segments[s, 0]
+            level = finest
+            while level > 0:
                 size = cell * 2 ** (finest - level)
-                _heat(
-                    ua[level] if which[level, 0] == 0 else ub[level],
-                    ta[level] if which[level, 1] == 0 else tb[level],
-                    grids[level], grids[level + 1] if level < finest else none,
-                    size, x, y, vx, vy, sigma, segments[s, 6] * (t1 - t0), beams[b],
-                    closure, m, weights, ledger,
-                )
+                g = grids[level]
+                if (
+                    x - sigma > g[OX] * size and x + sigma < (g[OX] + g[NX]) * size
+                    and y - sigma > g[OY] * size and y + sigma < (g[OY] + g[NY]) * size
+                ):
+                    break
+                level -= 1
+            size = cell * 2 ** (finest - level)
+            g = grids[level]
+            flat = closure[FLAT]
+            if powder[level] > 0:
+                # Powder catches more of the light; what counts is what lies before the beam.
+                speed = max(sqrt(vx * vx + vy * vy), 1e-9)
+                i = floor((x + 2.0 * sigma * vx / speed) / size) - g[OX]
+                j = floor((y + 2.0 * sigma * vy / speed) / size) - g[OY]
+                if 0 <= i < g[NX] and 0 <= j < g[NY] and virgin[level, 0] < np.float32(1.0):
+                    c = cs[which[level, 0], level, (j + 1) * (g[NX] + 2) + i + 1]
+                    bed = (np.float32(1.0) - c) / (np.float32(1.0) - virgin[level, 0])
+                    flat += (closure[BEDDED] - flat) * bed
+            back = min(closure[TRAIL], max(0.5 * (t0 + t1) - beams[b, SINCE], 0.0))
+            _heat(
+                us[which[level, 0], level], ts[which[level, 1], level], g,
+                grids[level + 1] if level < finest else none, size, x, y, x - back * vx,
+                y - back * vy, sigma, segments[s, 6] * (t1 - t0), flat,
+                1.0 - (1.0 - closure[RELAX]) ** ((t1 - t0) / (end - begin)), beams[b], closure, m,
+                weights, ledger,
+            )
             s += 1
 
 
 @_compiled
 def advance(
-    ua: Buffers, ub: Buffers, ta: Buffers, tb: Buffers, ca: Buffers, cb: Buffers, which: Ints,
+    us: Buffers, ts: Buffers, cs: Buffers, which: Ints,
     grids: Ints, powder: Ints, virgin: Floats, cell: float, step: int, steps: int, dt: float,
     m: Floats, losses: Floats, per: float, segments: Doubles, first: Ints, cursor: Ints,
     beams: Doubles, closure: Doubles, thresholds: Floats, ledger: Doubles, weights: Doubles
@@ -1041,9 +1120,18 @@ def advance(
     pause = max(1, int(EVAPORATION_STEP / dt))
     for n in range(step, step + steps):
         begin = n * dt
-        if n % 4 == 0 or finest == 0:
-            _follow(ua, ub, ta, tb, ca, cb, which, grids, powder, virgin, cell, n, dt, m,
-                    segments, first, cursor, beams, closure, thresholds, ledger)
+        leader = _active(segments, first, cursor, begin, begin + dt)
+        if leader >= 0:
+            x, y = _place(segments[cursor[leader]], begin)
+            size = cell * 2**finest
+            off_x = abs(x / size - grids[0, OX] - 0.5 * grids[0, NX])
+            off_y = abs(y / size - grids[0, OY] - 0.5 * grids[0, NY])
+            if off_x > 0.4 * grids[0, NX] or off_y > 0.4 * grids[0, NY]:
+                # Jumped away: what was heated before is too far to matter.
+                settle(us, ts, cs, which, grids, powder, virgin, cell, x, y, m, ledger)
+            if n % 4 == 0 or finest == 0:
+                _follow(us, ts, cs, which, grids, powder, virgin, cell, n, dt, m, segments, first,
+                        cursor, beams, closure, thresholds, leader, ledger)
         if n % 4 == 0:
             # What crosses the interfaces first, so that both sides count it from one moment.
             for level in range(finest):
@@ -1051,20 +1139,19 @@ def advance(
                 if n % stride == 0:
                     size = cell * 2 ** (finest - level)
                     _exchange(
-                        ta[level] if which[level, 1] == 0 else tb[level],
-                        ca[level] if which[level, 0] == 0 else cb[level],
+                        ts[which[level, 1], level],
+                        cs[which[level, 0], level],
                         grids[level], powder[level], dt * stride / size**2,
-                        ua[level + 1] if which[level + 1, 0] == 0 else ub[level + 1],
+                        us[which[level + 1, 0], level + 1],
                         grids[level + 1],
                     )
-            _step_coarse(ua, ub, ta, tb, ca, cb, which, grids, powder, cell, n, dt, m, ledger)
-        _irradiate(ua, ub, ta, tb, which, grids, cell, begin, begin + dt, m, segments, first,
-                   cursor, beams, closure, ledger, weights)
-        u = ua[finest] if which[finest, 0] == 0 else ub[finest]
-        c = ca[finest] if which[finest, 0] == 0 else cb[finest]
-        t, other = ta[finest], tb[finest]
-        if which[finest, 1] != 0:
-            t, other = other, t
+            _step_coarse(us, ts, cs, which, grids, powder, cell, n, dt, m, ledger)
+        _irradiate(us, ts, cs, which, grids, powder, virgin, cell, begin, begin + dt, m, segments,
+                   first, cursor, beams, closure, ledger, weights)
+        u = us[which[finest, 0], finest]
+        c = cs[which[finest, 0], finest]
+        now = which[finest, 1]
+        t, other = ts[now, finest], ts[1 - now, finest]
         if n % pause == 0:
             _evaporate(u, t, grids[finest], cell, pause * dt, m, losses, per, ledger)
         _step(u, t, other, c, grids[finest, NX], grids[finest, NY], grids[finest, NZ],
@@ -1075,11 +1162,11 @@ def advance(
                 if (n + 1) % 4 ** (finest - level) != 0:
                     break
                 _restrict(
-                    ua[level] if which[level, 0] == 0 else ub[level],
-                    ta[level] if which[level, 1] == 0 else tb[level],
-                    ca[level] if which[level, 0] == 0 else cb[level],
+                    us[which[level, 0], level],
+                    ts[which[level, 1], level],
+                    cs[which[level, 0], level],
                     grids[level], powder[level],
-                    ua[level + 1] if which[level + 1, 0] == 0 else ub[level + 1],
-                    ca[level + 1] if which[level + 1, 0] == 0 else cb[level + 1],
+                    us[which[level + 1, 0], level + 1],
+                    cs[which[level + 1, 0], level + 1],
                     grids[level + 1], powder[level + 1], m,
                 )

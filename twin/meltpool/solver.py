@@ -45,7 +45,7 @@ SAFETY: Final = 0.96  # of the largest stable time step
 # The outermost grid's cells along x, y, z; the others' buffers in cells.
 WINDOW: Final = (40, 40, 10)
 BUFFER: Final = 1_000_000
-GRIDS: Final = 8
+MOST_POWDER: Final = 20  # finest cells of metal that the powder may be worth
 COARSEST: Final = 150e-6  # m: cells are doubled until they are at least that wide
 # Closures common to all alloys. The first two were fitted to AM-Bench 2018-02 AMMT, the others
 # together with `Alloy.upwelling` to AM-Bench 2018-02 CBM and 2022-03 (cases 0 and 1.1), Trapp et
@@ -60,6 +60,7 @@ RELAXATION: Final = 0.2  # share of the keyhole's depth renewed in 2.4 us
 # Keyhole depth over beam diameter from which a pool is called transition and keyhole: default.
 TRANSITION_ASPECT: Final = 0.25
 KEYHOLE_ASPECT: Final = 1.0
+NEAR: Final = 8.0  # sigma: molten metal farther from a beam is another one's pool
 SCATTER: Final = np.array([0.0, 0.10, 0.20, 0.15])
 COOLING_STEP: Final = 100.0  # K below the solidus over which the cooling rate is taken
 
@@ -82,7 +83,6 @@ class _Metal:
     vector: Floats32
     temperature: Array
     enthalpy: Array
-    potential: Array
     losses: Floats32
     per: float
     diffusivity: float
@@ -127,7 +127,7 @@ def _metal(alloy: Alloy, preheat: float) -> _Metal:
     hot = np.interp(grid, u, t)
     losses = alloy.evaporation_flux(hot) * alloy.latent_vapour
     losses += alloy.emissivity * _SIGMA * (hot**4 - preheat**4)
-    return _Metal(vector, t, u, q, losses.astype(np.float32), 1.0 / float(grid[1]),
+    return _Metal(vector, t, u, losses.astype(np.float32), 1.0 / float(grid[1]),
                   max(float(slope.max()), mushy, liquid))
 
 
@@ -135,7 +135,7 @@ class SolverSession:
     """One temperature field being advanced; made by `EnthalpySolver.session`.
 
     ``advance`` may be called from any one thread; its loops release the interpreter. Steps are
-    counted from time 0 and never depend on how the calls are cut.
+    counted from its beginning.
     """
 
     def __init__(self, solver: EnthalpySolver, alloy: Alloy, preheat: float, wavelength: float,
@@ -150,12 +150,17 @@ class SolverSession:
         self.time_step = SAFETY * self.cell**2 / (6.0 * metal.diffusivity)
         sizes = self.cell * 2.0 ** np.arange(levels - 1, -1, -1)
         flat = float(alloy.absorptivity(wavelength))
-        flat += (1.0 - flat) * POWDER_TRAPPING * -np.expm1(-powder_layer / POWDER_DEPTH)
-        deep = max(alloy.keyhole_absorptivity, flat)
-        self._closure = np.array([flat, deep, GROWTH, ONSET, alloy.upwelling, SPREAD, NARROWING,
-                                  1.0 - (1.0 - RELAXATION) ** (self.time_step / 2.4e-6), TRAIL])
+        trapped = POWDER_TRAPPING * -float(np.expm1(-powder_layer / POWDER_DEPTH))
+        self._closure = np.array([
+            flat, alloy.keyhole_absorptivity, GROWTH, ONSET, alloy.upwelling, SPREAD, NARROWING,
+            1.0 - (1.0 - RELAXATION) ** (self.time_step / 2.4e-6), TRAIL,
+            flat + (1.0 - flat) * trapped])
         # Powder counts as the thickness of metal that it is.
         thick = powder_layer * alloy.powder_packing
+        if thick > MOST_POWDER * self.cell:
+            most = MOST_POWDER * self.cell / alloy.powder_packing
+            raise ValueError(f"powder_layer {powder_layer:g} m: allowed 0 to {most:.2g} m "
+                             f"with cells of {self.cell:g} m")
         planes = np.ceil(thick / sizes - 1e-9).astype(np.int64)
         self._powder = np.where(planes > 0, planes + 1, 0)
         ratio = alloy.bed_conductivity(sintering) / float(alloy.conductivity(alloy.solidus))
@@ -165,22 +170,15 @@ class SolverSession:
         grids = np.zeros((levels, stencil.GRID_COLUMNS), np.int64)
         grids[0, :3] = WINDOW
         for level in range(1, levels):
-            grids[level, :3] = (16, 16, 8)
+            grids[level, :3] = 16, 16, max(8, 2 * ((int(self._powder[level]) + 3) // 2))
         self._grids = grids
-        capacity = np.full(levels, BUFFER)
-        capacity[0] = (WINDOW[0] + 2) * (WINDOW[1] + 2) * (WINDOW[2] + 1)
-        powdered = [int(c) if p > 0 else 1 for c, p in zip(capacity, self._powder, strict=True)]
-
-        def buffers(counts: Sequence[int]) -> tuple[Floats32, ...]:
-            # Always as many, so that the loops are compiled once.
-            counts = [*counts, *[1] * (GRIDS - len(counts))]
-            return tuple(np.zeros(int(n), np.float32) for n in counts)
-
-        sized = [int(c) for c in capacity]
-        self._buffers = (buffers(sized), buffers(sized), buffers(sized), buffers(sized),
-                         buffers(powdered), buffers(powdered))
+        shape = 2, levels, BUFFER
+        powdered = (2, levels, BUFFER if thick > 0.0 else 1)
+        self._buffers: tuple[Floats32, Floats32, Floats32] = (
+            np.zeros(shape, np.float32), np.zeros(shape, np.float32),
+            np.zeros(powdered, np.float32))
         self._which = np.zeros((levels, 2), np.int64)
-        self._ledger = np.zeros(3)
+        self._ledger = np.zeros(4)
         self._weights = np.zeros((4, 4096))
         # Cooler grids need not follow what is hardly warm.
         self._thresholds = np.array(
@@ -190,7 +188,7 @@ class SolverSession:
         self._found = np.zeros(5)
         self._beam = 0
         self._steps = 0
-        self._beams = np.zeros((0, 2))
+        self._beams = np.zeros((0, stencil.BEAM_COLUMNS))
         self._pieces: list[list[BeamPath]] = []
         stencil.settle(*self._buffers, self._which, self._grids, self._powder, self._virgin,
                        self.cell, origin[0], origin[1], metal.vector, self._ledger)
@@ -208,9 +206,8 @@ class SolverSession:
     @property
     def energy(self) -> Energy:
         """The heat balance so far."""
-        a, b = self._buffers[:2]
-        stored = float(stencil.content(a, b, self._which, self._grids, self.cell))
-        absorbed, evaporated, left = (float(x) for x in self._ledger)
+        stored = float(stencil.content(self._buffers[0], self._which, self._grids, self.cell))
+        absorbed, evaporated, left, _ = (float(x) for x in self._ledger)
         return Energy(absorbed, stored, evaporated, left)
 
     def advance(
@@ -220,39 +217,45 @@ class SolverSession:
         """Let the beams go along these further pieces of their paths, up to ``until`` (s).
 
         Returns the pools of ``beam`` at the rising times ``samples`` (m,) between the time
-        reached before and ``until``. ValueError if a piece begins in the past.
+        reached before and ``until``. ValueError if a piece begins in the past, or if beams are
+        farther apart than the window is wide; a call that is refused for its arguments has
+        changed nothing.
         """
         pieces = [paths] if isinstance(paths, BeamPath) else list(paths)
+        kept = self._pieces or [[] for _ in pieces]
+        if len(pieces) != len(kept) or not pieces:
+            raise ValueError(f"{len(pieces)} beams: allowed {len(kept) or 'one or more'}")
         if not 0 <= beam < len(pieces):
             raise ValueError(f"beam {beam}: allowed 0 to {len(pieces) - 1}")
-        if not self._pieces:
-            self._pieces = [[] for _ in pieces]
-            self._beams = np.zeros((len(pieces), 2))
-            self._beams[:, stencil.ABSORPTIVITY] = self._closure[stencil.FLAT]
-        if len(pieces) != len(self._pieces):
-            raise ValueError(f"{len(pieces)} beams; this session has {len(self._pieces)}")
-        for kept, piece in zip(self._pieces, pieces, strict=True):
-            if len(piece):
-                if piece.begin[0] < self.time - self.time_step:
-                    raise ValueError(f"path begins at {piece.begin[0]:g} s; the field is at "
-                                     f"{self.time:g} s")
-                kept.append(piece)
-            # The last stretch before a call's end may fall into the next call's first step.
-            while len(kept) > 1 and kept[0].end[-1] < self.time - 2.0 * self.time_step:
-                kept.pop(0)
-        whole = [BeamPath.joined(kept) if kept else None for kept in self._pieces]
-        segments = np.concatenate([_segments(path, self.begin) for path in whole])
-        first = np.cumsum([0, *(0 if path is None else len(path) for path in whole)])
-        cursor = first[:-1].astype(np.int64)
+        if until < self.time - self.time_step:
+            raise ValueError(f"until {until:g} s: the field is at {self.time:g} s")
         times = np.atleast_1d(np.asarray(samples, float))
         _check_times(times, self.time, until)
+        for piece in pieces:
+            if len(piece) and piece.begin[0] < self.time - self.time_step:
+                raise ValueError(f"path begins at {piece.begin[0]:g} s: the field is at "
+                                 f"{self.time:g} s")
+        grown = [_grown(old, new) for old, new in zip(kept, pieces, strict=True)]
+        whole = [BeamPath.joined(parts) if parts else None for parts in grown]
+        segments = np.concatenate([_segments(path, self.begin) for path in whole])
+        if not self._pieces:
+            self._beams = np.zeros((len(pieces), stencil.BEAM_COLUMNS))
+            self._beams[:, stencil.ABSORPTIVITY] = self._closure[stencil.FLAT]
+        # The last stretch before now may fall into the next step, and until another one begins
+        # the pool is that of the last.
+        now = self.time - 2.0 * self.time_step
+        self._pieces = [[part for n, part in enumerate(parts)
+                         if n + 1 == len(parts) or parts[n + 1].begin[0] > now]
+                        for parts in grown]
+        first = np.cumsum([0, *(0 if path is None else len(path) for path in whole)])
+        cursor = first[:-1].astype(np.int64)
         rows = np.zeros((len(times), 7))
-        self._beam = beam
+        own = segments[first[beam]:first[beam + 1]]
         for row, time in zip(rows, times, strict=True):
             self._run(float(time), segments, first, cursor)
-            row[:] = self._measure(segments[first[beam]:first[beam + 1]], float(time))
+            row[:] = self._measure(own, beam, float(time))
         self._run(until, segments, first, cursor)
-        return self._pool(rows, whole[beam], times)
+        return self._pool(rows, own, times)
 
     def _run(self, until: float, segments: Array, first: npt.NDArray[np.int64],
              cursor: npt.NDArray[np.int64]) -> None:
@@ -266,53 +269,67 @@ class SolverSession:
                         self._beams, self._closure, self._thresholds, self._ledger,
                         self._weights)
         self._steps = last
+        if self._ledger[stencil.MISSED] > 0.0:
+            reach = 0.4 * WINDOW[0] * self.cell * 2 ** (len(self._grids) - 1)
+            raise ValueError(f"beams apart: allowed up to {reach * 1e3:.2g} mm from the first one "
+                             f"that is on, with cells of {self.cell:g} m")
 
-    def _measure(self, segments: Array, time: float) -> tuple[float, ...]:
+    def _measure(self, segments: Array, beam: int, time: float) -> tuple[float, ...]:
         """Pool of the beam with these segments: sizes, peak, cooling rate, mode, absorptivity."""
         since = time - self.begin
         index = int(np.searchsorted(segments[:, 0], since, side="left")) - 1
         if index < 0:
             return (0.0, 0.0, 0.0, self.preheat, 0.0, float(Mode.NONE), 0.0)
-        # Where the beam is off, the pool is that of the segment before.
+        # Where the beam is off, the pool is what is left of that of the segment before.
         begin, end, x0, y0, x1, y1, power, sigma = (float(v) for v in segments[index])
         lit = since <= end and power > 0.0
         share = min((since - begin) / (end - begin), 1.0)
         length = hypot(x1 - x0, y1 - y0)
         ex, ey = ((x1 - x0) / length, (y1 - y0) / length) if length > 0.0 else (1.0, 0.0)
-        out, (a, b, ta, tb) = self._found, self._buffers[:4]
-        stencil.measure(a, b, ta, tb, self._which, self._grids, self.cell, x0 + share * (x1 - x0),
-                        y0 + share * (y1 - y0), ex, ey, self._tail, self._rim, self._cooled,
+        near = max(NEAR * sigma, 4.0 * self.cell) if lit else np.inf
+        us, ts, _ = self._buffers
+        out = self._found
+        stencil.measure(us, ts, self._which, self._grids, self.cell, x0 + share * (x1 - x0),
+                        y0 + share * (y1 - y0), ex, ey, near, self._tail, self._rim, self._cooled,
                         self._scratch, out)
         mode, peak, cooling = Mode.NONE, self.preheat, 0.0
         if out[0] > 0.0:
-            depth = float(self._beams[self._beam, stencil.DEPTH]) / (2.0 * sigma)
+            aspect = float(self._beams[beam, stencil.DEPTH]) / (2.0 * sigma)
             mode = Mode.CONDUCTION
-            if lit and depth > TRANSITION_ASPECT:
-                mode = Mode.KEYHOLE if depth > KEYHOLE_ASPECT else Mode.TRANSITION
+            if lit and aspect > TRANSITION_ASPECT:
+                mode = Mode.KEYHOLE if aspect > KEYHOLE_ASPECT else Mode.TRANSITION
             peak = float(self._metal.temperature_at(out[3]))
-            if out[4] > 0.0:
+            if lit and out[4] > 0.0:
                 cooling = COOLING_STEP * length / (end - begin) / float(out[4])
-        absorbed = float(self._beams[self._beam, stencil.ABSORPTIVITY]) if lit else 0.0
+        absorbed = float(self._beams[beam, stencil.ABSORPTIVITY]) if lit else 0.0
         return float(out[0]), float(out[1]), float(out[2]), peak, cooling, float(mode), absorbed
 
-    def _pool(self, rows: Array, path: BeamPath | None, times: Array) -> MeltPool:
+    def _pool(self, rows: Array, segments: Array, times: Array) -> MeltPool:
         length, width, depth, peak, cooling, mode, absorbed = rows.T.copy()
-        enthalpy = np.zeros(len(times))
-        if path is not None and len(times):
-            state = path.at(times)
-            moving = np.hypot(*state.velocity.T)
-            go = moving > 0.0
-            if go.any():
-                enthalpy[go] = Laws().pools(
-                    self.alloy, state.power[go], moving[go], state.sigma[go], self.preheat,
-                    self._wavelength, self._powder_layer).normalised_enthalpy
         modes = mode.astype(np.uint8)
         extra = UNFITTED_SCATTER**2 * self.alloy.is_default("upwelling")
         extra += POWDER_SCATTER**2 * (self._powder_layer > 0.0)
         scatter = np.where(modes > 0, np.sqrt(SCATTER[modes] ** 2 + extra), 0.0)
         return MeltPool(length=length, width=width, depth=depth, peak_temperature=peak,
                         cooling_rate=cooling, mode=modes, absorptivity=absorbed,
-                        normalised_enthalpy=enthalpy, uncertainty=scatter)
+                        normalised_enthalpy=self._normalised_enthalpy(segments, times),
+                        uncertainty=scatter)
+
+    def _normalised_enthalpy(self, segments: Array, times: Array) -> Array:
+        """That of King et al. 2014 where the beam moves, else 0, as in `Laws.pools`."""
+        since = times - self.begin
+        index = np.searchsorted(segments[:, 0], since, side="left") - 1
+        result = np.zeros(len(times))
+        lit = (index >= 0) & (since <= segments[np.maximum(index, 0), 1]) if len(segments) else (
+            np.zeros(len(times), bool))
+        begin, end, x0, y0, x1, y1, power, sigma = segments[index[lit]].T
+        speed = np.hypot(x1 - x0, y1 - y0) / (end - begin)
+        rho, cp, k = (float(v) for v in self.alloy.solid_means(self.preheat))
+        spread = np.sqrt(np.pi * k / (rho * cp) * speed * (2.0 * sigma) ** 3)
+        rise = rho * cp * (self.alloy.solidus - self.preheat)
+        heat = self._closure[stencil.BEDDED] * power / rise
+        result[lit] = np.divide(heat, spread, out=np.zeros_like(heat), where=spread > 0.0)
+        return result
 
     def temperature(self, points: npt.ArrayLike) -> Array:
         """Temperature (K) at points (n, 3), x, y and depth in m; the preheat outside the window.
@@ -324,7 +341,7 @@ class SolverSession:
         result = np.full(len(at), self.preheat)
         for level, (nx, ny, nz, ox, oy) in enumerate(self._grids):
             size = self.cell * 2.0 ** (len(self._grids) - 1 - level)
-            u = self._buffers[int(self._which[level, 0])][level]
+            u = self._buffers[0][int(self._which[level, 0]), level]
             field = u[: (nx + 2) * (ny + 2) * nz].reshape(nz, ny + 2, nx + 2)[:, 1:-1, 1:-1]
             place = at / size - np.array([ox, oy, 0.0]) - 0.5
             place[:, 2] = np.maximum(place[:, 2], 0.0)
@@ -340,11 +357,15 @@ class SolverSession:
             "steps": self._steps, "which": self._which.copy(), "grids": self._grids.copy(),
             "ledger": self._ledger.copy(), "beams": self._beams.copy(),
             "pieces": [list(kept) for kept in self._pieces],
-            "buffers": [[array.copy() for array in kind] for kind in self._buffers],
+            "buffers": [kind[:, :, : self._used(kind)].copy() for kind in self._buffers],
+            "of": (self.alloy.name, self.preheat, self.cell, self._powder_layer, self._wavelength),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a `state` of a session with the same alloy, cell and preheat."""
+        """Go back to a `state`; ValueError if it is not of such a session."""
+        of = (self.alloy.name, self.preheat, self.cell, self._powder_layer, self._wavelength)
+        if state["of"] != of:
+            raise ValueError(f"state of {state['of']}: this session is of {of}")
         self._steps = state["steps"]
         self._beams = state["beams"].copy()
         self._pieces = [list(kept) for kept in state["pieces"]]
@@ -352,8 +373,22 @@ class SolverSession:
                            (self._ledger, state["ledger"])):
             mine[:] = kept
         for kind, stored in zip(self._buffers, state["buffers"], strict=True):
-            for array, values in zip(kind, stored, strict=True):
-                array[:] = values
+            kind[:, :, : stored.shape[2]] = stored
+
+    def _used(self, kind: Floats32) -> int:
+        """Cells of a buffer that any grid uses."""
+        cells = np.prod(self._grids[:, :2] + 2, axis=1) * (self._grids[:, 2] + 1)
+        return min(int(cells.max()), int(kind.shape[2]))
+
+
+def _grown(kept: list[BeamPath], piece: BeamPath) -> list[BeamPath]:
+    """Pieces with one more; ValueError if it begins before the last one ends."""
+    if not len(piece):
+        return list(kept)
+    if kept and piece.begin[0] < kept[-1].end[-1]:
+        raise ValueError(f"path begins at {piece.begin[0]:g} s: the piece before ends at "
+                         f"{kept[-1].end[-1]:g} s")
+    return [*kept, piece]
 
 
 def _check_times(times: Array, now: float, until: float) -> None:
@@ -418,6 +453,11 @@ class EnthalpySolver:
         ``beam`` begins is taken. Beams must stay within one window of the coarsest grid.
         """
         at = np.atleast_1d(np.asarray(times, float))
+        if not len(paths) or not 0 <= beam < len(paths):
+            raise ValueError(f"beam {beam} of {len(paths)} paths: allowed one or more paths, and "
+                             f"0 to their number less one")
+        if not len(paths[beam]) or not len(at):
+            raise ValueError("path, times: allowed one or more segments, and times")
         origin = paths[beam].start[0]
         level = float(preheat(origin[None])[0]) if callable(preheat) else float(preheat)
         begin = min([float(path.begin[0]) for path in paths if len(path)] + [float(at[0])])

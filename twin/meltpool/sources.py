@@ -4,6 +4,8 @@ Level 2: heat of Gaussian beams on a half space with constant properties (means 
 preheat to the solidus), superposed over the whole history, so starts, turns, neighbouring tracks
 and other beams count. The field is linear in power; the keyhole closure is not. Not covered:
 powder as an insulator, temperature-dependent properties within one pool, the flow of the melt.
+Pools melt no more than the absorbed heat can, and old heat alone comes no closer to the solidus
+than `sources_kernel.MARGIN`; sizes of pools on metal that hot are rough.
 """
 
 from __future__ import annotations
@@ -299,8 +301,9 @@ class Superposition:
     def at_points(self, time: float, points: npt.ArrayLike) -> Array:
         """Temperature (K) at points (m, 3) in m, z down from the surface, at one ``time`` (s).
 
-        The solidus lies where the pools of `along` end sideways and below; above it temperature
-        saturates at boiling, as `MeltPool.peak_temperature` does. ValueError names bad points.
+        The solidus lies where the pools of `along` end sideways and below, unless old heat alone
+        comes close to it; above it temperature saturates at boiling, as `MeltPool.peak_temperature`
+        does. ValueError names bad points.
         """
         at = _points(points)
         t0 = _local(self.alloy, self.preheat, at[:, :2])

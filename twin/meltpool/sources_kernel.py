@@ -660,14 +660,14 @@ def pool(
     front = _crossing(nodes, count, w[0], far, span, most, section, ahead, hottest)
     answer[A_LENGTH] = front - tail
     # Cooling at a fixed point of the track: the heat equation, a times the Laplacian, and the beam.
-    change = direct * decay(-0.5 * tail * tail / (sigma * sigma))
+    change, tx = direct * decay(-0.5 * tail * tail / (sigma * sigma)), 0.0
     for j in range(count):
         dx, dy, i = tail - nodes[X, j], nodes[Y, j], nodes[INVERSE, j]
         g = w[0, j] * decay(-(dx * dx + dy * dy) * i)
+        tx -= 2.0 * i * dx * g
         plane = 4.0 * i * (i * (dx * dx + dy * dy) - 1.0)
         fade = nodes[AT_TOP, j] * nodes[TOP_DECAY, j] + nodes[BELOW, j] * nodes[DECAY, j]
         change += a * g * (plane + 2.0 * fade / max(w[0, j], 1e-30))
-    _, tx, _, _ = slope(nodes, count, w[0], tail, 0.0)
     mean = section / max(front - tail, sigma)
     gradient = max(tx + _old(far, span, most, tail, 0.0, 0.0)[1], LEAST_COOLING * mean)
     answer[A_COOL] = cooling(-change, query[Q_SPEED] * min(gradient, mean))

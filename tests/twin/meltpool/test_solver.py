@@ -147,7 +147,8 @@ def test_freezing_from_a_cold_face_follows_neumann() -> None:
     rows, plane = 3, 9
     u = np.full((cells + 1) * plane, liquid, np.float32)
     u[:plane] = 0.0  # the face is the middle of the topmost cells
-    t = np.interp(u, metal.enthalpy, metal.potential).astype(np.float32)
+    law = tuple(vector[:7])
+    t = np.array([_stencil._potential(x, law) for x in u], np.float32)
     face, new = t[:plane].copy(), t.copy()
     step = 0.9 * cell**2 / (6.0 * metal.diffusivity)
     r = np.float32(step / cell**2)
@@ -665,7 +666,7 @@ def test_powder_of_any_allowed_thickness_fits_its_arrays(
             raise
         return
     for planes, grid, kept in zip(
-        session._powder, session._grids, session._buffers[4], strict=False
+        session._powder, session._grids, session._buffers[2][0], strict=False
     ):
         assert (planes + 1) * (grid[0] + 2) * (grid[1] + 2) <= len(kept)
 
@@ -709,6 +710,12 @@ def test_random_paths_never_break_it(paths: list[BeamPath], powder: float, name:
     metal = alloy(name)
     session = COARSE.session(metal, powder_layer=powder)
     until = max(path.end[-1] for path in paths) + 1e-4
+    try:
+        session.advance(paths, until)
+    except ValueError as error:
+        if len(paths) == 1 or "beams apart" not in str(error):
+            raise
+        return
     for beam in range(len(paths)):
         pool = COARSE.along(metal, paths, np.linspace(1e-5, until, 12), powder_layer=powder,
                             beam=beam)
@@ -720,7 +727,6 @@ def test_random_paths_never_break_it(paths: list[BeamPath], powder: float, name:
         assert np.all(molten == (pool.length > 0.0))
         assert np.all(pool.peak_temperature <= metal.boiling * 1.00001)
         assert np.all(pool.absorptivity <= 1.0)
-    session.advance(paths, until)
     energy = session.energy
     if energy.absorbed > 0.0:
         assert imbalance(session) < 2e-6

@@ -297,9 +297,9 @@ def test_beams_that_melt_their_whole_place_make_pools_no_larger_than_their_heat_
     assert np.all(pool.cooling_rate[molten] > 0.0)
     # Within the vectors the pool changes gradually.
     lit = path.at(times).segment
-    same = (lit[1:] == lit[:-1]) & (lit[1:] >= 0) & (times[1:] - path.begin[lit[1:]] > 0.5e-3)
+    same = (lit[1:] == lit[:-1]) & (lit[1:] >= 0) & (times[:-1] - path.begin[lit[1:]] > 0.5e-3)
     for values in (pool.width, pool.depth):
-        assert np.abs(np.diff(values))[same].max() < 0.25 * values.max()
+        assert np.abs(np.diff(values))[same].max() < 0.15 * values.max()
 
 
 def test_pools_on_metal_hot_from_the_beam_have_no_jumps_when_power_rises() -> None:
@@ -354,7 +354,8 @@ def test_all_beams_are_told_from_one_preparation(metal: Alloy) -> None:
 
 
 def test_pools_of_spots_are_round_and_do_not_cool_while_they_grow(metal: Alloy) -> None:
-    spots = BeamPath.spots([[0, 0], [1e-3, 0]], power=200.0, dwell=1e-3, sigma=25e-6, gap=1e-3)
+    places = [[0.0, 0.0], [1e-3, 0.0]]
+    spots = BeamPath.spots(places, power=200.0, dwell=1e-3, sigma=25e-6, gap=1e-3)
     pool = SOURCES.along(metal, [spots], [-1.0, 2e-4, 6e-4, 1e-3, 2.6e-3, 1.0])
     assert list(pool.mode > 0) == [False, True, True, True, True, False]
     np.testing.assert_allclose(pool.length[1:4], pool.width[1:4], rtol=0.02)
