@@ -51,7 +51,7 @@ def _inlined(function: Function) -> Function:
 NX, NY, NZ, OX, OY = range(5)
 GRID_COLUMNS = 5
 # Entries of the material vector.
-SOLIDUS, LIQUIDUS, C1, C2, C3, MUSHY, LIQUID, CAP, EVAPORATES = range(9)
+SOLIDUS, LIQUIDUS, C1, C2, C3, MUSHY, LIQUID, CAP, FUMES = range(9)
 # Entries of the ledger (J): absorbed, evaporated and radiated, lost through the far walls and
 # with cells that the window leaves behind, meant for places outside the window.
 ABSORBED, EVAPORATED, LEFT, MISSED = range(4)
@@ -69,7 +69,8 @@ AMBIENT = np.float32(1024.0)
 FAR = 1 << 40
 TAILS = 2.6  # standard deviations of a beam that are looked at
 PAUSE = 1e-9  # s: a shorter gap between segments is none
-EVAPORATION_STEP = 40e-6  # s between two looks at what leaves the surface
+EVAPORATION_STEP = 40e-6  # s between two looks at what leaves the hottest surface
+HOTTEST = np.float32(3e38)
 
 U1 = np.uint64(1)
 
@@ -225,7 +226,8 @@ def _step(
 
 @_compiled
 def _exchange(
-    t: Floats, c: Floats, grid: Ints, powder: int, r: Any, fine_u: Floats, fine: Ints
+    t: Floats, c: Floats, grid: Ints, powder: int, r: Any, fine_u: Floats, fine_c: Floats,
+    fine: Ints, fine_powder: int
 ) -> None:
     """Give the fine grid what flows into its region in one coarse step.
 
@@ -257,9 +259,16 @@ def _exchange(
                 flow = two_r * (t[p + out] - t[p])
                 if k < powder:
                     flow *= min(c[p + out], c[p])
-                if flow != np.float32(0.0):
+                if fine_powder <= 2 * k:
                     for g in (f, f + along, f + fplane, f + fplane + along):
                         fine_u[g] += flow
+                else:
+                    # Each as far as it conducts: powder would neither pass it on nor give it up.
+                    total = np.float32(0.0)
+                    for g in (f, f + along, f + fplane, f + fplane + along):
+                        total += fine_c[g]
+                    for g in (f, f + along, f + fplane, f + fplane + along):
+                        fine_u[g] += np.float32(4.0) * flow * fine_c[g] / total
                 p += step
                 f += span
     k = nz - 1
@@ -516,30 +525,34 @@ def _heat(
 
 @_reordered
 def _evaporate(
-    u: Floats, t: Floats, grid: Ints, cell: float, seconds: float, m: Floats, losses: Floats,
-    per: float, ledger: Doubles
+    u: Floats, t: Floats, grid: Ints, cell: float, seconds: float, low: Any, high: Any, m: Floats,
+    losses: Floats, per: float, ledger: Doubles
 ) -> None:
-    """Evaporation and radiation from the molten surface; ``losses`` (W/m2) by enthalpy."""
+    """Evaporation and radiation from the surface where its enthalpy is above ``low`` to ``high``.
+
+    ``losses`` (W/m2) by enthalpy, ``per`` of its steps in one J/m3.
+    """
     law = _law(m)
     nx, ny = grid[NX], grid[NY]
     row = nx + 2
     scale, step = np.float32(seconds / cell), np.float32(per)
     zero, last = np.float32(0.0), np.float32(losses.size - 2)
     total = 0.0
-    limit = m[EVAPORATES]
     for j in range(1, ny + 1):
         p = np.uint64(j * row + 1)
         hottest = zero
         for i in range(np.uint64(0), np.uint64(nx)):
             hottest = max(hottest, u[p + i])
-        if hottest <= limit:
+        if hottest <= low:
             continue
         lost = zero
         for i in range(np.uint64(0), np.uint64(nx)):
-            at = min(max(u[p + i] * step, zero), last)
+            at = u[p + i] * step
+            at = at if at > zero else zero
+            at = at if at < last else last
             n = np.uint32(at)
             loss = losses[n] + (at - np.float32(n)) * (losses[n + np.uint32(1)] - losses[n])
-            loss = loss * scale if u[p + i] > limit else zero
+            loss = loss * scale if low < u[p + i] <= high else zero
             u[p + i] -= loss
             t[p + i] = _potential(u[p + i], law)
             lost += loss
@@ -642,17 +655,22 @@ def _reach(
 
 
 @_compiled
-def _active(
+def _leading(
     segments: Doubles, first: Ints, cursor: Ints, begin: float, end: float
 ) -> int:
-    """The first beam that is on from ``begin`` to ``end`` (s), or -1; moves all cursors on."""
+    """The segment of the first beam that is on from ``begin`` to ``end`` (s), or -1.
+
+    Moves the cursors of all beams on.
+    """
     found = -1
     for b in range(cursor.size):
         while cursor[b] < first[b + 1] and segments[cursor[b], 1] <= begin:
             cursor[b] += 1
         s = cursor[b]
-        if found < 0 and s < first[b + 1] and segments[s, 0] < end and segments[s, 6] > 0.0:
-            found = b
+        while found < 0 and s < first[b + 1] and segments[s, 0] < end:
+            if segments[s, 6] > 0.0:
+                found = s
+            s += 1
     return found
 
 
@@ -917,7 +935,7 @@ def _follow(
 ) -> None:
     """Before step ``n``: put the grids where the beams are going and where the metal is hot.
 
-    The window follows the ``leader`` among the beams.
+    The window follows the beam on segment ``leader``.
     """
     levels = grids.shape[0]
     count = beams.shape[0]
@@ -926,7 +944,7 @@ def _follow(
     new = np.empty(GRID_COLUMNS, np.int64)
     none = np.zeros(GRID_COLUMNS, np.int64)
     begin = n * dt
-    x, y = _place(segments[cursor[leader]], begin)
+    x, y = _place(segments[leader], begin)
     for level in range(levels):
         stride = 4 ** (finest - level)
         often = 4 * stride if level > 0 else stride
@@ -945,7 +963,7 @@ def _follow(
                     if s < first[b + 1] and segments[s, 0] < until:
                         deep = beams[b, DEPTH] > closure[ONSET] * segments[s, 7]
                         spread = TAILS * (closure[SPREAD] if deep else closure[NARROW])
-                        _reach(segments[s], begin, later, spread, size, level == finest, box)
+                        _reach(segments[s], begin, later, spread, size, level >= finest - 1, box)
                         reached = max(reached, int(beams[b, REACHED]))
                 if later == until:
                     needed = (
@@ -1093,6 +1111,13 @@ def _irradiate(
                     c = cs[which[level, 0], level, (j + 1) * (g[NX] + 2) + i + 1]
                     bed = (np.float32(1.0) - c) / (np.float32(1.0) - virgin[level, 0])
                     flat += (closure[BEDDED] - flat) * bed
+            if segments[s, 0] >= begin and level == 0 and not (
+                0 <= floor(x / size) - g[OX] < g[NX] and 0 <= floor(y / size) - g[OY] < g[NY]
+            ):
+                # Jumped away within this step: the window comes after with the next.
+                beams[b, WAITING] += segments[s, 6] * (t1 - t0) * flat
+                s += 1
+                continue
             back = min(closure[TRAIL], max(0.5 * (t0 + t1) - beams[b, SINCE], 0.0))
             _heat(
                 us[which[level, 0], level], ts[which[level, 1], level], g,
@@ -1120,9 +1145,9 @@ def advance(
     pause = max(1, int(EVAPORATION_STEP / dt))
     for n in range(step, step + steps):
         begin = n * dt
-        leader = _active(segments, first, cursor, begin, begin + dt)
+        leader = _leading(segments, first, cursor, begin, begin + dt)
         if leader >= 0:
-            x, y = _place(segments[cursor[leader]], begin)
+            x, y = _place(segments[leader], begin)
             size = cell * 2**finest
             off_x = abs(x / size - grids[0, OX] - 0.5 * grids[0, NX])
             off_y = abs(y / size - grids[0, OY] - 0.5 * grids[0, NY])
@@ -1143,7 +1168,8 @@ def advance(
                         cs[which[level, 0], level],
                         grids[level], powder[level], dt * stride / size**2,
                         us[which[level + 1, 0], level + 1],
-                        grids[level + 1],
+                        cs[which[level + 1, 0], level + 1],
+                        grids[level + 1], powder[level + 1],
                     )
             _step_coarse(us, ts, cs, which, grids, powder, cell, n, dt, m, ledger)
         _irradiate(us, ts, cs, which, grids, powder, virgin, cell, begin, begin + dt, m, segments,
@@ -1153,7 +1179,12 @@ def advance(
         now = which[finest, 1]
         t, other = ts[now, finest], ts[1 - now, finest]
         if n % pause == 0:
-            _evaporate(u, t, grids[finest], cell, pause * dt, m, losses, per, ledger)
+            _evaporate(u, t, grids[finest], cell, pause * dt, m[FUMES], HOTTEST, m, losses, per,
+                       ledger)
+        if n % (8 * pause) == 0:
+            # What only glows loses little in that time.
+            _evaporate(u, t, grids[finest], cell, 8 * pause * dt, m[SOLIDUS], m[FUMES], m, losses,
+                       per, ledger)
         _step(u, t, other, c, grids[finest, NX], grids[finest, NY], grids[finest, NZ],
               powder[finest], dt / cell**2, m, finest == 0, ledger, cell**3)
         which[finest, 1] = 1 - which[finest, 1]

@@ -44,7 +44,7 @@ Floats32 = npt.NDArray[np.float32]
 SAFETY: Final = 0.96  # of the largest stable time step
 # The outermost grid's cells along x, y, z; the others' buffers in cells.
 WINDOW: Final = (40, 40, 10)
-BUFFER: Final = 1_000_000
+BUFFER: Final = 200_000  # with cells of 10 um or more; finer ones need more of them
 MOST_POWDER: Final = 20  # finest cells of metal that the powder may be worth
 COARSEST: Final = 150e-6  # m: cells are doubled until they are at least that wide
 # Closures common to all alloys. The first two were fitted to AM-Bench 2018-02 AMMT, the others
@@ -62,6 +62,7 @@ TRANSITION_ASPECT: Final = 0.25
 KEYHOLE_ASPECT: Final = 1.0
 NEAR: Final = 8.0  # sigma: molten metal farther from a beam is another one's pool
 SCATTER: Final = np.array([0.0, 0.10, 0.20, 0.15])
+FUMING: Final = 3e6  # W/m2: a surface that loses more is looked at more often
 COOLING_STEP: Final = 100.0  # K below the solidus over which the cooling rate is taken
 
 _SIGMA: Final = 5.670374419e-8
@@ -122,11 +123,12 @@ def _metal(alloy: Alloy, preheat: float) -> _Metal:
         raise ValueError(f"{alloy.name}: conductivity over enthalpy is too crooked for a cubic")
     mushy, liquid = (ql - qs) / (ul - us), (qb - ql) / (ub - ul)
     vector = np.zeros(9, np.float32)
-    vector[:] = (us, ul, c1 / us, c2 / us**2, c3 / us**3, mushy, liquid, ub, us)
     grid = np.linspace(0.0, 1.3 * ub, 1301)
     hot = np.interp(grid, u, t)
     losses = alloy.evaporation_flux(hot) * alloy.latent_vapour
     losses += alloy.emissivity * _SIGMA * (hot**4 - preheat**4)
+    fumes = max(float(np.interp(FUMING, losses, grid)), us)
+    vector[:] = (us, ul, c1 / us, c2 / us**2, c3 / us**3, mushy, liquid, ub, fumes)
     return _Metal(vector, t, u, losses.astype(np.float32), 1.0 / float(grid[1]),
                   max(float(slope.max()), mushy, liquid))
 
@@ -172,8 +174,10 @@ class SolverSession:
         for level in range(1, levels):
             grids[level, :3] = 16, 16, max(8, 2 * ((int(self._powder[level]) + 3) // 2))
         self._grids = grids
-        shape = 2, levels, BUFFER
-        powdered = (2, levels, BUFFER if thick > 0.0 else 1)
+        room = max(int(BUFFER * max(1.0, 10e-6 / self.cell) ** 2),
+                   (WINDOW[0] + 2) * (WINDOW[1] + 2) * (WINDOW[2] + 1))
+        shape = 2, levels, room
+        powdered = (2, levels, room if thick > 0.0 else 1)
         self._buffers: tuple[Floats32, Floats32, Floats32] = (
             np.zeros(shape, np.float32), np.zeros(shape, np.float32),
             np.zeros(powdered, np.float32))
@@ -184,7 +188,7 @@ class SolverSession:
         self._thresholds = np.array(
             [metal.vector[stencil.SOLIDUS] * (0.85 if level == levels - 1 else 0.5)
              for level in range(levels)], np.float32)
-        self._scratch = np.empty((2, 2048)), np.empty(BUFFER, np.uint8), np.empty(BUFFER, np.int64)
+        self._scratch = np.empty((2, 2048)), np.empty(room, np.uint8), np.empty(room, np.int64)
         self._found = np.zeros(5)
         self._beam = 0
         self._steps = 0

@@ -732,3 +732,20 @@ def test_random_paths_never_break_it(paths: list[BeamPath], powder: float, name:
         assert imbalance(session) < 2e-6
     beamed = sum(float(np.sum(p.power * (p.end - p.begin))) for p in paths)
     assert energy.absorbed >= 0.05 * beamed
+
+
+@pytest.mark.parametrize(("name", "power", "speed", "spot", "layer", "cell"), [
+    ("Ti-6Al-4V", 442.0, 0.15, 100e-6, 100e-6, 25e-6),
+    ("IN718", 285.0, 0.96, 67e-6, 66e-6, 20e-6),
+])
+def test_powder_at_an_interface_between_grids_does_not_cool_below_the_preheat(
+    name: str, power: float, speed: float, spot: float, layer: float, cell: float
+) -> None:
+    """Powder hardly conducts: what flows into a finer grid must not be taken from it alike."""
+    session = EnthalpySolver(cell).session(alloy(name), powder_layer=layer)
+    path = BeamPath.raster(1e-3, 2, 1e-4, power=power, speed=speed, sigma=spot / 4)
+    session.advance(path, path.end[-1])
+    points = np.random.Generator(np.random.Philox(1)).uniform(
+        (-1e-3, -1e-3, 0.0), (2e-3, 1e-3, 5e-4), (20_000, 3))
+    coldest = session.temperature(points).min()
+    assert coldest > session.preheat - 20.0
