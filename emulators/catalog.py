@@ -58,7 +58,7 @@ class Settings:
     scan_ms: float = 50.0
     fidelity: str = "vector"
     melt_pool: str = "laws"
-    melt_pool_cell_um: float = 25.0
+    melt_pool_cell_um: float = 30.0
     """Edge of the solver's cells."""
     melt_pool_lag: int | None = None
     """Ticks (a scan period, at most 50 ms) after which the solver's results join."""
@@ -162,15 +162,18 @@ def _build_pbf_lb(settings: Settings, progress: Progress) -> Built:
         program = build_program(
             parts, recipe, settings.lasers, settings.supports, settings.places or None
         )
-    pools = melt_pools(
-        settings.melt_pool,
-        recipe,
-        lasers=settings.lasers,
-        cell=settings.melt_pool_cell_um * 1e-6,
-        lag=settings.melt_pool_lag,
-        scan_period=settings.scan_ms / 1000,
-        progress=progress,
-    )
+    try:
+        pools = melt_pools(
+            settings.melt_pool,
+            recipe,
+            lasers=settings.lasers,
+            cell=settings.melt_pool_cell_um * 1e-6,
+            lag=settings.melt_pool_lag,
+            scan_period=settings.scan_ms / 1000,
+            progress=progress,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     notes += pools.notes
     plant = PbfLb(
         settings.seed,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "MeltPools", "melt_pools"]
 
 USUAL_LAG = 0.1  # s
+POWDER_CELLS = 20  # the solver's most powder, in cells of metal
 LEVELS = ("laws", "table", "sources", "solver")
 
 T = TypeVar("T")
@@ -72,6 +73,20 @@ class MeltPools:
             part.begin()
 
 
+def _fits(recipe: Recipe, cell: float) -> None:
+    """ValueError if the solver could not resolve the recipe's spots with that cell (m)."""
+    sets = (recipe.hatch, recipe.contour, recipe.support, recipe.upskin, recipe.downskin)
+    spot = min(each.spot_d4sigma for each in sets if each is not None)
+    most = spot / 2.0
+    if cell > most:
+        raise ValueError(f"melt_pool_cell_um must be at most {most * 1e6:g}, half of the smallest "
+                         f"spot of {recipe.name}, not {cell * 1e6:g}")
+    if recipe.layer_thickness > POWDER_CELLS * cell:
+        least = recipe.layer_thickness / POWDER_CELLS
+        raise ValueError(f"melt_pool_cell_um must be at least {least * 1e6:g} for layers of "
+                         f"{recipe.layer_thickness * 1e6:g} um, not {cell * 1e6:g}")
+
+
 def _track() -> BeamPath:
     """A short one, for a first call that compiles."""
     return BeamPath.line(2e-4, power=200.0, speed=1.0, sigma=25e-6)
@@ -103,6 +118,7 @@ def melt_pools(
     worker = ThreadPoolExecutor(1, "melt-pool")
     if level == "sources":
         return MeltPools(PoolModels(paths=sources.get, worker=worker), _later=(sources,))
+    _fits(recipe, cell)
     solver = _Later(lambda: _solver(metal, cell))
     others = lasers > 1
     tick = min(scan_period, LONGEST_TICK)
@@ -112,6 +128,7 @@ def melt_pools(
         worker=worker,
         tick=tick,
         lag=min(max(2, ceil(USUAL_LAG / tick)), MAX_LAG) if lag is None else lag,
+        most_powder=POWDER_CELLS * cell / metal.powder_packing,
     )
     return MeltPools(models, _later=(solver, sources) if others else (solver,))
 

@@ -190,7 +190,7 @@ def run(
     melt_pool: Annotated[
         str, typer.Option(help="melt-pool physics: laws, table, sources or solver")
     ] = "laws",
-    melt_pool_cell_um: Annotated[float, typer.Option(help="cell size of the solver, um")] = 25.0,
+    melt_pool_cell_um: Annotated[float, typer.Option(help="cell size of the solver, um")] = 30.0,
     melt_pool_lag: Annotated[
         int | None,
         typer.Option(help="scans (of at most 50 ms) until a result of the solver joins; "

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -113,6 +114,8 @@ class PoolModels:
     """Simulated s between two hand-overs to the solver."""
     lag: int = 2
     """Ticks from a hand-over to the tick at which its result joins."""
+    most_powder: float = inf
+    """Powder layer (m) that the solver can take; a thicker one counts as that."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.tick <= LONGEST_TICK:
@@ -148,6 +151,7 @@ class LivePool:
     def __init__(self, models: PoolModels) -> None:
         assert models.solver is not None
         self._solver, self._worker, self._lag = models.solver, models.worker, models.lag
+        self._most_powder = models.most_powder
         self._since = 0.0
         self.reset()
 
@@ -185,7 +189,7 @@ class LivePool:
         if field is None or abs(field.preheat - warm) > self.WARMER:
             x, y = path.start[0]
             field = self._field = _Field(float(path.begin[0]), (float(x), float(y)), warm)
-        powder = float(np.median(track.powder)) / alloy.powder_packing
+        powder = min(float(np.median(track.powder)) / alloy.powder_packing, self._most_powder)
 
         def work() -> MeltPool:
             if field.session is None:

@@ -462,9 +462,13 @@ class Scanner(Equipment):
         """Stop: a vector that has begun is finished as it is, or `cut` and marked again."""
         if not self.busy:
             return
-        _, exposure = self._work()
+        job, exposure = self._work()
         now = self.now
         self._count(now)
+        if self._live is not None and self._following is not None:
+            # What was marked since the last tick is not forgotten when marking goes on.
+            self._live.hand_over(exposure.tracks[0], now, job.alloy, exposure.preheat,
+                                 self.lasers[0].wavelength)
         for number, track in enumerate(exposure.tracks):
             begun = exposure.tracks[number] = track.begun(now)
             exposure.mapped[number] = min(exposure.mapped[number], len(begun))

@@ -171,7 +171,8 @@ class PbfLb(Plant):
         counts = expected_defects(
             result.pool, alloy, vector_length=length, speed=result.speed, sigma=result.sigma,
             hatch_spacing=job.hatch_spacing, layer_thickness=thickness,
-            gas_porosity=0.0, redeposition=REDEPOSITION * (2 - carried / self.CARRIED))
+            gas_porosity=0.0, redeposition=REDEPOSITION * (2 - carried / self.CARRIED),
+            preheat=result.interlayer_temperature)
         defects = sample_defects(
             self.stream("defects", layer.index), counts, layer.start, layer.end,
             width=result.pool.width, hatch_spacing=job.hatch_spacing,

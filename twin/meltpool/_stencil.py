@@ -68,6 +68,7 @@ AMBIENT = np.float32(1024.0)
 
 FAR = 1 << 40
 TAILS = 2.6  # standard deviations of a beam that are looked at
+LOOSE = np.float32(0.5)  # conductivity ratio below which powder is not yet part of the pool
 PAUSE = 1e-9  # s: a shorter gap between segments is none
 EVAPORATION_STEP = 40e-6  # s between two looks at what leaves the hottest surface
 HOTTEST = np.float32(3e38)
@@ -130,11 +131,16 @@ def _diffuse_powder(
 
 
 @_compiled
-def _consolidate(u: Floats, c: Floats, cells: int, liquid: float) -> None:
-    """Powder that is liquid becomes metal for good."""
-    one = np.float32(1.0)
-    for p in range(cells):
-        c[p] = one if u[p] >= liquid else c[p]
+def _consolidate(
+    u: Floats, c: Floats, plane: int, planes: int, solidus: Any, liquidus: Any
+) -> None:
+    """Powder joins the metal as far as it melts, for good, and sinks onto what lies below."""
+    per, zero, one = np.float32(1.0) / (liquidus - solidus), np.float32(0.0), np.float32(1.0)
+    for p in range(planes * plane):
+        molten = min(max((u[p] - solidus) * per, zero), one)
+        c[p] = max(c[p], molten)
+    for p in range(plane, planes * plane):
+        c[p] = max(c[p], c[p - plane])
 
 
 @_compiled
@@ -216,7 +222,7 @@ def _step(
         _diffuse_powder(u, t, new, c, a, b, w, h, zero, r32, m)
         if powder > 1:
             _diffuse_powder(u, t, new, c, plane + a, (powder - 1) * plane + b, w, h, h, r32, m)
-        _consolidate(u, c, powder * plane, m[LIQUIDUS])
+        _consolidate(u, c, plane, powder, m[SOLIDUS], m[LIQUIDUS])
     else:
         _diffuse(u, t, new, a, b, w, h, zero, r32, m)
     first = max(powder, 1)
@@ -764,8 +770,8 @@ def _surface(
 
 @_compiled
 def _survey(
-    u: Floats, t: Floats, grid: Ints, size: float, x: Any, y: float, ex: float, ey: float,
-    near: float, tail: Any, rim: Any, mark: npt.NDArray[np.uint8], todo: Ints, left: Doubles,
+    u: Floats, t: Floats, c: Floats, powder: int, grid: Ints, size: float, x: Any, y: float,
+    ex: float, ey: float, near: float, tail: Any, rim: Any, mark: npt.NDArray[np.uint8], todo: Ints, left: Doubles,
     right: Doubles, out: Doubles
 ) -> bool:
     """Pool around x, y on one grid, beam going along ex, ey; False if the pool reaches its edge.
@@ -784,7 +790,7 @@ def _survey(
     for j in range(ny):
         for i in range(nx):
             p = (j + 1) * row + i + 1
-            if t[p] > tail:
+            if t[p] > tail and (powder == 0 or c[p] >= LOOSE):
                 d = ((grid[OX] + i + 0.5) * size - x) ** 2 + ((grid[OY] + j + 0.5) * size - y) ** 2
                 if d < nearest:
                     nearest, start = d, j * nx + i
@@ -828,13 +834,13 @@ def _survey(
                 whole = False
                 continue
             q = p + dj * row + di
-            if t[q] > tail:
+            if t[q] > tail and (powder == 0 or c[q] >= LOOSE):
                 if mark[b * nx + a] == 0:
                     mark[b * nx + a] = 1
                     todo[count] = b * nx + a
                     count += 1
             else:
-                f = (h - tail) / (h - t[q]) * size
+                f = min((h - tail) / max(h - t[q], np.float32(1e-9)), 1.0) * size
                 sx, sy = px + di * f, py + dj * f
                 along = sx * ex + sy * ey
                 ahead = max(ahead, along)
@@ -858,13 +864,14 @@ def _survey(
 
 @_compiled
 def measure(
-    us: Buffers, ts: Buffers, which: Ints, grids: Ints, cell: float,
+    us: Buffers, ts: Buffers, cs: Buffers, which: Ints, grids: Ints, powder: Ints, cell: float,
     x: Any, y: float, ex: float, ey: float, near: float, tail: Any, rim: Any, cooled: Any,
     scratch: Scratch, out: Doubles
 ) -> None:
     """Pool at x, y (m) or less than ``near`` (m) away.
 
-    ``out``: length, width, depth (m), hottest enthalpy (J/m3), distance it takes to cool (m).
+    ``out``: length, width, depth (m), hottest enthalpy (J/m3), distance it takes to cool (m); all
+    0 where nothing melts through.
 
     ``cooled``: potential a fixed step below the solidus; the distance (m) is that from the rear
     end to there. Length comes from the finest grid that holds the whole pool.
@@ -879,8 +886,8 @@ def measure(
     for level in range(levels - 1, -1, -1):
         u = us[which[level, 0], level]
         t = ts[which[level, 1], level]
-        whole = _survey(u, t, grids[level], size, x, y, ex, ey, near, tail, rim, mark,
-                        todo, left, right, found)
+        whole = _survey(u, t, cs[which[level, 0], level], powder[level], grids[level], size, x, y,
+                        ex, ey, near, tail, rim, mark, todo, left, right, found)
         if level == levels - 1:
             out[1], out[2], out[3] = found[2], found[3], found[4]
         if found[0] > found[1]:
@@ -888,19 +895,24 @@ def measure(
         if whole:
             break
         size *= 2.0
-    if out[0] > 0.0:
-        px, py, here, far = found[5], found[6], tail, 0.0
-        while far < 5e-3:
-            px -= 0.5 * cell * ex
-            py -= 0.5 * cell * ey
-            following = _surface(ts, which, grids, cell, px, py)
-            far += 0.5 * cell
-            if following < cooled:
-                if following >= 0.0 and here > following:
-                    far -= 0.5 * cell * (cooled - following) / (here - following)
-                break
-            here = following
-        out[4] = far
+    if out[1] <= 0.0 or out[2] <= 0.0:
+        for n in range(5):
+            out[n] = 0.0  # it only begins to melt
+        return
+    # Along the middle of the track: where it is solid again, and how far until it is cooler.
+    px, py, far = x, y, 0.0
+    here, level_sought, from_there = _surface(ts, which, grids, cell, x, y), tail, 0.0
+    step = 0.5 * cell
+    while far < 1e-2:
+        following = _surface(ts, which, grids, cell, px - step * ex, py - step * ey)
+        while following < level_sought <= here:
+            crossing = far + step * (here - level_sought) / (here - following)
+            if level_sought != tail:
+                out[4] = crossing - from_there
+                return
+            from_there, level_sought = crossing, cooled
+        px, py, here = px - step * ex, py - step * ey, following
+        far += step
 
 
 @_compiled

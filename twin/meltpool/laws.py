@@ -52,7 +52,7 @@ SCATTER: Final = np.array([0.0, 0.16, 0.20, 0.15])
 UNFITTED_SCATTER: Final = 0.25  # default, added in quadrature where no track was fitted
 POWDER_SCATTER: Final = 0.08  # default, added in quadrature with powder
 
-_RANGES: Final = {
+RANGES: Final = {
     "power": (0.0, 1e5, "W"),
     "speed": (1e-4, 1e3, "m/s"),
     "sigma": (1e-7, 1e-2, "m"),
@@ -60,7 +60,8 @@ _RANGES: Final = {
 }
 
 
-def _checked(field: str, values: npt.ArrayLike, low: float, high: float, unit: str) -> Array:
+def within(field: str, values: npt.ArrayLike, low: float, high: float, unit: str) -> Array:
+    """Values as an array; ValueError naming the field and its range if any lies outside."""
     array = np.asarray(values, float)
     bad = ~((array >= low) & (array <= high))
     if bool(np.any(bad)):
@@ -94,12 +95,12 @@ class Laws:
         power rises. Zero power gives `Mode.NONE` and zeros. ValueError names field and range.
         """
         inputs = {"power": power, "speed": speed, "sigma": sigma, "powder_layer": powder_layer}
-        checked = [_checked(field, values, *_RANGES[field]) for field, values in inputs.items()]
-        start = _checked("preheat", preheat, 250.0, alloy.solidus - 50.0, "K")
+        given = [within(field, values, *RANGES[field]) for field, values in inputs.items()]
+        start = within("preheat", preheat, 250.0, alloy.solidus - 50.0, "K")
         bare = alloy.absorptivity(wavelength)
         rho, cp, k = alloy.solid_means(start)
         p, v, s, layer, t0, flat, rho, cp, k = (
-            np.atleast_1d(a) for a in np.broadcast_arrays(*checked, start, bare, rho, cp, k)
+            np.atleast_1d(a) for a in np.broadcast_arrays(*given, start, bare, rho, cp, k)
         )
         flat = flat + (1.0 - flat) * POWDER_TRAPPING * -np.expm1(-layer / POWDER_DEPTH)
 
@@ -141,7 +142,7 @@ class Laws:
             length=shape.length * s * TAIL_FACTOR,
             width=width,
             depth=np.where(melted, depth, 0.0),
-            peak_temperature=np.where(lit, _peak_temperature(alloy, t0, rise, latent_rise), 0.0),
+            peak_temperature=np.where(lit, peak_temperature(alloy, t0, rise, latent_rise), 0.0),
             cooling_rate=cooling,
             mode=mode,
             absorptivity=np.where(lit, absorbed, 0.0),
@@ -183,7 +184,7 @@ def _keyhole_depth(
     return slope * np.maximum(per_watt * absorbed - onset, 0.0), slope * onset
 
 
-def _peak_temperature(alloy: Alloy, t0: Array, rise: Array, latent_rise: Array) -> Array:
+def peak_temperature(alloy: Alloy, t0: Array, rise: Array, latent_rise: Array) -> Array:
     """Peak surface temperature (K): conduction to the solidus, then saturating at boiling.
 
     Evaporation and stirring hold the surface near boiling; the exponential reaches it to 2 % where

@@ -354,6 +354,8 @@ class PartHeat:
         stiffly accurate SDIRK of second order (doi 10.1137/0714068) after a few steps of implicit
         Euler, which damp what is quicker than they; radiation is linearised in each step.
         """
+        if not self._tops:
+            raise ValueError("the last layer has no islands: there is no course to follow")
         if self._program is None:
             self._program = Program.of(list(reversed(self._blocks)), self._links)
         program = self._program

@@ -32,7 +32,7 @@ from twin.meltpool.laws import (
     POWDER_TRAPPING,
     UNFITTED_SCATTER,
     Laws,
-    _checked,
+    within,
 )
 from twin.meltpool.path import BeamPath
 from twin.meltpool.pool import INFRARED, Array, MeltPool, Mode, Preheat
@@ -62,6 +62,9 @@ TRANSITION_ASPECT: Final = 0.25
 KEYHOLE_ASPECT: Final = 1.0
 NEAR: Final = 8.0  # sigma: molten metal farther from a beam is another one's pool
 SCATTER: Final = np.array([0.0, 0.10, 0.20, 0.15])
+# Added in quadrature, times the square of cell over spot: widths of tracks with cells of 10 to
+# 40 um.
+CELL_SCATTER: Final = 1.4
 FUMING: Final = 3e6  # W/m2: a surface that loses more is looked at more often
 COOLING_STEP: Final = 100.0  # K below the solidus over which the cooling rate is taken
 
@@ -291,11 +294,10 @@ class SolverSession:
         length = hypot(x1 - x0, y1 - y0)
         ex, ey = ((x1 - x0) / length, (y1 - y0) / length) if length > 0.0 else (1.0, 0.0)
         near = max(NEAR * sigma, 4.0 * self.cell) if lit else np.inf
-        us, ts, _ = self._buffers
         out = self._found
-        stencil.measure(us, ts, self._which, self._grids, self.cell, x0 + share * (x1 - x0),
-                        y0 + share * (y1 - y0), ex, ey, near, self._tail, self._rim, self._cooled,
-                        self._scratch, out)
+        stencil.measure(*self._buffers, self._which, self._grids, self._powder, self.cell,
+                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), ex, ey, near, self._tail,
+                        self._rim, self._cooled, self._scratch, out)
         mode, peak, cooling = Mode.NONE, self.preheat, 0.0
         if out[0] > 0.0:
             aspect = float(self._beams[beam, stencil.DEPTH]) / (2.0 * sigma)
@@ -313,6 +315,8 @@ class SolverSession:
         modes = mode.astype(np.uint8)
         extra = UNFITTED_SCATTER**2 * self.alloy.is_default("upwelling")
         extra += POWDER_SCATTER**2 * (self._powder_layer > 0.0)
+        spot = 4.0 * segments[:, 7].min() if len(segments) else 1.0
+        extra += (CELL_SCATTER * (self.cell / spot) ** 2) ** 2
         scatter = np.where(modes > 0, np.sqrt(SCATTER[modes] ** 2 + extra), 0.0)
         return MeltPool(length=length, width=width, depth=depth, peak_temperature=peak,
                         cooling_rate=cooling, mode=modes, absorptivity=absorbed,
@@ -435,8 +439,8 @@ class EnthalpySolver:
 
         ``powder_layer`` (m) of loose (``sintering`` 0) to sintered (1) powder covers it.
         """
-        _checked("preheat", preheat, 250.0, alloy.solidus - 50.0, "K")
-        _checked("powder_layer", powder_layer, 0.0, 5e-3, "m")
+        within("preheat", preheat, 250.0, alloy.solidus - 50.0, "K")
+        within("powder_layer", powder_layer, 0.0, 5e-3, "m")
         return SolverSession(
             self, alloy, preheat, wavelength, powder_layer, sintering, origin, begin)
 

@@ -126,11 +126,11 @@ class MovingSources:
     ) -> MeltPool:
         """Steady pools of independent long tracks, walls left out; see `MeltPoolModel.pools`."""
         inputs = {"power": power, "speed": speed, "sigma": sigma, "powder_layer": powder_layer}
-        checked = [_checked(field, values) for field, values in inputs.items()]
+        given = [_within(field, values) for field, values in inputs.items()]
         start = _preheat(alloy, preheat)
-        flat = _flat(alloy, wavelength, checked.pop())
+        flat = _flat(alloy, wavelength, given.pop())
         p, v, s, t0, flat = (
-            np.atleast_1d(a) for a in np.broadcast_arrays(*checked, start, flat))
+            np.atleast_1d(a) for a in np.broadcast_arrays(*given, start, flat))
         n = len(p)
         queries = _queries(alloy, t0, flat, p, v, s)
         diffusivity = queries[:, kernel.Q_A]
@@ -191,7 +191,7 @@ class MovingSources:
             if beside.min() < 0.0 < beside.max():
                 raise ValueError(f"paths: cross the wall {wall.axis} = {wall.at:g} m, "
                                  "allowed all on one side of it")
-        flat = float(_flat(alloy, wavelength, _checked("powder_layer", powder_layer)))
+        flat = float(_flat(alloy, wavelength, _within("powder_layer", powder_layer)))
         sign = 1.0 if self.bottom == "insulated" else -1.0
         scene = _scene(alloy, paths, preheat, flat, self.walls, (self.plate, sign))
         return Superposition(alloy, tuple(paths), preheat, flat, powder_layer, scene)
@@ -308,7 +308,7 @@ class Superposition:
         at = _points(points)
         t0 = _local(self.alloy, self.preheat, at[:, :2])
         latent = SECTION_SHARE * self.alloy.latent_fusion / self.alloy.solid_means(t0)[1]
-        return laws._peak_temperature(self.alloy, t0, self.rise_at(time, at), latent)
+        return laws.peak_temperature(self.alloy, t0, self.rise_at(time, at), latent)
 
     def rise_at(self, time: float, points: npt.ArrayLike) -> Array:
         """The linear field behind `at_points`: rise (K) over the preheat, without latent heat and
@@ -379,12 +379,12 @@ def _cut(melted: Array, most: Array) -> Array:
     return result
 
 
-def _checked(field: str, values: npt.ArrayLike) -> Array:
-    return laws._checked(field, values, *laws._RANGES[field])
+def _within(field: str, values: npt.ArrayLike) -> Array:
+    return laws.within(field, values, *laws.RANGES[field])
 
 
 def _preheat(alloy: Alloy, values: npt.ArrayLike) -> Array:
-    return laws._checked("preheat", values, 250.0, alloy.solidus - 50.0, "K")
+    return laws.within("preheat", values, 250.0, alloy.solidus - 50.0, "K")
 
 
 def _flat(alloy: Alloy, wavelength: npt.ArrayLike, layer: Array) -> Array:
@@ -477,7 +477,7 @@ def _pools(
     alloy: Alloy, queries: Array, answers: Array, lit: Array, powder_layer: npt.ArrayLike
 ) -> MeltPool:
     """`MeltPool` from the kernel's answers; ``lit`` (n,) s that the beam has been on."""
-    length, width, depth, peak, cooling, ratio, absorbed, background, _ = answers.T
+    length, width, depth, peak, cooling, ratio, absorbed, background = answers.T
     t0, sigma = queries[:, kernel.Q_T0], queries[:, kernel.Q_SIGMA]
     power, a, rhocp = (queries[:, c] for c in (kernel.Q_POWER, kernel.Q_A, kernel.Q_RHOCP))
     latent_rise = queries[:, kernel.Q_WIDE]
@@ -487,7 +487,7 @@ def _pools(
     radius = 2.0 * sigma
     passage = np.minimum(radius / np.maximum(queries[:, kernel.Q_SPEED], 1e-9), lit)
     room = melt_rise - background
-    enthalpy = queries[:, kernel.Q_FLAT] * power / (np.pi * radius**2 * rhocp * room)
+    enthalpy = queries[:, kernel.Q_FLAT] * power / (np.sqrt(np.pi) * radius**2 * rhocp * room)
     enthalpy *= np.sqrt(passage / a)
     mode = np.searchsorted(
         [DEPRESSION_RATIO, KEYHOLE_RATIO], ratio, side="right") + 1
@@ -497,7 +497,7 @@ def _pools(
     return MeltPool(
         length=length.copy(), width=width.copy(), depth=depth.copy(),
         peak_temperature=np.where(
-            on | melted, laws._peak_temperature(alloy, t0, peak, latent_rise), 0.0),
+            on | melted, laws.peak_temperature(alloy, t0, peak, latent_rise), 0.0),
         cooling_rate=cooling,
         mode=mode,
         absorptivity=np.where(on, absorbed, 0.0),

@@ -58,8 +58,8 @@ STEADY, ALONG, CLOSE = range(3)
 (Q_TIME, Q_X, Q_Y, Q_UX, Q_UY, Q_SPEED, Q_SIGMA, Q_POWER, Q_T0, Q_A, Q_RHOCP, Q_FLAT, Q_REACH,
  Q_WIDE, Q_TAIL) = range(15)
 QUERY: Final = 15
-A_LENGTH, A_WIDTH, A_DEPTH, A_PEAK, A_COOL, A_RATIO, A_ABSORBED, A_BACKGROUND, A_LIT = range(9)
-ANSWER: Final = 9
+A_LENGTH, A_WIDTH, A_DEPTH, A_PEAK, A_COOL, A_RATIO, A_ABSORBED, A_BACKGROUND = range(8)
+ANSWER: Final = 8
 C_SURFACE, C_DEEP, C_SZ = range(3)
 
 _GAUSS: Final = [np.polynomial.legendre.leggauss(n) for n in range(1, 5)]
