@@ -21,7 +21,7 @@ from tests.machines import EPOCH, trial
 from twin.materials import alloy
 
 LEVELS = ("laws", "sources", "solver")
-CELL_UM = 60.0
+CELL_UM = 40.0
 
 
 @pytest.mark.parametrize(

@@ -771,8 +771,8 @@ def _surface(
 @_compiled
 def _survey(
     u: Floats, t: Floats, c: Floats, powder: int, grid: Ints, size: float, x: Any, y: float,
-    ex: float, ey: float, near: float, tail: Any, rim: Any, mark: npt.NDArray[np.uint8], todo: Ints, left: Doubles,
-    right: Doubles, out: Doubles
+    ex: float, ey: float, near: float, tail: Any, rim: Any, mark: npt.NDArray[np.uint8],
+    todo: Ints, left: Doubles, right: Doubles, out: Doubles
 ) -> bool:
     """Pool around x, y on one grid, beam going along ex, ey; False if the pool reaches its edge.
 
@@ -1040,7 +1040,8 @@ def _follow(
                         box[2], box[3] = (min(box[2], inner[OY] // 2 - 1),
                                           max(box[3], (inner[OY] + inner[NY]) // 2 + 1))
                         box[4] = max(box[4], inner[NZ] // 2)
-                    needed = _fit(new, box, base, 2, us.shape[2], focus_x, focus_y,
+                    needed = _fit(new, box, base, 1 if level == finest else 2, us.shape[2],
+                                  focus_x, focus_y,
                                   (powder[level] + 3) // 2)
                     if level < finest:
                         inner = grids[level + 1]
