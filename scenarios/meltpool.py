@@ -190,7 +190,7 @@ def track(
         Path | None,
         typer.Option(help="CSV file: x_mm, y_mm, power_w, and speed_mm_s or dwell_ms"),
     ] = None,
-    samples: Annotated[int, typer.Option(help="number of times at which pools are told")] = 40,
+    samples: Annotated[int, typer.Option(help="number of times at which pools are told")] = 16,
     preheat_c: _Preheat = 20.0, powder_um: _Powder = 0.0, wavelength_nm: _Wavelength = 1070.0,
     level: _Level = "laws", cell_um: _Cell = 20.0,
     picture: _Picture = None, as_json: _Json = False,

@@ -247,5 +247,5 @@ def test_against_the_transient_of_the_pbf_package(capfd: pytest.CaptureFixture[s
               f"s; enthalpy solver {np.round(ours * 1e6, 1)} ({errors[1]:.1%}), {factor:.3f}: "
               f"{their_factor / factor:,.0f} times")
     assert errors[1] <= errors[0]
-    # The mark is 10,000; the peer runs 4,000 to 18,000 s per physical s on one and the same computer.
+    # The mark is 10,000; the peer takes 4,000 to 18,000 s per physical s on one computer.
     assert their_factor / factor >= 4_000.0

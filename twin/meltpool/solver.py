@@ -182,8 +182,8 @@ class SolverSession:
         shape = 2, levels, room
         powdered = (2, levels, room if thick > 0.0 else 1)
         self._buffers: tuple[Floats32, Floats32, Floats32] = (
-            np.zeros(shape, np.float32), np.zeros(shape, np.float32),
-            np.zeros(powdered, np.float32))
+            np.empty(shape, np.float32), np.empty(shape, np.float32),
+            np.empty(powdered, np.float32))  # each grid is filled when it gets its place
         self._which = np.zeros((levels, 2), np.int64)
         self._ledger = np.zeros(4)
         self._weights = np.zeros((4, 4096))
