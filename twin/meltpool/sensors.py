@@ -34,6 +34,7 @@ __all__ = [
     "CameraView",
     "camera",
     "emission",
+    "in_stop",
     "photodiode",
     "pyrometer",
     "ratio_pyrometer",
@@ -52,8 +53,10 @@ def _mean_radiance(pool: MeltPool, alloy: Alloy, band: Band) -> Array:
     return result
 
 
-def _in_stop(pool: MeltPool, alloy: Alloy, band: Band, diameter: float) -> Array:
-    """Black-body radiance of the melt averaged over a round stop centred on the beam.
+def in_stop(pool: MeltPool, alloy: Alloy, band: Band, diameter: float) -> Array:
+    """Black-body radiance (W/(m2 sr)) of the melt averaged over a round stop centred on the beam.
+
+    Shape (n,), for a stop of that ``diameter`` (m) on the bed.
 
     Isotherms are eggs inside the rim: the stop holds the inner ones whole, and of those that
     reach beyond it a part of the angle that is known in closed form.
@@ -160,7 +163,7 @@ def pyrometer(
     """
     band = (wavelength - FILTER / 2.0, wavelength + FILTER / 2.0)
     believed = alloy.emissivity if assumed_emissivity is None else assumed_emissivity
-    seen = _in_stop(pool, alloy, band, field_of_view) * transmitted(transmission)
+    seen = in_stop(pool, alloy, band, field_of_view) * transmitted(transmission)
     reading = np.interp(seen * alloy.emissivity / believed, band_table(band), GRID)
     result: Array = np.maximum(reading, floor)
     return result

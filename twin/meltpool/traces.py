@@ -14,7 +14,7 @@ from twin.meltpool.defects import PORE_ASPECT, evaporation_rate
 from twin.meltpool.detection import Channel, Signature, imprint
 from twin.meltpool.pool import Array, MeltPool, Mode
 from twin.meltpool.radiometry import Detector, RatioPyrometer
-from twin.meltpool.sensors import COLLECTION, emission, transmitted
+from twin.meltpool.sensors import COLLECTION, emission, in_stop, transmitted
 
 __all__ = ["Events", "Traces", "keyhole_flicker", "traces"]
 
@@ -91,7 +91,9 @@ def traces(
     back = COLLECTION * transmitted(transmission) * np.maximum(1.0 + swing, 0.0)
     diode, ratio = photodiode or Detector(), pyrometer or RatioPyrometer()
     light = marked(Channel.PHOTODIODE, emission(pool, alloy) * back)
-    short, long = (emission(pool, alloy, band) * back for band in ratio.bands)
+    stop = np.pi * alloy.emissivity * np.pi / 4.0 * ratio.field_of_view**2
+    short, long = (
+        stop * in_stop(pool, alloy, band, ratio.field_of_view) * back for band in ratio.bands)
     reading = marked(Channel.PYROMETER, ratio.read(short, long, rate, rng))
     vapour = evaporation_rate(pool, alloy) * (1.0 + swing)
     return Traces(

@@ -25,7 +25,7 @@ from twin.meltpool.detection import (
     spot_detection,
     windows,
 )
-from twin.meltpool.radiometry import Detector
+from twin.meltpool.radiometry import Detector, RatioPyrometer
 from twin.meltpool.traces import keyhole_flicker, traces
 
 SPEED = 0.96
@@ -274,3 +274,13 @@ def test_keyhole_swings_slower_when_it_is_wider(rising: MeltPool, metal: Alloy) 
     # Rayleigh 1879: (8 gamma / (rho R^3))^0.5 / (2 pi), 1.8 N/m, R 50 um.
     wanted = np.sqrt(8 * 1.8 / (float(metal.density(metal.liquidus)) * (50e-6) ** 3)) / (2 * np.pi)
     assert keyhole_frequency(wide, metal) == pytest.approx(wanted)
+
+    def test_a_smaller_stop_sees_the_hotter_middle(self) -> None:
+        metal, count = alloy("IN718"), 400
+        pool = Laws().pools(metal, np.full(count, 285.0), 0.96, 67e-6 / 4, 353.0)
+        wide, narrow = (
+            traces(np.random.default_rng(0), np.arange(count) / 1e5, pool, metal, sigma=67e-6 / 4,
+                   pyrometer=RatioPyrometer(field_of_view=view)).pyrometer.mean()
+            for view in (200e-6, 40e-6))
+        assert metal.solidus < wide < narrow - 30.0
+        assert narrow < metal.boiling
