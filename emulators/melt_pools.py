@@ -17,6 +17,7 @@ from plc_interfaces.home import home
 from twin.equipment.live_pool import LONGEST_TICK, MAX_LAG, PoolModels
 from twin.materials import Alloy, alloy
 from twin.meltpool import INFRARED, BeamPath, MeltPool
+from twin.meltpool.pool import POWDER_CELLS
 
 if TYPE_CHECKING:
     from twin.equipment.live_pool import LiveSolver
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "MeltPools", "melt_pools"]
 
 USUAL_LAG = 0.1  # s
-POWDER_CELLS = 20  # the solver's most powder, in cells of metal
 LEVELS = ("laws", "table", "sources", "solver")
 
 T = TypeVar("T")

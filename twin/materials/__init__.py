@@ -15,12 +15,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ATMOSPHERE", "GAS_CONSTANT", "Alloy", "MaterialError", "alloy", "alloys"]
+__all__ = [
+    "ATMOSPHERE",
+    "GAS_CONSTANT",
+    "STEFAN_BOLTZMANN",
+    "Alloy",
+    "MaterialError",
+    "alloy",
+    "alloys",
+]
 
 Array = npt.NDArray[np.float64]
 
 GAS_CONSTANT: Final = 8.314462618
 ATMOSPHERE: Final = 101_325.0
+STEFAN_BOLTZMANN: Final = 5.670374419e-8
 
 DATA: Final = Path(__file__).with_name("alloys.toml")
 

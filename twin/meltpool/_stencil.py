@@ -78,12 +78,12 @@ U1 = np.uint64(1)
 
 @_inlined
 def _law(m: Floats) -> Any:
-    """What `_potential` needs of the material vector, held in registers."""
+    """What `potential` needs of the material vector, held in registers."""
     return m[SOLIDUS], m[LIQUIDUS], m[C1], m[C2], m[C3], m[MUSHY], m[LIQUID]
 
 
 @_inlined
-def _potential(x: Any, law: Any) -> Any:
+def potential(x: Any, law: Any) -> Any:
     """Kirchhoff potential of an enthalpy: a cubic in the solid, straight above."""
     us, ul, c1, c2, c3, mushy, liquid = law
     zero = np.float32(0.0)
@@ -108,7 +108,7 @@ def _diffuse(
         )
         x = u[p] + r * (around - six * t[p])
         u[p] = x
-        new[p] = _potential(x, law)
+        new[p] = potential(x, law)
 
 
 @_contracted
@@ -127,7 +127,7 @@ def _diffuse_powder(
         )
         x = u[p] + r * flow
         u[p] = x
-        new[p] = _potential(x, law)
+        new[p] = potential(x, law)
 
 
 @_compiled
@@ -149,7 +149,7 @@ def _mirror(t: Floats, nx: int, ny: int, nz: int, walls: bool, m: Floats) -> Non
     law = _law(m)
     row, plane = nx + 2, (nx + 2) * (ny + 2)
     if walls:
-        zero = _potential(AMBIENT, law)
+        zero = potential(AMBIENT, law)
         for k in range(nz):
             base = k * plane
             for i in range(nx + 2):
@@ -213,7 +213,7 @@ def _step(
     row, plane = nx + 2, (nx + 2) * (ny + 2)
     _mirror(t, nx, ny, nz, walls, m)
     if walls:
-        ledger[LEFT] += r * volume * _outflow(t, c, nx, ny, nz, powder, _potential(AMBIENT, law))
+        ledger[LEFT] += r * volume * _outflow(t, c, nx, ny, nz, powder, potential(AMBIENT, law))
     a, b = row + 1, plane - row - 1
     r32 = np.float32(r)
     w, h = np.uint64(row), np.uint64(plane)
@@ -317,7 +317,7 @@ def _restrict(
             for i in range(np.uint64(0), np.uint64(fine[NX] // 2)):
                 x = eighth * (line[two * i] + line[two * i + U1])
                 u[p + i] = x
-                t[p + i] = _potential(x, law)
+                t[p + i] = potential(x, law)
     for k in range(min(powder, fine[NZ] // 2)):
         for j in range(fine[NY] // 2):
             p = k * plane + (j0 + j) * row + i0
@@ -393,7 +393,7 @@ def _regrid(
                         molten = (base_c[source] - bare) / (one - bare)
                         new_c[e + np.uint64(i)] = virgin[k] + (one - virgin[k]) * molten
             for i in range(np.uint64(0), np.uint64(new[NX])):
-                new_t[e + i] = _potential(new_u[e + i], law)
+                new_t[e + i] = potential(new_u[e + i], law)
 
 
 _NORMAL_REACH, _NORMAL_STEPS = 4.0, 4096
@@ -501,7 +501,7 @@ def _heat(
                 if share > 0.0:
                     h += b * np.float32(wide_x[i])
                 u[p0 + i] = h
-                t[p0 + i] = _potential(h, law)
+                t[p0 + i] = potential(h, law)
                 hottest = max(hottest, h)
         if hottest <= cap:
             continue
@@ -513,7 +513,7 @@ def _heat(
                 while u[q] > cap:
                     left = u[q] - cap
                     u[q] = cap
-                    t[q] = _potential(cap, law)
+                    t[q] = potential(cap, law)
                     k += 1
                     moment += left
                     if k == nz:
@@ -522,7 +522,7 @@ def _heat(
                         break
                     q += np.uint64(plane)
                     u[q] += left
-                    t[q] = _potential(u[q], law)
+                    t[q] = potential(u[q], law)
                 state[REACHED] = max(state[REACHED], k + 1.0)
     mean = min(2.0 * moment / (density * (1.0 - share)), float(nz)) * cell
     state[DEPTH] += renewed * (mean - state[DEPTH])
@@ -560,7 +560,7 @@ def _evaporate(
             loss = losses[n] + (at - np.float32(n)) * (losses[n + np.uint32(1)] - losses[n])
             loss = loss * scale if low < u[p + i] <= high else zero
             u[p + i] -= loss
-            t[p + i] = _potential(u[p + i], law)
+            t[p + i] = potential(u[p + i], law)
             lost += loss
         total += float(lost)
     ledger[EVAPORATED] += total * cell**3
@@ -696,7 +696,7 @@ def settle(
     """All grids cold, the powder whole, centred on x, y (m); their sizes stay."""
     law = _law(m)
     levels = grids.shape[0]
-    cold = _potential(AMBIENT, law)
+    cold = potential(AMBIENT, law)
     ledger[LEFT] += content(us, which, grids, cell)
     for level in range(levels):
         size = cell * 2 ** (levels - 1 - level)

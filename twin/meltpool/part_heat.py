@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from twin.materials import Alloy
+from twin.materials import STEFAN_BOLTZMANN, Alloy
 from twin.meltpool.part_heat_kernel import PLATE, Program, march
 from twin.meltpool.pool import Array
 
@@ -30,7 +30,6 @@ __all__ = ["HeatLoss", "PartHeat", "solid"]
 Metal = Callable[[float], tuple[float, float, float]]
 """Density (kg/m3), specific heat (J/(kg K)), conductivity (W/(m K)) at a temperature (K)."""
 
-STEFAN_BOLTZMANN: Final = 5.670374419e-8
 # Instants after an event at which temperatures are computed, s; straight lines join them. They
 # are finer than what a layer needs and reach beyond any pause.
 FIRST, GROWTH, LAST = 0.03, 1.3, 2e5

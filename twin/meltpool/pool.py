@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ Preheat = float | Callable[[Array], Array]
 INFRARED: Final = 1070e-9
 GREEN: Final = 515e-9
 BLUE: Final = 450e-9
+POWDER_CELLS: Final = 20  # finest cells of metal that powder on an `EnthalpySolver` may be worth
 
 
 class Mode(IntEnum):
@@ -30,36 +31,6 @@ class Mode(IntEnum):
     CONDUCTION = 1
     TRANSITION = 2
     KEYHOLE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Beam:
-    """Gaussian beam: standard deviation ``sigma`` at focus (m) and wavelength (m).
-
-    The spot sizes in use are the 1/e2 (D4sigma) diameter, four sigma, and the full width at half
-    maximum, 2.355 sigma; only sigma is stored.
-    """
-
-    sigma: float
-    wavelength: float = INFRARED
-
-    def __post_init__(self) -> None:
-        for name, value, high in (
-            ("sigma", self.sigma, 0.01),
-            ("wavelength", self.wavelength, 1e-4),
-        ):
-            if not 0.0 < value <= high:
-                raise ValueError(f"beam {name} {value!r} m: allowed above 0 to {high:g} m")
-
-    @classmethod
-    def from_d4sigma(cls, spot: float, wavelength: float = INFRARED) -> Self:
-        """Beam with the given 1/e2 diameter (m)."""
-        return cls(spot / 4.0, wavelength)
-
-    @property
-    def d4sigma(self) -> float:
-        """1/e2 diameter (m)."""
-        return 4.0 * self.sigma
 
 
 def defocused_sigma(

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
-from twin.materials import Alloy
+from twin.materials import STEFAN_BOLTZMANN, Alloy
 from twin.meltpool import _stencil as stencil
 from twin.meltpool.laws import (
     POWDER_DEPTH,
@@ -35,7 +35,7 @@ from twin.meltpool.laws import (
     within,
 )
 from twin.meltpool.path import BeamPath
-from twin.meltpool.pool import INFRARED, Array, MeltPool, Mode, Preheat
+from twin.meltpool.pool import INFRARED, POWDER_CELLS, Array, MeltPool, Mode, Preheat
 
 __all__ = ["Energy", "EnthalpySolver", "SolverSession"]
 
@@ -45,13 +45,11 @@ SAFETY: Final = 0.96  # of the largest stable time step
 # The outermost grid's cells along x, y, z; the others' buffers in cells.
 WINDOW: Final = (40, 40, 10)
 BUFFER: Final = 200_000  # with cells of 10 um or more; finer ones need more of them
-MOST_POWDER: Final = 20  # finest cells of metal that the powder may be worth
 COARSEST: Final = 150e-6  # m: cells are doubled until they are at least that wide
-# Closures common to all alloys. The first two were fitted to AM-Bench 2018-02 AMMT, the others
+# Closures common to all alloys. The first was fitted to AM-Bench 2018-02 AMMT, the others
 # together with `Alloy.upwelling` to AM-Bench 2018-02 CBM and 2022-03 (cases 0 and 1.1), Trapp et
 # al. 2017 and Cunningham et al. 2019.
 NARROWING: Final = 0.86  # heated spot over beam: the hot middle takes more
-SECTION: Final = 1.0  # a section shows as molten where this share of the metal was liquid
 ONSET: Final = 0.18  # keyhole depth over beam diameter from which reflected light is caught again
 GROWTH: Final = 0.75  # how fast absorption then grows with that aspect ratio
 SPREAD: Final = 1.45  # width over beam of the heat that is carried up
@@ -67,8 +65,6 @@ SCATTER: Final = np.array([0.0, 0.10, 0.20, 0.15])
 CELL_SCATTER: Final = 1.4
 FUMING: Final = 3e6  # W/m2: a surface that loses more is looked at more often
 COOLING_STEP: Final = 100.0  # K below the solidus over which the cooling rate is taken
-
-_SIGMA: Final = 5.670374419e-8
 
 
 class Energy(NamedTuple):
@@ -93,16 +89,12 @@ class _Metal:
     """Largest slope of potential over enthalpy (m2/s): it limits the time step."""
 
     def potential_at(self, temperature: float) -> float:
-        return _potential(self.vector, float(np.interp(temperature, self.temperature,
-                                                       self.enthalpy)))
+        enthalpy = np.interp(temperature, self.temperature, self.enthalpy)
+        return float(stencil.potential(np.float32(enthalpy), tuple(self.vector[:7])))
 
     def temperature_at(self, enthalpy: npt.ArrayLike) -> Array:
         found: Array = np.interp(np.asarray(enthalpy, float), self.enthalpy, self.temperature)
         return found
-
-
-def _potential(vector: Floats32, enthalpy: float) -> float:
-    return float(stencil._potential(np.float32(enthalpy), tuple(vector[:7])))
 
 
 @lru_cache(maxsize=16)
@@ -129,7 +121,7 @@ def _metal(alloy: Alloy, preheat: float) -> _Metal:
     grid = np.linspace(0.0, 1.3 * ub, 1301)
     hot = np.interp(grid, u, t)
     losses = alloy.evaporation_flux(hot) * alloy.latent_vapour
-    losses += alloy.emissivity * _SIGMA * (hot**4 - preheat**4)
+    losses += alloy.emissivity * STEFAN_BOLTZMANN * (hot**4 - preheat**4)
     fumes = max(float(np.interp(FUMING, losses, grid)), us)
     vector[:] = (us, ul, c1 / us, c2 / us**2, c3 / us**3, mushy, liquid, ub, fumes)
     return _Metal(vector, t, u, losses.astype(np.float32), 1.0 / float(grid[1]),
@@ -162,8 +154,8 @@ class SolverSession:
             flat + (1.0 - flat) * trapped])
         # Powder counts as the thickness of metal that it is.
         thick = powder_layer * alloy.powder_packing
-        if thick > MOST_POWDER * self.cell:
-            most = MOST_POWDER * self.cell / alloy.powder_packing
+        if thick > POWDER_CELLS * self.cell:
+            most = POWDER_CELLS * self.cell / alloy.powder_packing
             raise ValueError(f"powder_layer {powder_layer:g} m: allowed 0 to {most:.2g} m "
                              f"with cells of {self.cell:g} m")
         planes = np.ceil(thick / sizes - 1e-9).astype(np.int64)
@@ -193,7 +185,6 @@ class SolverSession:
              for level in range(levels)], np.float32)
         self._scratch = np.empty((2, 2048)), np.empty(room, np.uint8), np.empty(room, np.int64)
         self._found = np.zeros(5)
-        self._beam = 0
         self._steps = 0
         self._beams = np.zeros((0, stencil.BEAM_COLUMNS))
         self._pieces: list[list[BeamPath]] = []
@@ -201,8 +192,8 @@ class SolverSession:
                        self.cell, origin[0], origin[1], metal.vector, self._ledger)
         self._ledger[:] = 0.0
         self._tail = metal.potential_at(alloy.solidus)
-        self._rim = metal.potential_at(
-            alloy.solidus + SECTION * (alloy.liquidus - alloy.solidus))
+        # An etched section shows what was wholly liquid.
+        self._rim = metal.potential_at(alloy.liquidus)
         self._cooled = metal.potential_at(alloy.solidus - COOLING_STEP)
 
     @property

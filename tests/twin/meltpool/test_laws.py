@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.materials import MaterialError, alloy, alloys
-from twin.meltpool import BLUE, GREEN, INFRARED, Beam, Laws, Mode, defocused_sigma
+from twin.meltpool import BLUE, GREEN, INFRARED, Laws, Mode, defocused_sigma
 
 LAWS = Laws()
 SIZES = ("length", "width", "depth", "peak_temperature", "absorptivity", "normalised_enthalpy")
@@ -162,16 +162,11 @@ def test_bad_wavelength_names_the_range() -> None:
         LAWS.pools(alloy("IN718"), 200.0, 1.0, 20e-6, 300.0, 1e-5)
 
 
-def test_beam_sizes_and_focus() -> None:
-    beam = Beam.from_d4sigma(80e-6)
-    assert beam.sigma == pytest.approx(20e-6)
-    assert beam.d4sigma == pytest.approx(80e-6)
+def test_focus() -> None:
     assert defocused_sigma(20e-6, 0.0, 3e-3) == pytest.approx(20e-6)
     assert defocused_sigma(20e-6, [3e-3, -3e-3], 3e-3) == pytest.approx(20e-6 * np.sqrt(2.0))
     with pytest.raises(ValueError, match="rayleigh_length 0 m"):
         defocused_sigma(20e-6, 1e-3, 0.0)
-    with pytest.raises(ValueError, match=r"beam sigma 0\.0 m"):
-        Beam(0.0)
 
 
 def test_defocus_makes_the_pool_shallower() -> None:

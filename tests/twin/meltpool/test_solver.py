@@ -148,7 +148,7 @@ def test_freezing_from_a_cold_face_follows_neumann() -> None:
     u = np.full((cells + 1) * plane, liquid, np.float32)
     u[:plane] = 0.0  # the face is the middle of the topmost cells
     law = tuple(vector[:7])
-    t = np.array([_stencil._potential(x, law) for x in u], np.float32)
+    t = np.array([_stencil.potential(x, law) for x in u], np.float32)
     face, new = t[:plane].copy(), t.copy()
     step = 0.9 * cell**2 / (6.0 * metal.diffusivity)
     r = np.float32(step / cell**2)
