@@ -16,7 +16,15 @@ from twin.meltpool import BeamPath, MeltPool, sensors
 if TYPE_CHECKING:
     from twin.parts.layers import BuildPlan, Layer
 
-__all__ = ["BuildJob", "Exposure", "ExposureResult", "Track", "VectorSet", "seen"]
+__all__ = [
+    "BuildJob",
+    "Exposure",
+    "ExposureResult",
+    "Track",
+    "VectorSet",
+    "layer_tables",
+    "seen",
+]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -35,6 +43,9 @@ class VectorSet:
     power: float = 1.0
     speed: float = 1.0
     spot: float = 1.0
+    dwell: float = 0.0
+    """Time (s) that the beam stands on a vector, besides the time it takes to run along it: a
+    vector without length is a point that is melted by standing on it."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +62,15 @@ class BuildJob:
     """By role of a vector; a role that is missing is marked like the hatch."""
     jump_speed: float = 6.0
     laser_delay: float = 60e-6
-    """Laser on and off delay together, s per vector."""
+    """Time that the beam takes to come on and go off, together, s per vector."""
     mark_delay: float = 300e-6
-    """Settling of the mirrors, s per vector."""
+    """Time that the deflection takes to settle, s per vector."""
     bulk_density: float = 4400.0
+
+    @property
+    def layers(self) -> int:
+        """Layers of the build."""
+        return len(self.plan)
 
 
 @dataclass(slots=True)
@@ -73,9 +89,9 @@ class Track:
     stop: Floats
     """(n, 2)"""
     demand: Floats
-    """Power asked of the laser, W."""
+    """Power asked of the beam's source, W."""
     metered: Floats
-    """Power at the pick-off, before the window, W."""
+    """Power that the source's own meter sees, W."""
     power: Floats
     """Power on the plate, W."""
     speed: Floats
@@ -230,9 +246,9 @@ class ExposureResult:
     begun: Floats
     ended: Floats
     demand: Floats
-    """Power asked of the laser, W."""
+    """Power asked of the beam's source, W."""
     metered: Floats
-    """Power at the pick-off, before the window, W."""
+    """Power that the source's own meter sees, W."""
     power: Floats
     """Power on the plate, W."""
     speed: Floats
@@ -262,9 +278,9 @@ class Exposure:
 
     layer: Layer
     tracks: list[Track]
-    """By laser."""
+    """By beam."""
     mapped: list[int]
-    """By laser, how many stretches have their pool from the beams' paths."""
+    """By beam, how many stretches have their pool from the beams' paths."""
     powder: Floats
     flicker: Floats
     """By how many standard deviations the plume is denser than usual, by vector."""
@@ -303,3 +319,43 @@ class Exposure:
             duration=self.duration, absorbed=float(track.absorbed.sum()), covered=self.covered,
             interlayer_temperature=self.interlayer_temperature,
         )
+
+
+def layer_tables(
+    result: ExposureResult, defects: np.ndarray[Any, Any], vectors: bool
+) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
+    """A finished layer's placed defects (true state) and, if asked for, its scan vectors.
+
+    Tables with their columns, for the record; SI units.
+    """
+    layer, count = result.layer, len(defects)
+    tables: list[tuple[str, dict[str, np.ndarray[Any, Any]]]] = [("defects", {
+        "layer": np.full(count, layer.index + 1, np.int32),
+        "kind": defects["kind"].astype(np.int8),
+        "x": defects["x"].astype(np.float32),
+        "y": defects["y"].astype(np.float32),
+        "z": np.full(count, layer.z, np.float32),
+        "size": defects["size_m"].astype(np.float32),
+        "vector": defects["vector"].astype(np.int32),
+        "part": layer.part[defects["vector"]].astype(np.int16),
+    })]
+    if vectors:
+        pool = result.pool
+        single = {
+            "x0": layer.start[:, 0], "y0": layer.start[:, 1],
+            "x1": layer.end[:, 0], "y1": layer.end[:, 1],
+            "power": result.power, "speed": result.speed,
+            "width": pool.width, "depth": pool.depth, "length": pool.length,
+            "photodiode": result.photodiode, "pyrometer": result.pyrometer,
+        }
+        tables.append(("vectors", {
+            "layer": np.full(len(layer.role), layer.index + 1, np.int32),
+            "role": layer.role,
+            "part": layer.part,
+            "laser": layer.laser,
+            "mode": pool.mode,
+            "begun": result.begun,
+            "ended": result.ended,
+            **{name: values.astype(np.float32) for name, values in single.items()},
+        }))
+    return tables

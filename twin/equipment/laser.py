@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from twin.machine import Equipment
-from twin.meltpool import defocused_sigma
+from twin.equipment.beam import Beam
+from twin.equipment.pictures import coaxial_frame
+from twin.materials import Alloy
+from twin.meltpool import MeltPool, defocused_sigma
 from twin.signals import actuator, fault, image, measured
 from twin.trajectory import Relaxation
 
 if TYPE_CHECKING:
-    from twin.equipment.scanner import Scanner
+    from twin.equipment.exposure import Track
 
 __all__ = ["LaserSource"]
 
 Floats = npt.NDArray[np.float64]
 
 
-class LaserSource(Equipment):
+class LaserSource(Beam):
     """A fibre (or green, blue) laser with collimator, protective window and on-axis sensors.
 
     Power on the plate = demand x calibration x (1 - drift) x window x (1 - plume). The pick-off
@@ -80,11 +82,9 @@ class LaserSource(Equipment):
         super().__init__()
         self.wavelength = wavelength
         self.deposit = 0.0  # loss of transmission by fume
-        self.scanner: Scanner | None = None
 
     def driven(self, attribute: str) -> None:
-        if self.scanner is not None:
-            self.scanner.replan()
+        self.changed()
 
     def tripped(self, power_lost: bool) -> None:
         self.enable = False
@@ -95,6 +95,11 @@ class LaserSource(Equipment):
         """True transmission of the protective window."""
         through: float = self.WINDOW * (1 - self.contamination) * (1 - self.deposit)
         return through
+
+    @property
+    def demand(self) -> float:
+        """Power (W) asked for the hatch; 0 while the gate is closed."""
+        return self.power if self.enable else 0.0
 
     def source_power(self, demand: Floats) -> Floats:
         """Power (W) at the pick-off for a demand."""
@@ -115,6 +120,36 @@ class LaserSource(Equipment):
         heating = max(self.window_temperature - 295.15, 0.0) / self.WINDOW_HEATING
         offset = self.focus + self.focus_error + self.SHIFT * heating
         return float(defocused_sigma(sigma, offset, self.RAYLEIGH))
+
+    def radius(self, sigma: float, factor: Floats, demand: Floats, position: Floats) -> Floats:
+        """Standard deviation of the spot (m): lenses keep it over the plate and all powers."""
+        return self.sigma(sigma) * factor
+
+    def back(self, plume: Floats) -> Floats:
+        """Transmission of plume and window, (n,)."""
+        passed: Floats = self.transmission * (1 - plume)
+        return passed
+
+    def track_readings(self, track: Track) -> dict[str, Floats]:
+        """What the pick-off sees on the way out and on the way back."""
+        return {
+            "power_meter": track.metered,
+            "back_reflection": 0.02 * track.power * (1 - track.pool.absorptivity),
+        }
+
+    def pool_readings(
+        self, pool: MeltPool, photodiode: Floats, pyrometer: Floats
+    ) -> dict[str, Floats]:
+        """What the on-axis sensors see."""
+        return {"photodiode": photodiode, "pyrometer": pyrometer, "pool_width": pool.width,
+                "pool_length": pool.length, "pool_depth": pool.depth}
+
+    def take_frame(
+        self, pool: MeltPool, alloy: Alloy, preheat: float, angle: float, back: float, number: int
+    ) -> None:
+        """The coaxial camera's newest frame."""
+        self.camera_frame = coaxial_frame(pool, alloy, preheat, angle, back,
+                                          self.plant.stream(f"{self.path}.camera", number))
 
     def beam(self, mean_power: float) -> None:
         """The laser emits `mean_power` (W) from now on; 0 ends it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -185,6 +185,20 @@ class Alloy:
         capacity = self.density(nodes) * self.specific_heat(nodes)
         steps = 0.5 * (capacity[1:] + capacity[:-1]) * np.diff(nodes)
         return nodes, np.concatenate([[0.0], np.cumsum(steps)]) + capacity[0] * nodes[0]
+
+    def absorbing(self, share: float) -> Alloy:
+        """The same alloy under a beam of which it absorbs ``share`` at any wavelength.
+
+        For electrons, whose absorption is not optical. ValueError outside 0.005 to 1.
+        """
+        axis, unit, low, high = _CURVES["absorptivity"]
+        if not low <= share <= high:
+            raise ValueError(f"absorbed share {share!r}: allowed {low:g} to {high:g}")
+        value = np.full(2, share)
+        flat = Curve(f"{self.name} absorptivity", unit, np.array([1e-12, 1.0]), value, 0.0,
+                     np.inf, axis)
+        sources = {**self.sources, "absorptivity": "of the beam"}
+        return replace(self, absorptivity=flat, sources=sources)
 
     def bed_conductivity(self, sintering: float = 0.0) -> float:
         """Conductivity (W/(m K)) of a powder bed, loose (0) to sintered by preheating (1).

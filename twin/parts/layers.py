@@ -76,6 +76,18 @@ class Layer:
     """Part of `area` that lies over powder instead of over the layer below (m²)."""
 
 
+class Arrangement(Protocol):
+    """Makes of a layer's vectors what a machine marks: points, another order, other beams."""
+
+    def __call__(self, layer: Layer) -> Layer:
+        """The layer with other vectors; it depends on the layer alone."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Kind and settings, JSON types only: part of what a build is."""
+        ...
+
+
 class _Source(Protocol):
     """Where outlines come from: sliced meshes or a layer file."""
 
@@ -105,17 +117,20 @@ class BuildPlan:
         lasers: int = 1,
         field_overlap: float = 0.02,
         plate_size: tuple[float, float] = (0.25, 0.25),
+        arrange: Arrangement | None = None,
     ) -> None:
         """Plan the build of placed parts.
 
         `layer_thickness` and `field_overlap` in metres, `plate_size` (x, y) in metres; overlap and
-        plate matter with more than one laser only.  Raises PartError for values out of range.
+        plate matter with more than one laser only.  `arrange` makes of each layer what is marked.
+        Raises PartError for values out of range.
         """
         check_range("build plan", "layer_thickness", layer_thickness, 5e-6, 5e-3)
         if not placements:
             raise PartError("build plan: there is no part on the plate")
         source = _Meshes(placements, layer_thickness, supports)
-        self._set_up(source, style or HatchStyle(), supports, lasers, field_overlap, plate_size)
+        self._set_up(source, style or HatchStyle(), supports, lasers, field_overlap, plate_size,
+                     arrange)
 
     @classmethod
     def from_cli(
@@ -146,8 +161,9 @@ class BuildPlan:
         lasers: int,
         field_overlap: float,
         plate_size: tuple[float, float],
+        arrange: Arrangement | None = None,
     ) -> None:
-        self._source, self._style = source, style
+        self._source, self._style, self._arrange = source, style, arrange
         overlap = field_overlap if lasers > 1 else 0.0
         self._fields = LaserFields(lasers, plate_size, overlap)
         self._settings = {
@@ -155,6 +171,8 @@ class BuildPlan:
             "supports": dataclasses.asdict(supports) if supports else None,
             "lasers": dataclasses.asdict(self._fields),
         }
+        if arrange is not None:
+            self._settings["arrangement"] = arrange.describe()
         window = style.upskin_layers + style.downskin_layers + 3
         self._regions: Callable[[int], tuple[Region, ...]] = lru_cache(window)(source.regions)
         self._layer: Callable[[int], Layer] = lru_cache(CACHED_LAYERS)(
@@ -253,6 +271,8 @@ class BuildPlan:
             part_area=areas,
             overhang_area=self._overhang(index, regions),
         )
+        if self._arrange is not None:
+            layer = self._arrange(layer)
         for array in (layer.start, layer.end, layer.role, layer.part, layer.laser, layer.field):
             array.setflags(write=False)
         return layer
