@@ -264,7 +264,7 @@ def rupture_probability(stress: float, strength: float, modulus: float = 8.0) ->
     if strength <= 0:
         return 1.0
     ratio = min(stress / strength, 10.0)
-    return 1.0 - exp(-float(ratio**modulus))
+    return float(1.0 - exp(-(ratio**modulus)))
 
 
 
