@@ -51,11 +51,13 @@ MANY = 2_000_000
 """Points of one file, more of which are a mistake."""
 
 _WORD = re.compile(r"\s*([A-Z])\s*([+-]?\s*(?:\d+\.?\d*|\.\d+))(?![\d.])")
-_IGNORED_G: dict[float, str] = {40: "cutter compensation off", 49: "tool length offset off", 54: "work offset 1",
-              61: "exact stop", 64: "path blending", 80: "canned cycles off",
-              91.1: "arc centres incremental", 94: "feed per minute", 98: "", 99: "", 17: ""}
-_IGNORED_M: dict[float, str] = {0: "program stop", 1: "optional stop", 6: "tool change", 7: "coolant", 8: "coolant",
-              9: "coolant off", 48: "overrides on", 49: "overrides off"}
+_IGNORED_G: dict[float, str] = {
+    17: "", 40: "cutter compensation off", 49: "tool length offset off", 54: "work offset 1",
+    61: "exact stop", 64: "path blending", 80: "canned cycles off",
+    91.1: "arc centres incremental", 94: "feed per minute", 98: "", 99: ""}
+_IGNORED_M: dict[float, str] = {
+    0: "program stop", 1: "optional stop", 6: "tool change", 7: "coolant", 8: "coolant",
+    9: "coolant off", 48: "overrides on", 49: "overrides off"}
 _MOTION = (0, 1, 2, 3, 80)
 
 

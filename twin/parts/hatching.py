@@ -85,14 +85,14 @@ class HatchStyle:
 
 
 _RANGES: dict[str, tuple[float, float]] = {
-    "hatch_spacing": (5e-6, 5e-3),
+    "hatch_spacing": (5e-6, 3e-2),
     "stripe_width": (1e-4, 1.0),
     "stripe_overlap": (0.0, 1e-3),
     "rotation": (-2 * math.pi, 2 * math.pi),
     "start_angle": (-2 * math.pi, 2 * math.pi),
-    "beam_offset": (0.0, 5e-3),
+    "beam_offset": (0.0, 3e-2),
     "contours": (0, 20),
-    "contour_spacing": (0.0, 5e-3),
+    "contour_spacing": (0.0, 3e-2),
     "upskin_layers": (0, 50),
     "downskin_layers": (0, 50),
     "min_length": (0.0, 1e-3),
