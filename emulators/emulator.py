@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from emulators.acts import Performer, checked
 from emulators.controllers.base import Controller, Watch
 from emulators.journal import Entry, Journal, JournalError
-from emulators.layers import record_layer
 from emulators.pacer import Pacer, prompt_threads
 from emulators.publication import Publication, Simulation
 from emulators.snapshots import Snapshot, SnapshotStore
@@ -403,9 +402,9 @@ class Emulator:
             if found.kind == "layer" and self.recorder is not None:
                 self.recorder.row("layers", self.scan_number, {"time": found.time, **fields})
         happened.clear()
-        for result, defects in self.plant.take_layers():
+        for name, columns in self.plant.take_tables(self.keep_vectors):
             if self.recorder is not None:
-                record_layer(self.recorder, self.scan_number, result, defects, self.keep_vectors)
+                self.recorder.rows(name, self.scan_number, columns)
         if controller is None:
             return told
         told = told or bool(controller.events or controller.changed_alarms)

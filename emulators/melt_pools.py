@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from emulators.recipes import Recipe
+from emulators.recipes.pbf_lb import Recipe
 from plc_interfaces.home import home
 from twin.equipment.live_pool import LONGEST_TICK, MAX_LAG, PoolModels
 from twin.materials import Alloy, alloy

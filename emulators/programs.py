@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from emulators.controllers.pbf_lb import Program
-from emulators.recipes import Recipe
+from emulators.controllers.build import Program
+from emulators.recipes.pbf_lb import Recipe
 from twin.equipment.exposure import BuildJob, VectorSet
 from twin.machines.pbf_lb import PbfLb
 from twin.materials import alloy

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emulators.catalog import Built, Progress, Settings, build
+from emulators.catalog import Built, Progress, Settings, build, figures
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
 from emulators.record import RecordError, Run, open_run
@@ -200,8 +201,21 @@ def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[
         "seed": emulator.plant.seed,
         "branch": emulator.branch,
         "trace_hash": emulator.trace.hexdigest,
+        "consumption": _consumption(emulator),
         "record": str(emulator.recorder.folder) if emulator.recorder is not None else "",
     }
+
+
+def _consumption(emulator: Emulator) -> dict[str, float]:
+    """What the machine's meters show at the end, in the unit that the name ends with."""
+    frame, table = emulator.frame(), emulator.table
+    found = {}
+    for name, key in (("Energy", "energy_kwh"), ("Gas", "gas_l"), ("Feedstock", "feedstock_kg"),
+                      ("BuiltVolume", "built_cm3")):
+        path = f"Consumption.{name}"
+        if path in table:
+            found[key] = float(frame.values[table.index[path]])  # type: ignore[arg-type]
+    return found
 
 
 def finish(emulator: Emulator, summary: dict[str, Any], state: str = "finished") -> None:
@@ -226,40 +240,16 @@ def report(run: Run, summary: dict[str, Any]) -> str:
         f"- build time: {_span(summary['simulated_s'])} simulated, {summary['wall_s']:.1f} s wall "
         f"({summary['speed_factor']:.0f} x)",
         f"- seed {summary['seed']}, trace hash `{summary['trace_hash']}`",
+        f"- consumption: {_consumed(summary['consumption'])}",
         f"- alarms: {summary['alarms']}",
         f"- timing: {summary['scans']} scans, {summary['overruns']} overruns, "
         f"{summary['lost_scans']} lost; lateness p50 {late['p50']:.2f} ms, "
         f"p99 {late['p99']:.2f} ms, max {late['max']:.2f} ms",
     ]
     if "layers" in run.tables():
-        rows = run.sql(
-            "select sum(vectors), sum(scan_length), avg(width_mean), stddev(width_mean), "
-            "avg(depth_mean), avg(photodiode_mean), avg(keyhole_share), avg(porosity), "
-            "sum(defects), sum(duration), max(interlayer_temperature) from layers"
-        ).fetchall()
-        (
-            vectors,
-            length,
-            width,
-            width_sd,
-            depth,
-            photodiode,
-            keyhole,
-            porosity,
-            defects,
-            exposure,
-            hottest,
-        ) = rows[0]
-        lines += [
-            "",
-            "## Melt pools over the hatch (true state)",
-            "",
-            f"- {vectors:.0f} scan vectors, {length / 1000:.3f} km, {_span(exposure)} of exposure",
-            f"- width {width * 1e6:.1f} um (layer to layer ±{(width_sd or 0) * 1e6:.1f}), "
-            f"depth {depth * 1e6:.1f} um, photodiode {photodiode * 1e3:.0f} mV",
-            f"- keyhole share {keyhole:.1%}, porosity {porosity:.3%}, "
-            f"{defects:.0f} defects placed, hottest interlayer {hottest - 273.15:.0f} °C",
-        ]
+        told = _figures(run)
+        if told:
+            lines += ["", "## Layers (true state)", "", *(f"- {line}" for line in told)]
     if "events" in run.tables():
         raised = run.sql(
             "select source, count(*), min(time) from events where kind = 'alarm' and "
@@ -277,6 +267,26 @@ def report(run: Run, summary: dict[str, Any]) -> str:
         + ", ".join(f"`{name}/`" for name in run.tables()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _consumed(found: Mapping[str, float]) -> str:
+    units = {"energy_kwh": "kWh", "gas_l": "L gas", "feedstock_kg": "kg feedstock",
+             "built_cm3": "cm3 built"}
+    return ", ".join(f"{value:,.2f} {units[name]}" for name, value in found.items())
+
+
+def _figures(run: Run) -> list[str]:
+    """What the machine type has to tell of its layers."""
+    (columns,) = zip(*run.sql("select column_name from (describe layers)").fetchall(), strict=True)
+    told = []
+    for figure in figures(run.meta["machine"]):
+        words = set(re.findall(r"\b[a-z_][a-z0-9_]*\b(?!\s*\()", figure.expression))
+        if not words <= {*columns}:
+            continue
+        ((value,),) = run.sql(f"select {figure.expression} from layers").fetchall()
+        if value is not None:
+            told.append(f"{figure.name}: {value:,.{figure.digits}f} {figure.unit}".rstrip())
+    return told
 
 
 def _span(seconds: float) -> str:

@@ -70,6 +70,7 @@ _OF_THE_RUN = (
     "alloy",
     "powder_lot",
     "lasers",
+    "beams",
     "blade",
     "supports",
     "fidelity",
@@ -105,19 +106,27 @@ def machines() -> None:
 
 
 @app.command()
-def recipes(name: Annotated[str, typer.Argument(help="a recipe's name or file")] = "") -> None:
+def recipes(
+    name: Annotated[str, typer.Argument(help="a recipe's name or file")] = "",
+    machine: Annotated[
+        str, typer.Option(help="machine type; its recipes only (a recipe named: pbf-lb)")
+    ] = "",
+) -> None:
     """List the ready-made recipes, or every field of one with unit, range and source."""
     from rich.console import Console
     from rich.table import Table
 
+    from emulators.catalog import MACHINES
     from emulators.recipes import RecipeError, load_recipe, recipe_names
 
+    if machine and machine not in MACHINES:
+        _refuse(f"no machine {machine!r}; there are: {', '.join(MACHINES)}")
     if not name:
-        for each in recipe_names():
-            typer.echo(each)
+        for each in [machine] if machine else MACHINES:
+            typer.echo(f"{each:<16} {', '.join(recipe_names(each))}")
         return
     try:
-        rows = load_recipe(name).describe()
+        rows = load_recipe(name, machine or "pbf-lb").describe()
     except RecipeError as error:
         _refuse(error)
     table = Table("field", "value", "unit", "range", "source", "meaning")
@@ -181,6 +190,7 @@ def run(
     alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
     powder_lot: Annotated[str, typer.Option(help="identifier of the powder lot")] = "LOT-0001",
     lasers: Annotated[int, typer.Option(help="number of lasers, 1 to 12")] = 1,
+    beams: Annotated[int, typer.Option(help="number of electron beams, 1 to 6")] = 1,
     blade: Annotated[str, typer.Option(help="recoater blade: hard or soft")] = "hard",
     supports: Annotated[bool, typer.Option(help="supports under overhangs")] = True,
     speed: Annotated[
@@ -270,6 +280,7 @@ def run(
             "alloy": alloy,
             "powder_lot": powder_lot,
             "lasers": lasers,
+            "beams": beams,
             "blade": blade,
             "supports": supports,
             "seed": seed,

@@ -27,7 +27,7 @@ from twin.meltpool.defects import balling_index, keyhole_pore_rate, lack_of_fusi
 from twin.meltpool.pool import Array
 
 if TYPE_CHECKING:
-    from emulators.recipes import Recipe
+    from emulators.recipes.pbf_lb import Recipe
     from twin.parts import Layer
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from emulators.recipes import Recipe
+    from emulators.recipes.pbf_lb import Recipe
     from scenarios.levels import Process, Span, Spent
     from twin.meltpool import BeamPath, MeltPoolModel
 
@@ -470,8 +470,9 @@ def _recipe(recipe: str | None, alloy: str | None) -> Recipe:
     if recipe is None:
         if alloy is None:
             raise BadInputError("alloy or recipe is needed")
-        return recipe_for(alloy)
-    found = load_recipe(recipe)
+        usual: Recipe = recipe_for(alloy)
+        return usual
+    found: Recipe = load_recipe(recipe)
     if alloy is not None and named(alloy).name != found.alloy:
         raise BadInputError(f"alloy {alloy}: the recipe {found.name} is for {found.alloy}")
     return found

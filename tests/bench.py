@@ -8,7 +8,8 @@ from typing import Any
 
 import trimesh
 
-from emulators.controllers.pbf_lb import PbfLbController, Program
+from emulators.controllers.build import Program
+from emulators.controllers.pbf_lb import PbfLbController
 from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
 from emulators.programs import build_program

@@ -67,9 +67,9 @@ def block(folder: Path, layers: int, side: float = 4.0) -> Path:
     return path
 
 
-def recipe(folder: Path, name: str = "IN718", **changes: Any) -> Path:
+def recipe(folder: Path, name: str = "IN718", machine: str = "pbf-lb", **changes: Any) -> Path:
     """A packaged recipe with other values: ``section__field=value`` in its unit."""
-    source = files("emulators") / "recipes" / f"{name}.toml"
+    source = files("emulators") / "recipes" / machine / f"{name}.toml"
     data = tomllib.loads(source.read_text(encoding="utf-8"))
     for dotted, value in changes.items():
         *above, last = dotted.split("__")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from heapq import heappush
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import simpy
@@ -14,7 +14,7 @@ from simpy.events import NORMAL
 
 from twin.signals import Component, Kind, SignalTable, Value
 
-__all__ = ["AMBIENT", "Equipment", "Plant", "PlantEvent"]
+__all__ = ["AMBIENT", "Equipment", "Meter", "Plant", "PlantEvent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,28 @@ class Clockwork(simpy.Environment):
         self._now = max(self._now, until)
 
 
+class Meter(Protocol):
+    """What counts a machine's consumption."""
+
+    def draws(self, consumer: str, power: float) -> None:
+        """A consumer takes so much electrical power (W) from now on."""
+        ...
+
+    def flows(self, consumer: str, rate: float) -> None:
+        """A consumer takes so much gas (m3/s at ambient) from now on."""
+        ...
+
+    def used(self, mass: float) -> None:
+        """So much feedstock (kg) has left the supply."""
+        ...
+
+    def built(self, volume: float) -> None:
+        """So much of the part (m3) has been made."""
+        ...
+
+
 class Equipment(Component):
-    """A component of a plant; it reaches the plant's clock, streams and log."""
+    """A component of a plant; it reaches the plant's clock, streams, log and meters."""
 
     plant: Plant
     path: str = ""
@@ -72,6 +92,21 @@ class Equipment(Component):
         """Tell what happened."""
         self.plant.happened.append(PlantEvent(self.now, self.path, kind, message, fields))
 
+    def draw(self, power: float) -> None:
+        """Take electrical power (W) from now on."""
+        if self.plant.meter is not None:
+            self.plant.meter.draws(self.path, power)
+
+    def take_gas(self, rate: float) -> None:
+        """Take gas from the supply (m3/s at ambient) from now on."""
+        if self.plant.meter is not None:
+            self.plant.meter.flows(self.path, rate)
+
+    def take_feedstock(self, mass: float) -> None:
+        """Take feedstock (kg) out of the supply."""
+        if self.plant.meter is not None:
+            self.plant.meter.used(mass)
+
     def started(self) -> None:
         """Called when the plant is assembled and again after a restore: arm timed events here."""
 
@@ -81,6 +116,8 @@ class Equipment(Component):
 
 class Plant(Component):
     """A machine's hardware: a tree of equipment in one simulated time."""
+
+    meter: Meter | None = None
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -141,8 +178,12 @@ class Plant(Component):
         """Layers finished in the present job; 0 for a machine that builds nothing."""
         return 0
 
-    def take_layers(self) -> list[tuple[Any, Any]]:
-        """Layers finished since the last call, each with its defects; for the record."""
+    def take_tables(self, vectors: bool) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
+        """What finished layers left for the record since the last call: tables with their columns.
+
+        Tables are ``defects`` (true state), ``indications`` (what monitoring reported) and, asked
+        for with `vectors`, ``vectors``; columns have one length, SI units.
+        """
         return []
 
     @property

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Constant", "Polyline", "Ramp", "Relaxation", "Steps", "Trajectory", "revive"]
+__all__ = ["Constant", "Growth", "Polyline", "Ramp", "Relaxation", "Steps", "Trajectory", "revive"]
 
 
 class Trajectory(Protocol):
@@ -73,6 +73,24 @@ class Ramp:
     def end(self) -> float:
         """The time at which `last` is reached."""
         return self.since + abs(self.last - self.first) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A value that grows from `first` at `since` by `rate` per second, without end."""
+
+    since: float
+    first: float
+    rate: float
+
+    def at(self, time: float) -> float:
+        """The value at `time` (s)."""
+        return self.first + self.rate * (time - self.since)
+
+    def span(self, start: float, end: float) -> tuple[float, float]:
+        """The lowest and highest value within [start, end]."""
+        a, b = self.at(start), self.at(end)
+        return (a, b) if a < b else (b, a)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +210,8 @@ class Steps:
         return float(part.min()), float(part.max())
 
 
-_KINDS: dict[str, type[Any]] = {c.__name__: c for c in (Constant, Ramp, Relaxation, Polyline)}
+_STORABLE: tuple[type[Any], ...] = (Constant, Growth, Ramp, Relaxation, Polyline)
+_KINDS = {kind.__name__: kind for kind in _STORABLE}
 
 
 def store(trajectory: Trajectory) -> list[Any]:

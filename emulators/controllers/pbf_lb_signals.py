@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from emulators.controllers.base import AlarmBank
-from emulators.controllers.states import MachineState
-from emulators.recipes import Recipe
+from emulators.controllers.build import MachineCommands
+from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.recipes.pbf_lb import Recipe
 from twin.alarms import Priority
-from twin.signals import Component, alarm, parameter, setpoint, status
+from twin.signals import Component, alarm, parameter, setpoint
 
 __all__ = [
     "INERT_GAS_ALARMS",
     "PHASES",
     "VACUUM_ALARMS",
     "Alarms",
-    "Feedstock",
     "LaserAlarms",
-    "MachineStatus",
+    "Machine",
     "Process",
 ]
 
@@ -47,53 +46,10 @@ VACUUM_ALARMS = ("vacuum_lost",)
 """Alarms that mean nothing otherwise."""
 
 
-class MachineStatus(Component):
-    """State of the machine in its own words and as the companion specifications number it."""
+class Machine(MachineCommands):
+    """State of the machine, and commands to it as a whole."""
 
-    state = status(
-        int,
-        choices=tuple(s.name.lower() for s in MachineState),
-        start=1,
-        doc="state of the controller",
-    )
-    phase = status(int, choices=PHASES, doc="phase of the sequence")
-    item_state = status(
-        int,
-        low=0,
-        high=3,
-        start=2,
-        companion="MachineryBuildingBlocks/MachineryItemState",
-        doc="Machinery item state number",
-    )
-    operation_mode = status(
-        int,
-        low=0,
-        high=3,
-        start=3,
-        companion="MachineryBuildingBlocks/MachineryOperationMode",
-        doc="Machinery operation mode number",
-    )
-    machine_tool_mode = status(
-        int,
-        low=0,
-        high=5,
-        start=1,
-        companion="Monitoring/MachineTool/OperationMode",
-        doc="machine tool operation mode",
-    )
-    program_state = status(
-        int,
-        low=0,
-        high=4,
-        start=2,
-        companion="Production/ActiveProgram/State",
-        doc="program state number",
-    )
-    power_on_duration = status("h", low=0, high=1e6, doc="time since the controller was started")
-    operation_duration = status("h", low=0, high=1e6, doc="time spent preparing, building, cooling")
-    operation_cycle_counter = status(int, low=0, high=1_000_000, doc="jobs finished")
-    packml = status(str, length=16, start="IDLE", doc="PackML name of the state")
-    reason = status(str, length=64, doc="why the job is held or was aborted")
+    phase = phase_status(PHASES)
 
 
 class Process(Component):
@@ -155,58 +111,9 @@ class Process(Component):
             signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
-class Feedstock(Component):
-    """The powder in the machine."""
-
-    identifier = status(
-        str,
-        length=64,
-        start="LOT-0001",
-        companion="Equipment/Feedstock/Powder/Identifier",
-        doc="powder lot",
-    )
-    name = status(str, length=64, companion="Equipment/Feedstock/Powder/Name", doc="alloy")
-    remaining_quantity = status(
-        "kg",
-        low=0,
-        high=1000,
-        companion="Equipment/Feedstock/Powder/RemainingQuantity",
-        doc="powder in the supply",
-    )
-    ready_for_production = status(
-        bool,
-        start=True,
-        companion="Equipment/Feedstock/Powder/ReadyForProduction",
-        doc="lot released",
-    )
-    cycle = status(
-        int,
-        low=0,
-        high=10_000,
-        companion="Equipment/Feedstock/Powder/Cycle",
-        doc="times the lot has been reused",
-    )
-
-
-class Alarms(AlarmBank):
+class Alarms(BuildAlarms):
     """The alarms of a PBF-LB machine."""
 
-    safety_chain = alarm(
-        doc="safety chain open",
-        priority=Priority.URGENT,
-        action="A",
-        cause="emergency stop, door, cooling water, over-pressure, watchdog or loss of power",
-        consequence="laser, drives and heater are without power, the job ends",
-        response="find the first cause, remove it, clear the machine",
-    )
-    power_loss = alarm(
-        doc="mains voltage lost",
-        priority=Priority.URGENT,
-        action="P",
-        cause="power dip",
-        consequence="everything stopped; gas, heat and layer time are lost",
-        response="judge interlayer temperature and oxygen history, then resume or abort",
-    )
     oxygen_high = alarm(
         doc="oxygen above the limit",
         priority=Priority.HIGH,
@@ -430,13 +337,6 @@ class Alarms(AlarmBank):
         cause="mirror drive",
         consequence="layer stopped between vectors",
         response="reset the scanner, resume in the layer",
-    )
-    start_blocked = alarm(
-        doc="a job waits, but the safety chain is open",
-        priority=Priority.MEDIUM,
-        cause="door open, emergency stop not released, chain not reset",
-        consequence="the job does not start",
-        response="close the door, release the button, clear the machine",
     )
 
 

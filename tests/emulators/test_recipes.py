@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulators import recipes
-from emulators.recipes import Recipe, RecipeError, load_recipe, recipe_for, recipe_names
+from emulators.recipes import RecipeError, load_recipe, recipe_for, recipe_names
+from emulators.recipes.pbf_lb import Recipe
 from twin.units import UNITS
 
-IN718 = Path(recipes.__file__).with_name("recipes") / "IN718.toml"
+IN718 = Path(recipes.__file__).parent / "pbf-lb" / "IN718.toml"
 POWER = 'power = { value = 285, unit = "W", source = "default" }'
 
 MINIMAL = """
@@ -77,7 +78,7 @@ def test_attributes_are_si() -> None:
 
 def test_recipes_are_found_by_alias() -> None:
     assert recipe_for("ti64").alloy == "Ti-6Al-4V"
-    with pytest.raises(RecipeError, match="no recipe for W; there are some for 316L"):
+    with pytest.raises(RecipeError, match="no recipe for W on pbf-lb; there are some for 316L"):
         recipe_for("tungsten")
     with pytest.raises(RecipeError, match="'cheese' is unknown"):
         recipe_for("cheese")

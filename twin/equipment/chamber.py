@@ -54,6 +54,7 @@ class Chamber(Equipment):
     PUMP_TIME = 95.0  # s, V/S of the vacuum pump set, default
     ULTIMATE = 5e-3  # Pa, default
     VENT = 1.5e-5  # m3/s of leak that halves the over-pressure, default
+    PUMP_POWER = 1500.0  # W of the vacuum pump set, default
     LASER_SHARE = 0.1  # share of the laser's power that the gas takes up, default
     PLATE_LOSS = 1.0  # W/K from plate to gas, default
     WALL_LOSS = 12.0  # W/K from gas to walls, default
@@ -156,6 +157,8 @@ class Chamber(Equipment):
         if not self._chain.door_closed:
             volume_leak += DRAUGHT
         inlet = 0.0 if self.supply_failure else self.purge_flow + self.process_flow
+        self.take_gas(inlet)
+        self.draw(self.PUMP_POWER * self.vacuum_pump)
         desorbed = self.DESORPTION * exp(-(now - self._since) / self.DESORPTION_TIME)
         exchange = max(inlet + volume_leak, 1e-8)
         target = (volume_leak * AIR_OXYGEN + desorbed + inlet * self.GAS_PURITY) / exchange
@@ -225,6 +228,7 @@ class GasCircuit(Equipment):
     POWER = (0.55, 0.5)  # share of rated power at full speed: no filter, rise to stall, default
     RESPONSE = 1.5  # s, default
     AVERAGING = 4.0  # s, of the power meter, default
+    RATED = 2200.0  # W of the blower, default
     GAUGE = 0.5  # s, response of the differential pressure gauge, default
 
     speed = measured("m/s", low=0, high=40, noise=0.05, quantum=0.01,
@@ -285,6 +289,7 @@ class GasCircuit(Equipment):
         idle, rise = self.POWER
         share = n**3 * (idle + rise * filter_ / (self.DUCT + filter_))
         self.follow("blower_power", Relaxation(now, self.blower_power, share, self.AVERAGING))
+        self.draw(self.RATED * share)
 
     def hidden_state(self) -> dict[str, Any]:
         return {"fume": self.fume}

@@ -14,7 +14,9 @@ from twin.materials import Alloy
 from twin.meltpool import BeamPath, MeltPool, sensors
 
 if TYPE_CHECKING:
+    from twin.equipment.marking import Rows
     from twin.parts.layers import BuildPlan, Layer
+    from twin.parts.summaries import LayerSummary, SummaryPlan
 
 __all__ = [
     "BuildJob",
@@ -53,7 +55,7 @@ class BuildJob:
     """What is loaded into the scanner before a build: layers, alloy, how vectors are marked."""
 
     name: str
-    plan: BuildPlan
+    plan: BuildPlan | SummaryPlan
     alloy: Alloy
     sigma: float
     """Beam radius in focus, a quarter of D4sigma, m."""
@@ -78,10 +80,12 @@ class Track:
     """What one beam marks of a layer, stretch by stretch: arrays (n,) in the order of time, SI.
 
     A vector is one stretch, or several if a setting changed while it was marked. Stretches that
-    have begun keep their index for good.
+    have begun keep their index for good. Groups of vectors may be marked side by side: then they
+    begin and end together, each with the beam on for its part of the time.
     """
 
     vector: Ints
+    """Row of the layer, see `Rows`."""
     begin: Floats
     end: Floats
     start: Floats
@@ -101,6 +105,10 @@ class Track:
     gas_speed: Floats
     back: Floats
     """Transmission of everything between the pool and the on-axis sensors."""
+    duty: Floats
+    """Part of the stretch for which the beam is on."""
+    share: Floats
+    """Part of the vector, or group of vectors, that is marked in it."""
     counts: Bools
     """False where marking was cut off and the vector is marked again."""
     samples: Floats
@@ -152,10 +160,13 @@ class Track:
         return len(self) > 0 and bool(self.end[-1] > now)
 
     def cut(self, now: float) -> None:
-        """Let the stretch under way end at `now` (s), where the beam is then."""
-        share = (now - self.begin[-1]) / (self.end[-1] - self.begin[-1])
-        self.stop[-1] = self.start[-1] + share * (self.stop[-1] - self.start[-1])
-        self.end[-1] = now
+        """Let stretches under way end at `now` (s), where the beam is then."""
+        under_way = np.flatnonzero(self.end > now)
+        begin, start = self.begin[under_way], self.start[under_way]
+        share = (now - begin) / (self.end[under_way] - begin)
+        self.stop[under_way] = start + share[:, None] * (self.stop[under_way] - start)
+        self.share[under_way] *= share
+        self.end[under_way] = now
 
     @property
     def duration(self) -> Floats:
@@ -163,9 +174,14 @@ class Track:
         return self.end - self.begin
 
     @property
+    def lit(self) -> Floats:
+        """How long the beam is on in each stretch, s."""
+        return self.duration * self.duty
+
+    @property
     def absorbed(self) -> Floats:
         """Energy that the part takes up from each stretch, J."""
-        return self.power * self.pool.absorptivity * self.duration
+        return self.power * self.pool.absorptivity * self.lit
 
     def path(self, begin: float, end: float) -> BeamPath:
         """The beam between two times (s), stretches cut there; none that takes no time."""
@@ -237,12 +253,14 @@ def seen(pool: MeltPool, alloy: Alloy, back: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(slots=True)
 class ExposureResult:
-    """What one exposed layer became; arrays have one row per scan vector, SI units.
+    """What one exposed layer became; arrays have one row per scan vector or group, SI units.
 
     A vector whose settings changed while it was marked has their mean over its length.
     """
 
-    layer: Layer
+    layer: Layer | LayerSummary
+    rows: Rows
+    """What the arrays' rows are."""
     begun: Floats
     ended: Floats
     demand: Floats
@@ -276,30 +294,26 @@ _MEANS = ("demand", "metered", "power", "speed", "sigma", "photodiode", "pyromet
 class Exposure:
     """A layer that has been begun and not finished."""
 
-    layer: Layer
+    layer: Layer | LayerSummary
+    rows: Rows
     tracks: list[Track]
     """By beam."""
     mapped: list[int]
     """By beam, how many stretches have their pool from the beams' paths."""
-    powder: Floats
-    flicker: Floats
-    """By how many standard deviations the plume is denser than usual, by vector."""
-    island: Ints
-    """On which island of the part level each vector lies."""
     preheat: Floats
-    """Temperature (K) where each vector lies when marking last began or went on."""
+    """Temperature (K) where each row lies when marking last began or went on."""
     covered: float
     interlayer_temperature: float
     duration: float = 0.0
 
     def result(self) -> ExposureResult:
         """What became of the layer, of which every vector has been marked."""
-        n = len(self.layer.start)
+        n = len(self.rows)
         track = self.tracks[0]
         for other in self.tracks[1:]:
             track = Track.joined(track, other)
         # Vectors without length take no time, and still are a row.
-        weight = np.maximum(track.duration, 1e-12) * track.counts
+        weight = np.maximum(track.lit, 1e-12) * track.counts
         total = np.bincount(track.vector, weight, n)
 
         def mean(values: Floats) -> Floats:
@@ -314,7 +328,7 @@ class Exposure:
         longest = np.argsort(weight, kind="stable")
         mode[track.vector[longest]] = track.pool.mode[longest]
         return ExposureResult(
-            layer=self.layer, begun=begun, ended=ended, pool=MeltPool(mode=mode, **pool),
+            layer=self.layer, rows=self.rows, begun=begun, ended=ended, pool=MeltPool(mode=mode, **pool),
             **{name: mean(getattr(track, name)) for name in _MEANS},
             duration=self.duration, absorbed=float(track.absorbed.sum()), covered=self.covered,
             interlayer_temperature=self.interlayer_temperature,

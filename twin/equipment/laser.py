@@ -156,6 +156,7 @@ class LaserSource(Beam):
         now = self.now
         self.sense(now)
         self.emitting = mean_power > 0
+        self.draw(mean_power / self.WALL_PLUG)
         lost = mean_power * (1 - self.transmission)
         target = 295.15 + self.WINDOW_HEATING * lost
         self.follow("window_temperature",

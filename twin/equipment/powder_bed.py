@@ -16,6 +16,7 @@ from twin.materials import Alloy
 from twin.meltpool.part_heat import HeatLoss, PartHeat, solid
 from twin.parts.islands import islands, locate
 from twin.parts.layers import BuildPlan
+from twin.parts.summaries import Cells, SummaryPlan
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Constant, Polyline, Relaxation
 
@@ -121,6 +122,7 @@ class Platform(Equipment):
         else:
             self.heater_power = self.LOSS * (demand - AMBIENT)
             self.settle("temperature", demand)
+        self.draw(self.heater_power)
         self._arm()
         self._anchor_part(now)
 
@@ -172,8 +174,10 @@ class Platform(Equipment):
         self._laid = -1
         self._anchor_part()
 
-    def lay(self, plan: BuildPlan, index: int, alloy: Alloy) -> npt.NDArray[np.intp]:
-        """Layer `index` of `plan` (from 0) is about to be marked; the island of each vector (n,).
+    def lay(
+        self, plan: BuildPlan | SummaryPlan, index: int, alloy: Alloy
+    ) -> npt.NDArray[np.intp]:
+        """Layer `index` of `plan` (from 0) is about to be marked; island of each vector or group (n,).
 
         -1 stands for vectors of supports. The first call for a layer puts it on the parts, a
         further one (marked again) changes nothing; layer 0 begins on a clean plate.
@@ -338,17 +342,36 @@ class Recoater(Equipment):
         self._fresh = np.zeros(self.CELLS)
         self.protrusion, self.covered = 0.0, 1.0
 
-    def powder(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def powder(self, points: Floats) -> Floats:
         """Height (m) of unmelted powder at points (n, 2) of the plate, m; shape (n,).
 
         It is the height before it settles: the metal that it becomes is as high.
         """
-        strip = ((points[:, 0] / self.BED[0] + 0.5) * self.CELLS).astype(int)
-        height = self._fresh[np.clip(strip, 0, self.CELLS - 1)]
-        middle, half = self.NICK
-        streak = np.abs(points[:, 1] - middle) <= half
-        nicked: npt.NDArray[np.float64] = height + self.blade_nick * (streak & (height > 0))
+        return self.height(self.cell_of(points))
+
+    def height(self, cell: npt.NDArray[np.integer[Any]]) -> Floats:
+        """Height (m) of unmelted powder in cells of the bed (n,)."""
+        strip, streak = cell // 2, cell % 2 == 1
+        height = self._fresh[strip]
+        nicked: Floats = height + self.blade_nick * (streak & (height > 0))
         return nicked
+
+    @classmethod
+    def cell_of(cls, points: Floats) -> npt.NDArray[np.intp]:
+        """Cell of the bed at points (n, 2) of the plate, m; within one, powder is equally high.
+
+        Even numbers are strips along the stroke, odd ones the part of a strip below the nick.
+        """
+        strip = ((points[:, 0] / cls.BED[0] + 0.5) * cls.CELLS).astype(int)
+        middle, half = cls.NICK
+        streak = np.abs(points[:, 1] - middle) <= half
+        found: npt.NDArray[np.intp] = 2 * np.clip(strip, 0, cls.CELLS - 1) + streak
+        return found
+
+    @classmethod
+    def cells(cls) -> Cells:
+        """How the bed is divided, for summaries of layers."""
+        return Cells(f"{cls.CELLS} strips of {cls.BED}, nick {cls.NICK}", cls.cell_of)
 
     def melted(self) -> None:
         """The bed was exposed: its powder is no longer fresh."""
@@ -359,6 +382,7 @@ class Recoater(Equipment):
         dose = area * self.layer * self.powder_density * self.dosing_factor
         dose = min(dose * (1 - self.short_feed), self.powder_level * self.CAPACITY)
         self.powder_level -= dose / self.CAPACITY
+        self.take_feedstock(dose)
         gap = np.maximum(self._depth() + self.layer - self._filled, 0.0)
         strip = area / self.CELLS * self.powder_density  # kg per m of height
         needed = np.cumsum(gap) * strip

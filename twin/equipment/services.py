@@ -17,9 +17,16 @@ class SafetyChain(Equipment):
     """Hard-wired chain: faster than any scan, and no program can bypass it."""
 
     CAUSES = ("none", "emergency stop", "door", "cooling water", "over-pressure", "watchdog",
-              "power loss")
+              "power loss", "x-ray", "collision", "flammable gas", "over-temperature",
+              "optics")
+    COOLING_WATER = 3
     OVER_PRESSURE = 4
     POWER_LOSS = 6
+    X_RAY = 7
+    COLLISION = 8
+    FLAMMABLE_GAS = 9
+    OVER_TEMPERATURE = 10
+    OPTICS = 11
 
     door_closed = measured(bool, start=True, doc="door switch")
     door_locked = measured(bool, doc="door lock feedback")
@@ -36,17 +43,17 @@ class SafetyChain(Equipment):
 
     def __init__(self) -> None:
         super().__init__()
-        self._low_flow = False
+        self._switches: set[int] = set()
 
     def causes(self) -> list[int]:
         """What holds the chain open now, as numbers of `CAUSES`."""
-        held = [(1, self.emergency_stop), (2, not self.door_closed), (3, self._low_flow),
-                (5, self.watchdog_expired), (6, self.power_loss)]
-        return [number for number, on in held if on]
+        held = [(1, self.emergency_stop), (2, not self.door_closed), (5, self.watchdog_expired),
+                (6, self.power_loss)]
+        return sorted({*(number for number, on in held if on), *self._switches})
 
-    def flow_switch(self, low: bool) -> None:
-        """The flow switch in the cooling water opens (`low`) or closes."""
-        self._low_flow = low
+    def switch(self, cause: int, opens: bool) -> None:
+        """A switch of the equipment's, such as flow or over-temperature, opens or closes."""
+        (self._switches.add if opens else self._switches.discard)(cause)
         self._judge()
 
     def open(self, cause: int) -> None:
@@ -79,10 +86,10 @@ class SafetyChain(Equipment):
             self.open(held[0])
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"low_flow": self._low_flow}
+        return {"switches": sorted(self._switches)}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
-        self._low_flow = hidden["low_flow"]
+        self._switches = set(hidden["switches"])
 
 
 class Chiller(Equipment):
@@ -94,6 +101,8 @@ class Chiller(Equipment):
     RESPONSE = 1.0  # s, default
     RESERVOIR = 60.0  # s in which the water warms when nothing cools it, default
     UNCOOLED = 25.0  # K that it then warms by, default
+    PUMP = 400.0  # W of the circulation pump, default
+    PERFORMANCE = 3.0  # heat removed per electrical power, default
 
     flow = measured("L/min", low=0, high=30, noise=0.05, quantum=0.01,
                     companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")
@@ -135,6 +144,7 @@ class Chiller(Equipment):
         now = self.now
         self.sense(now)
         target = self.NOMINAL * (1 - self.flow_loss) * self.run
+        self.draw((self.PUMP + self._heat / self.PERFORMANCE) * self.run)
         self.follow("flow", Relaxation(now, self.flow, target, self.RESPONSE))
         # Water: rho c = 4.18 MJ/m3K; at no flow the heat stays in the laser (shown by its own
         # temperature), so the rise is limited to what the loop can hold.
@@ -154,7 +164,7 @@ class Chiller(Equipment):
         flow = self.trajectories["flow"]
         low = self.LOW_FLOW * self.NOMINAL
         if not self.run:
-            self._chain.flow_switch(low=False)
+            self._chain.switch(SafetyChain.COOLING_WATER, opens=False)
         elif isinstance(flow, Relaxation) and (flow.first - low) * (flow.target - low) < 0:
             falls = flow.target < low
             self.plant.run(self._switch(flow.crossing(low), falls, self._epoch))
@@ -164,7 +174,7 @@ class Chiller(Equipment):
         if epoch == self._epoch:
             if falls:
                 self.log("interlock", "cooling water flow low")
-            self._chain.flow_switch(low=falls)
+            self._chain.switch(SafetyChain.COOLING_WATER, opens=falls)
 
     def hidden_state(self) -> dict[str, float]:
         return {"heat": self._heat}

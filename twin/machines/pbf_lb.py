@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.chamber import Chamber, GasCircuit
-from twin.equipment.exposure import BuildJob, ExposureResult
+from twin.equipment.consumption import Consumption
+from twin.equipment.exposure import BuildJob, ExposureResult, layer_tables
 from twin.equipment.laser import LaserSource
 from twin.equipment.live_pool import PoolModels
 from twin.equipment.pictures import layer_tomography
@@ -63,6 +64,7 @@ class PbfLb(Plant):
     HEIGHT = 0.35  # m
     PLUME = (0.02, 0.10)  # share of power lost in the plume at nominal and at no gas flow, default
     GAS_NOMINAL = 20.0  # m/s in the duct
+    STANDBY = 800.0  # W of the control cabinet and drives at rest, default
     CARRIED = 0.9  # share of the metal vapour that gas at nominal flow takes to the filter, default
     DEPOSIT = 0.02  # loss of window transmission per kg of fume that is not carried off, default
     DOWNWIND = 8e-3  # m that spatter is carried along the gas flow (-y), default
@@ -89,7 +91,9 @@ class PbfLb(Plant):
             gas=self._plume, heat=self._heat, exposed=self._solidify, pictures=pictures))
         self.pictures = pictures
         self.monitor = self.add("Layer", LayerMonitor())
-        self._layers: list[tuple[ExposureResult, np.ndarray[Any, Any]]] = []
+        self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        self.finished: list[tuple[ExposureResult, np.ndarray[Any, Any]]] = []
+        """Layers not yet taken for the record, each with its defects."""
         self.assemble()
 
     def load(self, job: BuildJob | None) -> None:
@@ -128,9 +132,10 @@ class PbfLb(Plant):
     def layers_done(self) -> int:
         return int(self.scanner.layer_done)
 
-    def take_layers(self) -> list[tuple[Any, Any]]:
-        taken, self._layers = self._layers, []
-        return taken
+    def take_tables(self, vectors: bool) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
+        taken, self.finished = self.finished, []
+        return [table for result, defects in taken
+                for table in layer_tables(result, defects, vectors)]
 
     @property
     def quiet(self) -> bool:
@@ -204,7 +209,8 @@ class PbfLb(Plant):
             asked = float((result.demand * weight).sum())
             if asked > 0:
                 laser.power_ratio = float((result.metered * weight).sum()) / asked
-        self._layers.append((result, defects))
+        self.finished.append((result, defects))
+        self.consumption.built(layer.area * layer.thickness)
         # Gas pores are far too many to place one by one; their number is enough.
         gas_pores = float(gas_pore_density()) * layer.area * layer.thickness
         monitor.log("layer", f"layer {layer.index + 1} solidified", **{

@@ -171,7 +171,7 @@ def test_what_cools_down_cannot_be_held() -> None:
     bench = Bench(program(temperature__preheat=353.15, temperature__unpack=333.15))
     bench.start().to("cool")
     for wish in ("Pause", "Stop"):
-        with pytest.raises(Refused, match="cooling down"):
+        with pytest.raises(Refused, match="being completed"):
             bench.job(wish)
     bench.fault("Gas.FlowLoss", 100)
     bench.fault("Chamber.Leak", 500)

@@ -40,7 +40,7 @@ def ready(models: PoolModels | None, lasers: int = 1) -> PbfLb:
 def result(plant: PbfLb) -> ExposureResult:
     plant.advance(100.0)
     assert not plant.scanner.busy
-    taken: ExposureResult = plant.take_layers()[-1][0]
+    taken: ExposureResult = plant.finished[-1][0]
     return taken
 
 
@@ -136,7 +136,7 @@ def test_a_solver_gets_each_moment_once_and_a_layer_ends_with_its_last_result() 
     while plant.scanner.busy:
         plant.advance(plant.next_event() + 1e-9)
     end = float(plant.env.now)
-    found = plant.take_layers()[-1][0]
+    found = plant.finished[-1][0]
     assert [what for what, _ in solver.log].count("session") == 1
     times = [at for what, at in solver.log if what == "advance"]
     assert np.allclose(np.diff(times), tick)

@@ -40,7 +40,7 @@ def mark(plant: PbfLb, power: float = POWER, until: float = 100.0) -> ExposureRe
     plant.drive("Scanner.Run", True)
     plant.advance(until)
     assert not plant.scanner.busy
-    return plant.take_layers()[-1][0]
+    return plant.finished[-1][0]
 
 
 def hatch(result: ExposureResult) -> np.ndarray[Any, Any]:
@@ -90,7 +90,7 @@ def test_a_dirty_window_is_a_weak_laser_that_its_meter_does_not_see() -> None:
         plant.lasers[0].sense(20.1)
         seen.append(plant.lasers[0].power_meter)
         plant.advance(100.0)
-    (one, _), (other, _) = dirty.take_layers()[0], weak.take_layers()[0]
+    (one, _), (other, _) = dirty.finished[0], weak.finished[0]
     for name in ("width", "depth", "length"):
         assert np.allclose(getattr(one.pool, name), getattr(other.pool, name), rtol=2e-3)
     assert np.allclose(one.power, other.power)
@@ -112,7 +112,7 @@ def test_a_change_acts_at_once_within_a_vector_too(change: float) -> None:
     plant.advance(moment)
     plant.drive("Laser1.Power", 0.8 * POWER)
     plant.advance(100.0)
-    result, _ = plant.take_layers()[0]
+    result, _ = plant.finished[0]
     assert np.array_equal(result.power[:under_way], usual.power[:under_way])
     after = slice(under_way + 1, None)
     assert np.allclose(result.power[after], 0.8 * usual.power[after])

@@ -1,4 +1,4 @@
-"""Recipes for laser powder-bed fusion: files in engineering units, checked, as SI values.
+"""Recipe files: settings in engineering units with their sources, checked, as SI values.
 
 A field of a file is a table ``{ value = 285, unit = "W", source = "…" }``; text, numbers without
 a unit and switches may also stand alone. A field that is left out takes its default. Files are
@@ -14,8 +14,9 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, field_validator
@@ -26,37 +27,36 @@ from twin.materials import MaterialError, alloy
 from twin.units import Unit, unit
 
 __all__ = [
-    "Atmosphere",
-    "ContourSet",
-    "HatchSet",
-    "Recipe",
+    "BaseRecipe",
+    "Quantity",
     "RecipeError",
-    "Recoating",
     "Row",
-    "Scanner",
-    "SkinSet",
-    "SupportSet",
-    "Temperatures",
+    "Section",
     "load_recipe",
     "recipe_for",
+    "recipe_model",
     "recipe_names",
 ]
 
-_FOLDER = Path(__file__).with_name("recipes")
+_FOLDER = Path(__file__).parent
 _DEFAULT = "default"
 
-# Units that may stand for one another; the unit of a declaration is the one that is shown.
+# Units that may stand for one another; any other stands for itself alone. The unit of a
+# declaration is the one that is shown.
 _FAMILIES = (
-    ("1",),
     ("W", "kW"),
+    ("V", "kV"),
+    ("mA", "A"),
     ("nm", "um", "mm", "m"),
-    ("mm/s", "m/s"),
-    ("ms", "s", "min", "h"),
+    ("mm/s", "mm/min", "m/min", "m/s"),
+    ("us", "ms", "s", "min", "h"),
     ("degC", "K"),
+    ("K/min", "K/s"),
     ("ppm", "%"),
     ("Pa", "mbar", "bar"),
     ("L/min", "m3/h"),
-    ("deg",),
+    ("g/min", "kg/h"),
+    ("Hz", "kHz"),
 )
 
 
@@ -97,7 +97,7 @@ def _unit(symbol: str) -> Unit:
 
 
 @dataclass(frozen=True)
-class _Quantity:
+class Quantity:
     """Unit and range of a number; in a model it checks the SI value."""
 
     unit: str
@@ -130,7 +130,7 @@ class _Quantity:
 
     def to_si(self, value: object, symbol: object) -> float:
         """A value of a file, given in `symbol`, in SI; `ValueError` if it makes no sense."""
-        family = next(f for f in _FAMILIES if self.unit in f)
+        family = next((f for f in _FAMILIES if self.unit in f), (self.unit,))
         if symbol is None and self.unit != "1":
             raise ValueError(
                 f"needs its unit: {{ value = …, unit = {self.unit!r} }}, range {self.range}"
@@ -143,14 +143,9 @@ class _Quantity:
         return value if self.whole else _tidy(_unit(str(symbol)).to_si(_float(value)))
 
 
-_Power = Annotated[float, _Quantity("W", 10, 2000)]
-_Speed = Annotated[float, _Quantity("mm/s", 10, 20_000)]
-_Spot = Annotated[float, _Quantity("um", 20, 1000)]
-_Spacing = Annotated[float, _Quantity("um", 10, 1000)]
-_Angle = Annotated[float, _Quantity("deg", 0, 360)]
+class Section(BaseModel):
+    """A group of settings in a recipe."""
 
-
-class _Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         strict=True,
@@ -160,154 +155,13 @@ class _Section(BaseModel):
     )
 
 
-class HatchSet(_Section):
-    """How the inside of a cross-section is melted."""
-
-    power: _Power
-    """Laser power on the powder bed."""
-    speed: _Speed
-    """Scan speed."""
-    spot_d4sigma: _Spot
-    """Beam diameter on the powder bed, second-moment width (ISO 11146)."""
-    hatch_spacing: _Spacing
-    """Distance between neighbouring hatch lines."""
-    pattern: Literal["meander", "stripes", "islands"] = "stripes"
-    """How hatch lines are cut and ordered."""
-    stripe_width: Annotated[float, _Quantity("mm", 0.5, 100)] = 7e-3
-    """Width of a stripe."""
-    stripe_overlap: Annotated[float, _Quantity("mm", 0, 1)] = 0.0
-    """How far neighbouring stripes or islands reach over each other."""
-    island_size: Annotated[float, _Quantity("mm", 0.5, 100)] = 5e-3
-    """Edge of an island."""
-    rotation: _Angle = math.radians(67.0)
-    """Turn of the hatch direction from layer to layer."""
-    start_angle: _Angle = 0.0
-    """Hatch direction in the first layer, from the x axis."""
-
-
-class ContourSet(_Section):
-    """How the edge of a cross-section is melted."""
-
-    count: Annotated[int, _Quantity("1", 0, 10, whole=True)] = 1
-    """Number of contours."""
-    power: _Power
-    """Laser power on the powder bed."""
-    speed: _Speed
-    """Scan speed."""
-    spot_d4sigma: _Spot
-    """Beam diameter on the powder bed, second-moment width (ISO 11146)."""
-    beam_offset: Annotated[float, _Quantity("um", 0, 1000)] = 50e-6
-    """Distance of the outermost contour from the surface, about half the width of a track."""
-    spacing: _Spacing = 100e-6
-    """Distance between contours, and from the innermost one to the ends of the hatches."""
-    first: bool = False
-    """Contours before the hatches instead of after them."""
-
-
-class SkinSet(_Section):
-    """What differs from the hatch where the section is the top or the underside of the part."""
-
-    layers: Annotated[int, _Quantity("1", 1, 20, whole=True)] = 3
-    """Sections with no solid within this many layers above or below belong to the skin."""
-    power: _Power
-    """Laser power on the powder bed."""
-    speed: _Speed
-    """Scan speed."""
-    spot_d4sigma: _Spot
-    """Beam diameter on the powder bed, second-moment width (ISO 11146)."""
-
-
-class SupportSet(_Section):
-    """Where supports stand and how they are melted."""
-
-    power: _Power
-    """Laser power on the powder bed."""
-    speed: _Speed
-    """Scan speed."""
-    spot_d4sigma: _Spot
-    """Beam diameter on the powder bed, second-moment width (ISO 11146)."""
-    kind: Literal["block", "line"] = "block"
-    """Crossing or parallel walls."""
-    wall_spacing: Annotated[float, _Quantity("mm", 0.2, 20)] = 1e-3
-    """Distance between parallel walls."""
-    critical_angle: Annotated[float, _Quantity("deg", 0, 89)] = math.radians(45.0)
-    """Surfaces that look down flatter than this, from the horizontal, are supported."""
-
-
-class Scanner(_Section):
-    """Timing of beam and mirrors; no light on a jump."""
-
-    jump_speed: Annotated[float, _Quantity("m/s", 0.1, 50)] = 6.0
-    """Speed of the mirrors between vectors, on the powder bed."""
-    jump_delay: Annotated[float, _Quantity("ms", 0, 10)] = 0.0
-    """Rest of the mirrors after a jump."""
-    laser_on_delay: Annotated[float, _Quantity("ms", 0, 10)] = 75e-6
-    """From the start of a vector to the start of emission."""
-    laser_off_delay: Annotated[float, _Quantity("ms", 0, 10)] = 75e-6
-    """From the end of a vector to the end of emission."""
-    mark_delay: Annotated[float, _Quantity("ms", 0, 10)] = 300e-6
-    """Rest of the mirrors after a vector."""
-
-
-class Recoating(_Section):
-    """How a layer of powder is spread."""
-
-    dosing_factor: Annotated[float, _Quantity("1", 0.5, 5)] = 1.8
-    """Powder supplied, per powder that the layer takes."""
-    speed: Annotated[float, _Quantity("mm/s", 10, 1000)] = 0.15
-    """Speed of the blade over the plate."""
-    settle: Annotated[float, _Quantity("s", 0, 60)] = 0.5
-    """Wait between recoating and exposure."""
-
-
-class Atmosphere(_Section):
-    """What surrounds the process."""
-
-    gas: Literal["argon", "nitrogen"] = "argon"
-    """Process gas."""
-    oxygen_limit: Annotated[float, _Quantity("ppm", 10, 20_000)] = 1000e-6
-    """Oxygen mole fraction above which the laser does not start."""
-    duct_velocity: Annotated[float, _Quantity("m/s", 1, 50)] = 20.0
-    """Gas speed in the duct of the recirculation."""
-    purge_flow: Annotated[float, _Quantity("L/min", 1, 1000)] = 0.1 / 60
-    """Gas flow while purging."""
-    process_flow: Annotated[float, _Quantity("L/min", 0, 100)] = 3e-3 / 60
-    """Gas flow while building."""
-    vacuum: bool = False
-    """Build in vacuum instead of process gas."""
-    vacuum_pressure: Annotated[float, _Quantity("Pa", 1e-4, 1000)] = 0.01
-    """Pressure at which a build in vacuum may start."""
-
-
-class Temperatures(_Section):
-    """Temperatures of the job."""
-
-    preheat: Annotated[float, _Quantity("degC", 20, 500)] = 353.15
-    """Build plate while building."""
-    unpack: Annotated[float, _Quantity("degC", 25, 200)] = 333.15
-    """Part at which the door may be opened."""
-
-
-class Recipe(_Section):
-    """All settings of a laser powder-bed job, in SI units; frozen."""
+class BaseRecipe(Section):
+    """All settings of a job on one type of machine, in SI units; frozen."""
 
     name: str = "recipe"
     """What the recipe is called."""
     alloy: str
-    """Alloy of the powder; common other names are understood."""
-    layer_thickness: Annotated[float, _Quantity("um", 10, 200)]
-    """Height by which the plate goes down for each layer."""
-    wavelength: Annotated[float, _Quantity("nm", 400, 1100)] = 1070e-9
-    """Wavelength of the laser; absorptivity follows it."""
-    hatch: HatchSet
-    contour: ContourSet
-    support: SupportSet
-    upskin: SkinSet | None = None
-    downskin: SkinSet | None = None
-    scanner: Scanner = Scanner()
-    recoating: Recoating = Recoating()
-    atmosphere: Atmosphere = Atmosphere()
-    temperature: Temperatures = Temperatures()
+    """Alloy of the feedstock; common other names are understood."""
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -346,7 +200,7 @@ class Recipe(_Section):
             )
         return rows
 
-    def changed(self, values: Mapping[str, Any]) -> Recipe:
+    def changed(self, values: Mapping[str, Any]) -> Self:
         """A checked copy with other SI values, such as ``{"hatch.power": 300.0}``.
 
         Raises `RecipeError` for an unknown field or a value out of range.
@@ -361,32 +215,36 @@ class Recipe(_Section):
                     raise RecipeError(f"{self.name}: no section {part} to change {path} in")
                 section = inner
             section[last] = value
-        return _validated(data, {**self._sources, **dict.fromkeys(values, "changed")}, self.name)
+        sources = {**self._sources, **dict.fromkeys(values, "changed")}
+        return _validated(type(self), data, sources, self.name)
 
 
-def _quantity(info: Any) -> _Quantity | None:
-    return next((m for m in info.metadata if isinstance(m, _Quantity)), None)
+_R = TypeVar("_R", bound=BaseRecipe)
 
 
-def _section_type(info: Any) -> type[_Section] | None:
+def _quantity(info: Any) -> Quantity | None:
+    return next((m for m in info.metadata if isinstance(m, Quantity)), None)
+
+
+def _section_type(info: Any) -> type[Section] | None:
     annotation = info.annotation
     options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else ()
     for option in options or (annotation,):
-        if isinstance(option, type) and issubclass(option, _Section):
+        if isinstance(option, type) and issubclass(option, Section):
             return option
     return None
 
 
-def _leaves(section: _Section, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
-        if isinstance(value, _Section):
+        if isinstance(value, Section):
             yield from _leaves(value, f"{prefix}{name}.")
         elif _section_type(info) is None:
             yield f"{prefix}{name}", info, value
 
 
-def _unknown(where: str, path: str, model: type[_Section]) -> RecipeError:
+def _unknown(where: str, path: str, model: type[Section]) -> RecipeError:
     fields = list(model.model_fields)
     above, dot, name = path.rpartition(".")
     near = difflib.get_close_matches(name, fields, 1)
@@ -395,7 +253,7 @@ def _unknown(where: str, path: str, model: type[_Section]) -> RecipeError:
 
 
 def _read(
-    model: type[_Section],
+    model: type[Section],
     data: Mapping[Any, Any],
     where: str,
     sources: dict[str, str],
@@ -432,20 +290,21 @@ def _read(
     return values
 
 
-def _validated(data: Mapping[str, Any], sources: dict[str, str], where: str) -> Recipe:
+def _validated(
+    model: type[_R], data: Mapping[str, Any], sources: dict[str, str], where: str
+) -> _R:
     try:
-        recipe = Recipe.model_validate(data)
+        recipe = model.model_validate(data)
     except ValidationError as error:
-        raise _clear(error, where) from None
+        raise _clear(model, error, where) from None
     recipe._sources = sources
     return recipe
 
 
-def _clear(error: ValidationError, where: str) -> RecipeError:
+def _clear(model: type[Section], error: ValidationError, where: str) -> RecipeError:
     """The first of pydantic's complaints in one sentence."""
     first = error.errors()[0]
     parents = first["loc"][:-1]
-    model: type[_Section] = Recipe
     for part in parents:
         model = _section_type(model.model_fields[str(part)]) or model
     path, name = ".".join(map(str, first["loc"])), str(first["loc"][-1])
@@ -461,26 +320,35 @@ def _clear(error: ValidationError, where: str) -> RecipeError:
     return RecipeError(f"{where}: {path} must be {expected}, not {_short(first['input'])}")
 
 
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+def recipe_model(machine: str) -> type[BaseRecipe]:
+    """The class of a machine type's recipes: ``Recipe`` in the module named after it."""
+    model: type[BaseRecipe] = import_module(
+        f"{__package__}.{machine.replace('-', '_')}"
+    ).Recipe
+    return model
 
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
+def recipe_names(machine: str = "pbf-lb") -> list[str]:
+    """Names of the recipes that come with the package for a machine type."""
+    return sorted(path.stem for path in (_FOLDER / machine).glob("*.toml"))
+
+
+def load_recipe(name_or_path: str | Path, machine: str = "pbf-lb") -> Any:
     """A packaged recipe by name, or one from a ``.toml``, ``.yaml`` or ``.yml`` file.
 
-    Raises `RecipeError` naming the file, the field and what is allowed.
+    It is of the machine type's own class, see `recipe_model`. Raises `RecipeError` naming the
+    file, the field and what is allowed.
     """
     path = Path(name_or_path)
     if path.suffix.lower() not in (".toml", ".yaml", ".yml"):
-        names = {name.casefold(): name for name in recipe_names()}
+        names = {name.casefold(): name for name in recipe_names(machine)}
         known = names.get(str(name_or_path).casefold())
         if known is None:
             raise RecipeError(
-                f"no recipe {str(name_or_path)!r}; known: {', '.join(recipe_names())}, "
-                "or a .toml, .yaml or .yml file"
+                f"no recipe {str(name_or_path)!r} for {machine}; known: "
+                f"{', '.join(recipe_names(machine))}, or a .toml, .yaml or .yml file"
             )
-        path = _FOLDER / f"{known}.toml"
+        path = _FOLDER / machine / f"{known}.toml"
     where = path.name
     try:
         text = path.read_text(encoding="utf-8")
@@ -491,17 +359,22 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         raise RecipeError(f"{where}: is not a recipe: {' '.join(str(error).split())}") from None
     if not isinstance(data, Mapping):
         raise RecipeError(f"{where}: is not a recipe: no fields in it")
-    sources: dict[str, str] = {}
-    values = {"name": path.stem, **_read(Recipe, data, where, sources)}
-    return _validated(values, sources, where)
+    model, sources = recipe_model(machine), dict[str, str]()
+    values = {"name": path.stem, **_read(model, data, where, sources)}
+    return _validated(model, values, sources, where)
 
 
-def recipe_for(alloy_name: str) -> Recipe:
-    """The packaged recipe for an alloy, by its name or an alias; `RecipeError` if there is none."""
+def recipe_for(alloy_name: str, machine: str = "pbf-lb") -> Any:
+    """The packaged recipe of a machine type for an alloy, by its name or an alias.
+
+    Raises `RecipeError` if there is none.
+    """
     try:
         wanted = alloy(alloy_name).name
     except MaterialError as error:
         raise RecipeError(str(error)) from None
-    if wanted not in recipe_names():
-        raise RecipeError(f"no recipe for {wanted}; there are some for {', '.join(recipe_names())}")
-    return load_recipe(wanted)
+    names = recipe_names(machine)
+    if wanted not in names:
+        raise RecipeError(f"no recipe for {wanted} on {machine}; there are some for "
+                          f"{', '.join(names)}")
+    return load_recipe(wanted, machine)

@@ -1,0 +1,127 @@
+"""What every build machine's controller shows: state, feedstock, the alarms all of them have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulators.controllers.base import AlarmBank
+from emulators.controllers.states import MachineState
+from twin.alarms import Priority
+from twin.signals import Component, alarm, status
+
+__all__ = ["BuildAlarms", "Feedstock", "MachineStatus", "phase_status"]
+
+
+def phase_status(phases: tuple[str, ...]) -> Any:
+    """The declaration of ``Machine.Phase`` for a machine's phases; the first one is ``none``."""
+    return status(int, choices=phases, doc="phase of the sequence")
+
+
+class MachineStatus(Component):
+    """State of the machine in its own words and as the companion specifications number it."""
+
+    state = status(
+        int,
+        choices=tuple(s.name.lower() for s in MachineState),
+        start=1,
+        doc="state of the controller",
+    )
+    phase = phase_status(("none",))
+    item_state = status(
+        int,
+        low=0,
+        high=3,
+        start=2,
+        companion="MachineryBuildingBlocks/MachineryItemState",
+        doc="Machinery item state number",
+    )
+    operation_mode = status(
+        int,
+        low=0,
+        high=3,
+        start=3,
+        companion="MachineryBuildingBlocks/MachineryOperationMode",
+        doc="Machinery operation mode number",
+    )
+    machine_tool_mode = status(
+        int,
+        low=0,
+        high=5,
+        start=1,
+        companion="Monitoring/MachineTool/OperationMode",
+        doc="machine tool operation mode",
+    )
+    program_state = status(
+        int,
+        low=0,
+        high=4,
+        start=2,
+        companion="Production/ActiveProgram/State",
+        doc="program state number",
+    )
+    power_on_duration = status("h", low=0, high=1e6, doc="time since the controller was started")
+    operation_duration = status("h", low=0, high=1e6, doc="time spent preparing, building, cooling")
+    operation_cycle_counter = status(int, low=0, high=1_000_000, doc="jobs finished")
+    packml = status(str, length=16, start="IDLE", doc="PackML name of the state")
+    reason = status(str, length=64, doc="why the job is held or was aborted")
+
+
+class Feedstock(Component):
+    """The powder (or wire) in the machine."""
+
+    identifier = status(
+        str,
+        length=64,
+        start="LOT-0001",
+        companion="Equipment/Feedstock/Powder/Identifier",
+        doc="powder lot",
+    )
+    name = status(str, length=64, companion="Equipment/Feedstock/Powder/Name", doc="alloy")
+    remaining_quantity = status(
+        "kg",
+        low=0,
+        high=1000,
+        companion="Equipment/Feedstock/Powder/RemainingQuantity",
+        doc="powder in the supply",
+    )
+    ready_for_production = status(
+        bool,
+        start=True,
+        companion="Equipment/Feedstock/Powder/ReadyForProduction",
+        doc="lot released",
+    )
+    cycle = status(
+        int,
+        low=0,
+        high=10_000,
+        companion="Equipment/Feedstock/Powder/Cycle",
+        doc="times the lot has been reused",
+    )
+
+
+class BuildAlarms(AlarmBank):
+    """The alarms that every build machine has; a machine's own come after them."""
+
+    safety_chain = alarm(
+        doc="safety chain open",
+        priority=Priority.URGENT,
+        action="A",
+        cause="what Safety.FirstOut names: emergency stop, door, cooling water, watchdog …",
+        consequence="beams, drives and heaters are without power, the job ends",
+        response="find the first cause, remove it, clear the machine",
+    )
+    power_loss = alarm(
+        doc="mains voltage lost",
+        priority=Priority.URGENT,
+        action="P",
+        cause="power dip",
+        consequence="everything stopped; gas, heat and layer time are lost",
+        response="judge interlayer temperature and oxygen history, then resume or abort",
+    )
+    start_blocked = alarm(
+        doc="a job waits, but the safety chain is open",
+        priority=Priority.MEDIUM,
+        cause="door open, emergency stop not released, chain not reset",
+        consequence="the job does not start",
+        response="close the door, release the button, clear the machine",
+    )
