@@ -1,0 +1,288 @@
+"""Wire drive with spool, and the current source that heats a hot wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from math import exp
+from typing import Any
+
+from twin.machine import Equipment
+from twin.physics.wire import wire_area
+from twin.signals import actuator, fault, measured
+from twin.trajectory import Constant, Ramp, Relaxation, Trajectory
+
+__all__ = ["HotWireSource", "WireFeeder"]
+
+
+def _nothing() -> None:
+    pass
+
+
+class WireFeeder(Equipment):
+    """Drive rolls with motor and measuring wheel, liner, contact tip, spool on a scale.
+
+    The motor follows its demand with a lag; the wire follows the rolls less their slip. Torque is
+    what liner and pool push back with. A wire that freezes in the bead or burns onto the tip does
+    not move until it is drawn off; rolls that push it slip beyond their grip.
+    """
+
+    RESPONSE = 0.05  # s, motor and its drive, default
+    ROLL = 0.015  # m, radius of the drive rolls, default
+    LINER = 15.0  # N, friction of a clean liner, default
+    GRIP = 90.0  # N that the rolls hold before they slip, default
+    PUSHED = 0.12  # s, response of the torque to a wire that strikes, default
+    SPOOL = 15.0  # kg on a fresh spool
+    REEL = 0.02  # kg: what is left has come off the spool and is gone at once, default
+    DRAW = 0.05  # m/s at which the wire is drawn back, default
+    PULL_FREE = 5e-3  # m of retraction that tears a frozen wire free, default
+    LOST = 20e-3  # m of retraction beyond which the wire leaves the contact tip, default
+    MOTOR = 60.0  # W of a running drive, default
+
+    speed = measured("m/min", low=0, high=30, noise=0.01, quantum=0.005,
+                     companion="Monitoring/Process/{name}Speed",
+                     doc="wire speed at the measuring wheel")
+    motor_speed = measured("m/min", low=0, high=30, noise=0.005, quantum=0.005,
+                           doc="circumferential speed of the drive rolls")
+    motor_torque = measured("N.m", low=0, high=5, noise=0.005, quantum=0.001,
+                            companion="Monitoring/Health/{name}Torque",
+                            doc="torque of the wire drive")
+    spool_mass = measured("kg", low=0, high=500, start=SPOOL, noise=0.002, quantum=0.001,
+                          companion="Monitoring/Health/{name}SpoolMass",
+                          doc="wire on the spool, weighed")
+    wire_present = measured(bool, start=True, doc="wire between spool and rolls")
+    at_tip = measured(bool, start=True, doc="wire in the contact tip")
+    retracting = measured(bool, doc="the wire is being drawn back")
+    feed_demand = actuator("m/min", low=0, high=25, doc="wire feed; 0 stops the drive")
+    retract = actuator(bool, edge=True, doc="draw the wire back by the set length (rising edge)")
+    retract_length = actuator("mm", low=0, high=50, start=10, doc="how far the wire is drawn back")
+    slip = fault("%", low=0, high=100, doc="share of the rolls' way that the wire does not follow")
+    liner_friction = fault("", low=1, high=20, start=1, doc="factor on the liner's friction")
+    spool_missing = fault("kg", low=0, high=500, doc="wire that the spool had less than its label "
+                                                     "says")
+
+    def __init__(self, mass: float = SPOOL) -> None:
+        super().__init__()
+        self.changed: Callable[[], None] = _nothing
+        """Called when the wire's speed changes its course, for whoever melts it."""
+        self.mass_per_length = 8.9e-3
+        self._fresh = mass
+        self.spool_mass = mass
+        self.stuck = ""
+        """What holds the wire: ``bead``, ``tip`` or nothing."""
+        self.force = 0.0
+        """N that the pool pushes back with."""
+        self._taken = 0.0  # kg of the missing wire that is accounted for
+        self._epoch = 0
+        self._drawn = 0.0
+
+    def load(self, density: float, diameter: float) -> None:
+        """A fresh spool of wire of a density (kg/m3) and diameter (m), threaded to the tip."""
+        self.mass_per_length = density * wire_area(diameter)
+        self.settle("spool_mass", self._fresh - self.spool_missing)
+        self.wire_present = self.at_tip = True
+        self._taken, self.stuck, self._drawn = self.spool_missing, "", 0.0
+        self._anchor()
+
+    @property
+    def wire_speed(self) -> float:
+        """True wire speed (m/s) now."""
+        return self._at("speed", self.now)
+
+    def _at(self, attribute: str, time: float) -> float:
+        found = self.trajectories.get(attribute)
+        return found.at(time) if found else float(getattr(self, attribute))
+
+    def course(self) -> Trajectory:
+        """The wire's true speed (m/s) over time from now on, if nothing comes between."""
+        return self.trajectories.get("speed") or Constant(self.speed)
+
+    def fed(self, since: float, until: float) -> float:
+        """Wire (m) fed between two times (s) on the present course."""
+        way = self.trajectories.get("speed")
+        if not isinstance(way, Relaxation):
+            return float(self.speed) * (until - since)
+        decay = exp((way.since - since) / way.tau) - exp((way.since - until) / way.tau)
+        return way.target * (until - since) + (way.first - way.target) * way.tau * decay
+
+    def driven(self, attribute: str) -> None:
+        if attribute == "retract":
+            if self.retract and not self.retracting and self.plant.energised:
+                self.plant.run(self._draw_back(self.retract_length))
+            return
+        if attribute == "retract_length":
+            return
+        if attribute == "spool_missing":
+            self.sense(self.now)
+            self.settle("spool_mass", max(self.spool_mass - self.spool_missing + self._taken, 0.0))
+            self._taken = self.spool_missing
+        self._anchor()
+
+    def started(self) -> None:
+        if self.trajectories:
+            self._arm()
+        else:
+            self._anchor()
+
+    def tripped(self, power_lost: bool) -> None:
+        self.feed_demand = 0.0
+        self._anchor()
+
+    def press(self, force: float) -> None:
+        """The pool or the bead pushes back with `force` (N) from now on."""
+        if force != self.force:
+            self.force = force
+            self._anchor()
+
+    def stick(self, where: str) -> None:
+        """The wire freezes in the ``bead`` or burns onto the ``tip``."""
+        if not self.stuck:
+            self.stuck = where
+            self.log("process", f"wire stuck in the {where}")
+            self._anchor()
+
+    def _anchor(self) -> None:
+        now = self.now
+        before = self._at("speed", now)
+        if self.trajectories:
+            self._weigh(now)
+        self.sense(now)
+        demand = self.feed_demand if self.plant.energised else 0.0
+        held = bool(self.stuck) or not self.wire_present or not self.at_tip
+        self.follow("motor_speed", Relaxation(now, self.motor_speed, demand, self.RESPONSE))
+        wire = 0.0 if held else demand * (1 - self.slip)
+        self.follow("speed", Relaxation(now, 0.0 if held else before, wire, self.RESPONSE))
+        pushed = self.GRIP if self.stuck and demand > 0 else min(self.force, self.GRIP)
+        load = self.LINER * self.liner_friction * (0.3 if not self.wire_present else 1.0) + pushed
+        torque = load * self.ROLL if demand > 0 else 0.0
+        self.follow("motor_torque", Relaxation(now, self.motor_torque, torque, self.PUSHED))
+        self.draw(self.MOTOR if demand > 0 else 0.0)
+        if wire > 0 and self.spool_mass > 0:
+            self.follow("spool_mass", Ramp(now, self.spool_mass, 0.0, wire * self.mass_per_length))
+        else:
+            self.settle("spool_mass", self.spool_mass)
+        self._arm()
+        self.changed()
+
+    def _weigh(self, now: float) -> None:
+        course = self.trajectories.get("spool_mass")
+        if isinstance(course, Ramp):
+            self.take_feedstock(course.first - course.at(now))
+
+    def _arm(self) -> None:
+        self._epoch += 1
+        course = self.trajectories.get("spool_mass")
+        if isinstance(course, Ramp) and self.wire_present:
+            due = course.since + max(course.first - self.REEL, 0.0) / course.rate
+            self.plant.run(self._run_out(due, self._epoch))
+
+    def _run_out(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.at(due)
+        if epoch == self._epoch:
+            self.log("process", "the spool is empty")
+            self.wire_present = False
+            self._anchor()
+
+    def _draw_back(self, length: float) -> Generator[Any, Any, None]:
+        self.retracting = True
+        yield self.plant.env.timeout(length / self.DRAW)
+        self.retracting = False
+        self._drawn += length
+        if self.stuck and length >= self.PULL_FREE:
+            self.log("process", f"wire torn free of the {self.stuck}")
+            self.stuck = ""
+        if length > self.LOST:
+            self.log("process", "wire drawn out of the contact tip")
+            self.at_tip = False
+        self.force = 0.0
+        self._anchor()
+
+    def thread(self) -> None:
+        """Somebody mounts a fresh spool if none is there, and threads wire to the tip."""
+        if not self.wire_present:
+            self.settle("spool_mass", self._fresh)
+        self.wire_present = self.at_tip = True
+        self.stuck, self.force = "", 0.0
+        self._anchor()
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"mass_per_length": self.mass_per_length, "stuck": self.stuck, "force": self.force,
+                "taken": self._taken, "drawn": self._drawn, "fresh": self._fresh}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.mass_per_length, self.stuck = hidden["mass_per_length"], hidden["stuck"]
+        self.force, self._taken = hidden["force"], hidden["taken"]
+        self._drawn, self._fresh = hidden["drawn"], hidden["fresh"]
+
+
+class HotWireSource(Equipment):
+    """Constant-current source between contact tip and part; its voltage tells the wire's contact.
+
+    The resistance it measures is that of the stick-out and the tip, so it rises when the surface
+    falls back (Hagqvist, Heralic, Christiansson 2014) and flutters when the wire drips.
+    """
+
+    OPEN = 15.0  # V without contact, default
+    RESPONSE = 0.01  # s, default
+    EFFICIENCY = 0.85  # electrical, default
+    TIP = 1.0e-3  # Ohm of a fresh contact tip and cables, default
+
+    current = measured("A", low=0, high=400, noise=0.3, quantum=0.1,
+                       companion="Monitoring/Process/{name}Current", doc="hot-wire current")
+    voltage = measured("V", low=0, high=30, noise=0.02, quantum=0.01,
+                       companion="Monitoring/Process/{name}Voltage",
+                       doc="voltage from contact tip to part")
+    resistance = measured("mOhm", low=0, high=500, noise=0.1, quantum=0.05,
+                          companion="Monitoring/Process/{name}Resistance",
+                          doc="voltage over current; 0 without current")
+    enable = actuator(bool, doc="hot-wire current on")
+    current_demand = actuator("A", low=0, high=350, doc="hot-wire current")
+    contact_resistance = fault("mOhm", low=0, high=100, doc="further resistance of a worn contact "
+                                                            "tip")
+    current_error = fault("%", low=-50, high=50, doc="current above or below what the source shows")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: Callable[[], None] = _nothing
+        self._bridged, self._wire_volts = False, 0.0
+        self._share = 1.0
+
+    def driven(self, attribute: str) -> None:
+        self._anchor()
+        self.changed()
+
+    def tripped(self, power_lost: bool) -> None:
+        self.enable = False
+        self._anchor()
+
+    @property
+    def heating(self) -> float:
+        """True current (A) that the wire carries while it touches."""
+        if not (self.enable and self.plant.energised):
+            return 0.0
+        amps: float = self.current_demand * (1 + self.current_error)
+        return amps
+
+    def touch(self, volts: float, share: float) -> None:
+        """The wire touches the pool a `share` (0..1) of the time, with `volts` (V) on average."""
+        self._bridged, self._wire_volts, self._share = share > 0, volts, share
+        self._anchor()
+
+    def _anchor(self) -> None:
+        now = self.now
+        self.sense(now)
+        on = self.enable and self.plant.energised and self.current_demand > 0
+        amps = self.current_demand * self._share if on and self._bridged else 0.0
+        tip = self.TIP + self.contact_resistance
+        volts = self._wire_volts + amps * tip if on and self._bridged else self.OPEN if on else 0.0
+        self.follow("current", Relaxation(now, self.current, amps, self.RESPONSE))
+        self.follow("voltage", Relaxation(now, self.voltage, volts, self.RESPONSE))
+        ohms = volts / amps if amps > 1.0 else 0.0
+        self.follow("resistance", Relaxation(now, self.resistance, ohms, self.RESPONSE))
+        self.draw(amps * volts / self.EFFICIENCY)
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"bridged": self._bridged, "volts": self._wire_volts, "share": self._share}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self._bridged, self._wire_volts = hidden["bridged"], hidden["volts"]
+        self._share = hidden["share"]
