@@ -1,0 +1,212 @@
+"""Deposition physics against analytic solutions (verification) and published beads (validation)."""
+
+from __future__ import annotations
+
+from math import exp, pi
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from twin.materials import alloy
+from twin.meltpool.laws import Laws
+from twin.physics.deposition import (
+    PoolLaw,
+    PowderCone,
+    bead_area,
+    bead_height,
+    dilution,
+    dwell_until,
+    equilibrium_stand_off,
+    follow_width,
+    interpass_steady,
+    layer_height,
+    layer_slope,
+    loss_conductance,
+    melted_area,
+    thick_rise,
+    thin_rise,
+)
+
+CONE = PowderCone()
+STEEL = alloy("316L")
+
+
+def test_verification_catchment_is_the_gaussian_on_the_pool() -> None:
+    # Integral of a Gaussian jet over a disc, by quadrature.
+    rm, s = 0.9e-3, 10e-3
+    rp = float(CONE.radius_at(s))
+    r = np.linspace(0, rm, 20001)
+    density = 2 / (pi * rp**2) * np.exp(-2 * r**2 / rp**2)
+    caught = float(np.trapezoid(density * 2 * pi * r, r))
+    assert float(CONE.catchment(rm, s)) == pytest.approx(CONE.share * caught, rel=1e-7)
+    assert float(CONE.catchment(20e-3, s)) == pytest.approx(CONE.share)
+    assert float(CONE.catchment(0.0, s)) == 0.0
+
+
+@given(st.floats(0.2e-3, 3e-3), st.floats(2e-3, 25e-3))
+def test_verification_slope_is_the_derivative(rm: float, s: float) -> None:
+    d = 1e-7
+    numeric = float(CONE.catchment(rm, s + d) - CONE.catchment(rm, s - d)) / (2 * d)
+    assert float(CONE.catchment_slope(rm, s)) == pytest.approx(numeric, rel=1e-4, abs=1e-4)
+    assert (s < CONE.focus) == (numeric > 0) or abs(s - CONE.focus) < 1e-6
+
+
+@given(st.floats(0.5e-3, 1.4e-3), st.floats(0.3, 0.97))
+def test_verification_the_height_settles_inside_the_focus_and_runs_away_beyond(
+        rm: float, part: float) -> None:
+    """The map s' = s + dz - h(s): from near the fixed point inside it returns, beyond it leaves."""
+    m, rho, v, pitch = 1.5e-4, 7900.0, 10e-3, 1.1e-3
+    best = float(layer_height(CONE, rm, CONE.focus, m, rho, v, pitch))
+    step = part * best
+    found = equilibrium_stand_off(CONE, rm, m, rho, v, pitch, step)
+    assert found is not None
+    inside, beyond = found
+    for s in found:
+        assert float(layer_height(CONE, rm, s, m, rho, v, pitch)) == pytest.approx(step, rel=1e-9)
+    slopes = [float(layer_slope(CONE, rm, s, m, rho, v, pitch)) for s in found]
+    assert slopes[0] > 0 > slopes[1]
+    for start, slope in ((inside, slopes[0]), (beyond, slopes[1])):
+        s = start + 1e-6
+        for _ in range(20):
+            s += step - float(layer_height(CONE, rm, s, m, rho, v, pitch))
+        grown = abs(s - start) / 1e-6
+        assert grown == pytest.approx(abs(1 - slope) ** 20, rel=0.2, abs=1e-4)
+        assert (grown < 1) == (0 < slope < 2)
+
+
+def test_no_equilibrium_where_too_little_is_fed() -> None:
+    assert equilibrium_stand_off(CONE, 1e-3, 1e-5, 7900, 10e-3, 1e-3, 1e-3) is None
+    assert equilibrium_stand_off(CONE, 0.2e-3, 1e-4, 7900, 10e-3, 1e-3, 1e-3) is None
+
+
+def test_verification_mass_and_energy_balance() -> None:
+    area = float(bead_area(0.6, 1.5e-4, 7900, 10e-3))
+    assert area * 7900 * 10e-3 == pytest.approx(0.6 * 1.5e-4)
+    width = 2e-3
+    x = np.linspace(-width / 2, width / 2, 10001)
+    height = float(bead_height(area, width))
+    assert float(np.trapezoid(height * (1 - (2 * x / width) ** 2), x)) == pytest.approx(area)
+    assert float(bead_height(area, 0.0)) == 0.0
+    melted = float(melted_area(400.0, 10e-3, STEEL, 300.0, 0.3))
+    rho, heat, _ = STEEL.solid_means(300.0)
+    energy = melted * 10e-3 * rho * (heat * (STEEL.solidus - 300) + STEEL.latent_fusion)
+    assert float(energy) == pytest.approx(0.3 * 400)
+    assert float(dilution(1.5e-6, 1e-6)) == pytest.approx(1 / 3)
+    assert float(dilution(0.5e-6, 1e-6)) == 0.0
+
+
+def test_verification_width_follows_its_differential_equation() -> None:
+    law = PoolLaw.of(STEEL, 1000, 10e-3, 0.5e-3, 400.0)
+    step = np.append(np.full(40, 0.05), 0.02)
+    power = np.where(np.arange(41) < 20, 1000.0, 800.0)
+    steady = law.steady(power, 10e-3, 400.0)
+    found = follow_width(1e-3, steady, step, law.tau)
+    times = np.concatenate([[0.0], np.cumsum(step)])
+    solved = solve_ivp(
+        lambda t, w: (steady[min(np.searchsorted(times, t, "right") - 1, 40)] - w) / law.tau,
+        (0, times[-1]), [1e-3], t_eval=times, max_step=0.005, rtol=1e-8)
+    assert found == pytest.approx(solved.y[0], rel=1e-3)
+    uneven = np.linspace(0.01, 0.09, 41)
+    assert follow_width(1e-3, steady, uneven, law.tau)[1] == pytest.approx(
+        steady[0] + (1e-3 - steady[0]) * exp(-0.01 / law.tau))
+
+
+def test_the_law_is_tangent_to_the_closed_forms() -> None:
+    law = PoolLaw.of(STEEL, 1000, 10e-3, 0.5e-3, 500.0)
+    for p, v, t in ((1030, 10e-3, 500.0), (1000, 10.3e-3, 500.0), (1000, 10e-3, 530.0)):
+        exact = float(Laws().pools(STEEL, p, v, 0.5e-3, t).width[0])
+        assert float(law.steady(p, v, t)) == pytest.approx(exact, rel=3e-3)
+    assert law.by_power > 0
+    assert law.by_speed > 0
+    assert law.by_temperature > 0
+    assert float(law.steady(0.0, 10e-3, 500.0)) == 0.0
+    with pytest.raises(ValueError, match="melts nothing"):
+        PoolLaw.of(STEEL, 20, 10e-3, 0.5e-3, 500.0)
+
+
+def test_verification_interpass_closed_forms() -> None:
+    # Newton cooling and its dwell.
+    assert dwell_until(800.0, 500.0, 300.0, 100.0) == pytest.approx(100 * np.log(500 / 200))
+    assert dwell_until(400.0, 500.0, 300.0, 100.0) == 0.0
+    with pytest.raises(ValueError, match="ambient"):
+        dwell_until(400.0, 290.0, 300.0, 100.0)
+    g = loss_conductance(700.0, 300.0, 0.01, 15.0, 0.5)
+    exact = 0.01 * (15 * 400 + 0.5 * 5.670374e-8 * (700**4 - 300**4))
+    assert g * 400 == pytest.approx(exact, rel=1e-6)
+    assert interpass_steady(1000, 0.5, 2.0, 300) == 550.0
+    # Instant sources: the heat in the half space and in the wall is what was put in.
+    k, rho, c = 25.0, 7800.0, 600.0
+    a, t, q = k / (rho * c), 3.0, 5e4
+    r = np.linspace(0, 60 * np.sqrt(a * t), 40001)
+    rise = float(thick_rise(q, k, t)) * np.exp(-(r**2) / (4 * a * t))
+    assert float(np.trapezoid(rho * c * rise * pi * r, r)) == pytest.approx(q, rel=1e-4)
+    top = float(thin_rise(q, 2e-3, STEEL, 600.0, t))
+    rho, c, k = (float(f(600.0)) for f in (STEEL.density, STEEL.specific_heat, STEEL.conductivity))
+    z = np.linspace(0, 60 * np.sqrt(k / (rho * c) * t), 40001)
+    wall = top * np.exp(-(z**2) / (4 * k / (rho * c) * t))
+    assert float(np.trapezoid(rho * c * 2e-3 * wall, z)) == pytest.approx(q, rel=1e-4)
+
+
+# Graf, Ammer, Gumenyuk and Rethmeier 2013 (Procedia CIRP 11, 245-248): full factorial of power
+# 800-1700 W, spot 1.2-1.8 mm, speed 320-680 mm/min, powder 5-11 g/min, with regressions for width
+# and height over coded factors -1 … 1, as a reader's public notes give them (not checked against
+# the paper; the alloy is not in the notes, steel is assumed). No constant was set with them.
+SPEEDS, FEEDS = (320e-3 / 60, 680e-3 / 60), (5e-3 / 60, 11e-3 / 60)
+
+
+def _graf_height(v: float, m: float) -> float:
+    return (0.96 - 0.285 * v + 0.345 * m - 0.085 * v * m) * 1e-3
+
+
+def _bead(power: float, spot: float, v: float, m: float) -> tuple[float, float]:
+    width = float(Laws().pools(STEEL, power, v, spot / 4, 293.15).width[0])
+    caught = CONE.catchment(width / 2, CONE.focus)
+    return width, float(bead_height(bead_area(caught, m, 7900.0, v), width))
+
+
+@pytest.mark.parametrize(("v", "m", "miss"), [
+    (0, 0, 0.02), (-1, -1, 0.13), (-1, 1, 0.21), (1, -1, 0.09), (1, 1, 0.07)])
+def test_validation_height_of_single_beads(v: float, m: float, miss: float) -> None:
+    """Height against speed and powder feed at 1250 W and a spot of 1.5 mm, from first principles.
+
+    Three of five within 10 %; the slow ones come out 13 and 21 % too high.
+    """
+    speed = np.interp(v, (-1, 1), SPEEDS)
+    feed = np.interp(m, (-1, 1), FEEDS)
+    _, height = _bead(1250.0, 1.5e-3, float(speed), float(feed))
+    assert height / _graf_height(v, m) - 1 == pytest.approx(miss, abs=0.03)
+
+
+def test_validation_height_rises_with_feed_as_measured() -> None:
+    """5 to 11 g/min at 500 mm/min: x2.12 measured; mass balance at equal catchment says x2.2."""
+    low, high = (_bead(1250.0, 1.5e-3, 500e-3 / 60, m)[1] for m in FEEDS)
+    measured = _graf_height(0, 1) / _graf_height(0, -1)
+    assert high / low / measured - 1 == pytest.approx(0.04, abs=0.02)
+
+
+@pytest.mark.parametrize(("power", "measured", "miss"), [
+    (800.0, 2.00e-3, -0.21), (1250.0, 2.32e-3, -0.075), (1700.0, 2.64e-3, 0.22)])
+def test_validation_width_of_single_beads(power: float, measured: float, miss: float) -> None:
+    """Width at 500 mm/min: the middle is met within 8 %, its rise with power is overstated."""
+    width, _ = _bead(power, 1.5e-3, 500e-3 / 60, 8e-3 / 60)
+    assert width / measured - 1 == pytest.approx(miss, abs=0.03)
+
+
+@pytest.mark.parametrize(("low", "high", "measured", "miss"), [
+    ((700.0, 10e-3), (1400.0, 10e-3), 4.778 / 1.072, -0.34),
+    ((1000.0, 10e-3), (1000.0, 5e-3), 3.06 / 2.28, -0.035)])
+def test_validation_pool_area_against_power_and_speed(
+        low: tuple[float, float], high: tuple[float, float], measured: float, miss: float) -> None:
+    """Ocylok et al. 2014 (Phys. Procedia 56, 228-238), coaxial camera, as public notes give it.
+
+    Twice the power: area x4.46 measured, a third less here; half the speed: x1.34, met within 4 %.
+    The spot is assumed, 2 mm.
+    """
+    areas = []
+    for p, v in (low, high):
+        pool = Laws().pools(STEEL, p, v, 0.5e-3, 293.15)
+        areas.append(float(pool.width[0] * pool.length[0]) * pi / 4)
+    assert areas[1] / areas[0] / measured - 1 == pytest.approx(miss, abs=0.03)
