@@ -20,10 +20,12 @@ from twin.equipment.exposure import (
     seen,
 )
 from twin.equipment.live_pool import Joined, LivePool, PoolModels
+from twin.equipment.marking import Pace, Rows, VectorRows, groups
 from twin.machine import AMBIENT, Equipment
 from twin.materials import Alloy
 from twin.meltpool import BeamPath, MeltPool
 from twin.parts.layers import Role
+from twin.parts.summaries import LayerSummary, SummaryPlan
 from twin.signals import actuator, diagnostic, measured
 from twin.trajectory import Polyline, Steps
 
@@ -112,7 +114,14 @@ class Deflection(Equipment):
     # -- orders -------------------------------------------------------------------------------
 
     def load(self, job: BuildJob | None) -> None:
-        """Take a job's vectors; the plate is at its first layer again."""
+        """Take a job's vectors; the plate is at its first layer again.
+
+        `ValueError` for summaries of layers where pools along the paths or frames are asked for.
+        """
+        followed = self._models.paths is not None or self._live is not None
+        if job is not None and isinstance(job.plan, SummaryPlan) and (followed or self._pictures):
+            raise ValueError(f"job {job.name} is summaries of layers: melt pools along the paths "
+                             "and pictures need every vector")
         self._pause()
         self.forget()
         self.job = job
@@ -175,7 +184,7 @@ class Deflection(Equipment):
         self.busy, self._begun = True, self.now
         # The laws hold up to the mushy range; a part that hot has other troubles.
         self._exposure.preheat = np.minimum(
-            self._platform.interlayer(self._exposure.island), self.job.alloy.solidus - 60.0)
+            self._platform.interlayer(self._exposure.rows.island), self.job.alloy.solidus - 60.0)
         if self._live is not None:
             self._live.resume(self.now)
             if self._following is None:
@@ -184,15 +193,21 @@ class Deflection(Equipment):
                 self.plant.run(self._follow(self._following))
         self._plan(self.now)
 
-    def _blank(self, job: BuildJob, layer: Layer) -> Exposure:
-        n = len(layer.start)
+    def _blank(self, job: BuildJob, layer: Layer | LayerSummary) -> Exposure:
         island = self._platform.lay(job.plan, layer.index, job.alloy)
         self._platform.sense(self.now)
+        plume = self.plant.stream("plume", layer.index)
+        rows: Rows
+        if isinstance(layer, LayerSummary):
+            rows = groups(layer, island, self._recoater.height(layer.cell), plume)
+        else:
+            powder = self._recoater.powder((layer.start + layer.end) / 2)
+            flicker = plume.standard_normal(len(island)).clip(-3, 3)
+            rows = VectorRows.of(layer, island, powder, flicker)
         return Exposure(
-            layer=layer, tracks=[Track.empty() for _ in self.beams], mapped=[0] * len(self.beams),
-            powder=self._recoater.powder((layer.start + layer.end) / 2),
-            flicker=self.plant.stream("plume", layer.index).standard_normal(n).clip(-3, 3),
-            island=island, preheat=np.full(n, AMBIENT), covered=self._recoater.covered,
+            layer=layer, rows=rows, tracks=[Track.empty() for _ in self.beams],
+            mapped=[0] * len(self.beams), preheat=np.full(len(rows), AMBIENT),
+            covered=self._recoater.covered,
             interlayer_temperature=self._platform.part_temperature)
 
     # -- planning -----------------------------------------------------------------------------
@@ -219,7 +234,7 @@ class Deflection(Equipment):
             if not len(planned):
                 beam.beam(0.0)
                 continue
-            mark = planned.duration
+            mark = planned.lit
             beam.beam(float((planned.demand * mark).sum() / max(float(mark.sum()), 1e-9)))
             self._show(number)
             finishes.append((float(planned.end[-1]), beam))
@@ -231,7 +246,8 @@ class Deflection(Equipment):
         self._since = now
         if end > now:
             self.follow("progress", Polyline((now, end), (self.progress, 1.0)))
-        self._platform.expose(exposure.island[ahead.vector], ahead.begin, ahead.end, ahead.absorbed)
+        self._platform.expose(exposure.rows.island[ahead.vector], ahead.begin, ahead.end,
+                              ahead.absorbed)
         emitted = sum(beam.demand for beam in self.beams)
         self._heat(emitted * (1 / self.beams[0].WALL_PLUG - 1))
         self.plant.run(self._finish(end, self._epoch))
@@ -243,36 +259,18 @@ class Deflection(Equipment):
     def _stretches(self, job: BuildJob, exposure: Exposure, beam: Beam, number: int,
                    begun: Track, now: float) -> Track:
         """What a beam has still to mark; cuts the stretch under way, if there is one, at `now`."""
-        layer = exposure.layer
-        rest = layer.laser == number
-        rest[begun.vector[begun.counts]] = False
-        vector = np.flatnonzero(rest)
-        start, stop = layer.start[vector], layer.end[vector]
+        rows = exposure.rows
         sets = [job.sets.get(role, VectorSet()) for role in range(len(Role))]
         factors = np.array([[s.power, s.speed, s.spot, s.dwell] for s in sets])
-        speed = factors[layer.role[vector], 1] * self.scan_speed
-        mark = np.hypot(*(stop - start).T) / speed + factors[layer.role[vector], 3]
-        # The way to the first vector is from where the beam ended, if it marked before.
-        first = begun.stop[-1:] if len(begun) else start[:1]
-        before = np.vstack([first, stop])[: len(start)]
-        jump = np.hypot(*(start - before).T)
-        idle = jump / job.jump_speed + job.laser_delay + job.mark_delay
-        free = max(self._begun, float(begun.end[-1])) if len(begun) else self._begun
-        end = free + np.cumsum(idle + mark)
-        begin = end - mark
-        if begun.under_way(now):
-            tail = begun.end[-1:].copy(), begun.stop[-1:].copy()
-            begun.cut(now)
-            vector = np.concatenate([begun.vector[-1:], vector])
-            begin, end = np.concatenate([[now], begin]), np.concatenate([tail[0], end])
-            start = np.concatenate([begun.stop[-1:], start])
-            stop = np.concatenate([tail[1], stop])
-            speed = np.concatenate([begun.speed[-1:], speed])
-        power, _, spot, dwell = factors[layer.role[vector]].T
-        powder = exposure.powder[vector]
+        pace = Pace(factors[rows.role, 1] * self.scan_speed, factors[rows.role, 3],
+                    job.jump_speed, job.laser_delay + job.mark_delay)
+        vector, begin, end, start, stop, speed, duty, share = rows.schedule(
+            number, pace, begun, now, self._begun)
+        power, _, spot, dwell = factors[rows.role[vector]].T
+        powder = rows.powder[vector]
         demand = power * beam.demand
         gas_speed, plume = self._gas(begin)
-        plume = plume * (1 + self.FLICKER * exposure.flicker[vector])
+        plume = plume * (1 + self.FLICKER * rows.flicker[vector])
         plate = beam.plate_power(demand, plume)
         sigma = beam.radius(job.sigma, spot, demand, start)
         shade = self.SHADE * -np.expm1(-powder / self.SHADE_DEPTH)
@@ -282,8 +280,8 @@ class Deflection(Equipment):
             metered=beam.source_power(demand), power=plate, speed=speed, sigma=sigma,
             powder=powder, gas_speed=gas_speed,
             back=beam.back(plume) * (1 - shade),
-            counts=np.ones(n, bool), samples=np.zeros(n), photodiode=np.zeros(n),
-            pyrometer=np.zeros(n),
+            duty=duty, share=share, counts=np.ones(n, bool), samples=np.zeros(n),
+            photodiode=np.zeros(n), pyrometer=np.zeros(n),
             pool=beam.pools(
                 self._models.steady, job.alloy, plate, speed, sigma, exposure.preheat[vector],
                 powder / job.alloy.powder_packing, dwell) if n else Track.empty().pool)
@@ -469,9 +467,7 @@ class Deflection(Equipment):
         for number, track in enumerate(exposure.tracks):
             begun = exposure.tracks[number] = track.begun(now)
             exposure.mapped[number] = min(exposure.mapped[number], len(begun))
-            if cut and begun.under_way(now):
-                begun.cut(now)
-                begun.counts[begun.vector == begun.vector[-1]] = False
+            exposure.rows.stop(begun, now, cut)
         self.sense(now)
         self.settle("progress", self.progress)
         self._epoch += 1

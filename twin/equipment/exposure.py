@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from twin.materials import Alloy
 from twin.meltpool import BeamPath, MeltPool, sensors
+from twin.parts.layers import Layer
 
 if TYPE_CHECKING:
     from twin.equipment.marking import Rows
-    from twin.parts.layers import BuildPlan, Layer
+    from twin.parts.layers import BuildPlan
     from twin.parts.summaries import LayerSummary, SummaryPlan
 
 __all__ = [
@@ -328,7 +329,8 @@ class Exposure:
         longest = np.argsort(weight, kind="stable")
         mode[track.vector[longest]] = track.pool.mode[longest]
         return ExposureResult(
-            layer=self.layer, rows=self.rows, begun=begun, ended=ended, pool=MeltPool(mode=mode, **pool),
+            layer=self.layer, rows=self.rows, begun=begun, ended=ended,
+            pool=MeltPool(mode=mode, **pool),
             **{name: mean(getattr(track, name)) for name in _MEANS},
             duration=self.duration, absorbed=float(track.absorbed.sum()), covered=self.covered,
             interlayer_temperature=self.interlayer_temperature,
@@ -340,7 +342,7 @@ def layer_tables(
 ) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
     """A finished layer's placed defects (true state) and, if asked for, its scan vectors.
 
-    Tables with their columns, for the record; SI units.
+    Tables with their columns, for the record; SI units. Of a summary there are no vectors.
     """
     layer, count = result.layer, len(defects)
     tables: list[tuple[str, dict[str, np.ndarray[Any, Any]]]] = [("defects", {
@@ -351,9 +353,9 @@ def layer_tables(
         "z": np.full(count, layer.z, np.float32),
         "size": defects["size_m"].astype(np.float32),
         "vector": defects["vector"].astype(np.int32),
-        "part": layer.part[defects["vector"]].astype(np.int16),
+        "part": result.rows.part[defects["vector"]].astype(np.int16),
     })]
-    if vectors:
+    if vectors and isinstance(layer, Layer):
         pool = result.pool
         single = {
             "x0": layer.start[:, 0], "y0": layer.start[:, 1],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.meltpool import MeltPool
+from twin.parts.summaries import LayerSummary
 
 if TYPE_CHECKING:
     from twin.equipment.exposure import ExposureResult
@@ -57,6 +58,8 @@ def layer_tomography(
     from twin.meltpool.layer_images import Tomograph
 
     layer = result.layer
+    if isinstance(layer, LayerSummary):
+        raise TypeError("a summary of a layer does not tell where every vector lies")
     points = np.concatenate([layer.start, layer.end])
     low, high = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN
     pixel = max(FINEST, float((high - low).max()) / (LONGEST_SIDE - 1))

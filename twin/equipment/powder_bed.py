@@ -177,7 +177,7 @@ class Platform(Equipment):
     def lay(
         self, plan: BuildPlan | SummaryPlan, index: int, alloy: Alloy
     ) -> npt.NDArray[np.intp]:
-        """Layer `index` of `plan` (from 0) is about to be marked; island of each vector or group (n,).
+        """Layer `index` (from 0) is about to be marked; the island of each vector or group (n,).
 
         -1 stands for vectors of supports. The first call for a layer puts it on the parts, a
         further one (marked again) changes nothing; layer 0 begins on a clean plate.

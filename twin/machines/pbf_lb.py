@@ -155,13 +155,13 @@ class PbfLb(Plant):
 
     def _solidify(self, result: ExposureResult) -> None:
         """What a finished layer leaves: solid, heat, curl, fume, defects, monitoring figures."""
-        job, layer = self.scanner.job, result.layer
+        job, layer, rows = self.scanner.job, result.layer, result.rows
         assert job is not None
         alloy = job.alloy
         warm = min(max(self.platform.part_temperature, 300.0), alloy.solidus - 50.0)
         overhang = layer.overhang_area / layer.area if layer.area > 0 else 0.0
         self.recoater.curl(layer.thickness, overhang, alloy.solidus - warm)
-        length = np.hypot(*(layer.end - layer.start).T)
+        length = rows.length
         gas_speed = float(result.gas_speed.mean()) if len(length) else 0.0
         carried = self.CARRIED * min(gas_speed / self.GAS_NOMINAL, 1.0)
         # What lies on bare metal is melted once more, but nothing new is fused to it.
@@ -171,18 +171,20 @@ class PbfLb(Plant):
         fume = float(vapour.sum())
         self.gas.load(fume * carried)
         for number, laser in enumerate(self.lasers):
-            own = float(vapour[layer.laser == number].sum()) * (1 - carried)
+            own = float(vapour[rows.beam == number].sum()) * (1 - carried)
             laser.deposit = min(laser.deposit + self.DEPOSIT * own, 0.9)
         counts = expected_defects(
             result.pool, alloy, vector_length=length, speed=result.speed, sigma=result.sigma,
             hatch_spacing=job.hatch_spacing, layer_thickness=thickness,
             gas_porosity=0.0, redeposition=REDEPOSITION * (2 - carried / self.CARRIED),
             preheat=result.interlayer_temperature)
+        places = rows.places
         defects = sample_defects(
-            self.stream("defects", layer.index), counts, layer.start, layer.end,
-            width=result.pool.width, hatch_spacing=job.hatch_spacing,
-            drift=(0.0, -self.DOWNWIND * carried))
-        hatch = (layer.role != Role.CONTOUR) & (layer.role != Role.SUPPORT) & (length > 0)
+            self.stream("defects", layer.index), counts.shared(places.row, places.share),
+            places.start, places.end, width=result.pool.width[places.row],
+            hatch_spacing=job.hatch_spacing, drift=(0.0, -self.DOWNWIND * carried))
+        defects["vector"] = places.row[defects["vector"]]
+        hatch = (rows.role != Role.CONTOUR) & (rows.role != Role.SUPPORT) & (length > 0)
         if not hatch.any():
             hatch = length > 0
         porosity = porosity_estimate(counts, vector_length=np.maximum(length, 1e-9),
@@ -205,7 +207,7 @@ class PbfLb(Plant):
             monitor.tomography = layer_tomography(
                 result, result.back, alloy, self.stream("tomography", layer.index))
         for number, laser in enumerate(self.lasers):
-            weight = length * (layer.laser == number)
+            weight = length * (rows.beam == number)
             asked = float((result.demand * weight).sum())
             if asked > 0:
                 laser.power_ratio = float((result.metered * weight).sum()) / asked
@@ -215,7 +217,7 @@ class PbfLb(Plant):
         gas_pores = float(gas_pore_density()) * layer.area * layer.thickness
         monitor.log("layer", f"layer {layer.index + 1} solidified", **{
             "layer": layer.index + 1, "z": layer.z, "area": layer.area,
-            "overhang_area": layer.overhang_area, "vectors": len(length),
+            "overhang_area": layer.overhang_area, "vectors": round(float(rows.count.sum())),
             "scan_length": float(length.sum()), "duration": result.duration,
             "energy_absorbed": result.absorbed, "covered": result.covered,
             "gas_speed": gas_speed, "oxygen": self.chamber.oxygen,

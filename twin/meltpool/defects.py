@@ -7,7 +7,7 @@ of real parts. Rates are per metre of track, counts per vector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -228,6 +228,13 @@ class DefectCounts:
     keyhole_size: Array
     solidification_crack_size: Array
     track: Array
+
+    def shared(self, row: npt.NDArray[np.intp], share: Array) -> DefectCounts:
+        """For m places (m,), each with a share of the numbers of one of the n vectors."""
+        sizes = ("lack_of_fusion_size", "keyhole_size", "solidification_crack_size", "track")
+        chosen = {each.name: getattr(self, each.name)[row] for each in fields(self)}
+        return DefectCounts(**{
+            name: values if name in sizes else values * share for name, values in chosen.items()})
 
 
 def expected_defects(

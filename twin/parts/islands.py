@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -28,14 +28,24 @@ class Islands:
     contacts: tuple[tuple[int, int, float], ...]
     """Island, island of the layer below, area they share (m²)."""
     vector: Ints
-    """Island of each scan vector (m,); -1 for vectors of supports."""
+    """Island of each scan vector, or group of them, (m,); -1 for supports."""
 
 
-def islands(plan: BuildPlan, index: int) -> Islands:
+class Summarised(Protocol):
+    """A plan that knows its islands already."""
+
+    def islands(self, index: int) -> Islands:
+        """The islands of layer `index`."""
+        ...
+
+
+def islands(plan: BuildPlan | Summarised, index: int) -> Islands:
     """The islands of layer `index`, counted from 0; islands keep their numbers for one layer.
 
     Raises IndexError outside the build.
     """
+    if not isinstance(plan, BuildPlan):
+        return plan.islands(index)
     layer = plan.layer(index)
     regions = plan.regions(index)
     here, part = _split(regions)

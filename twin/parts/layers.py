@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -342,16 +342,23 @@ class _Meshes:
         self._thickness = thickness
         self._support_style = supports
         self.names = tuple(placement.part.name for placement in placements)
-        self._slicers = [
-            Slicer(placement.vertices(), np.asarray(placement.part.mesh.faces))
+        height = max(
+            float(placement.vertices()[:, 2][placement.part.mesh.faces].max())
             for placement in placements
-        ]
-        height = max(slicer.height for slicer in self._slicers)
+        )
         # The last layer is the last one whose middle is still inside a part.
         count = max(1, math.ceil(height / thickness - 0.5 - 1e-6))
         self.tops: Floats = np.arange(1, count + 1, dtype=np.float64) * thickness
         self.thicknesses: Floats = np.full(count, thickness)
         self._supports = lru_cache(None)(self._make_supports)
+
+    @cached_property
+    def _slicers(self) -> list[Slicer]:
+        # Late: a build whose layers are known already needs none.
+        return [
+            Slicer(placement.vertices(), np.asarray(placement.part.mesh.faces))
+            for placement in self._placements
+        ]
 
     def regions(self, index: int) -> tuple[Region, ...]:
         z = (index + 0.5) * self._thickness
