@@ -9,16 +9,16 @@ and so does the melting rate: the arc holds its own length.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, pi
+from math import exp, log
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from twin.machine import AMBIENT
-from twin.materials import STEFAN_BOLTZMANN, Alloy
+from twin.materials import Alloy
+from twin.physics.deposition import bead_height, loss_conductance
 from twin.physics.wire import (
-    bead_height,
     heat_content,
     pool_width,
     resistivity,
@@ -34,7 +34,7 @@ __all__ = [
     "cooling_time",
     "heat_input",
     "interpass_step",
-    "loss_coefficient",
+    "oxide_of_shielding",
     "porosity_of_shielding",
     "shielding",
 ]
@@ -197,16 +197,6 @@ def arc_bead(metal: Alloy, diameter: float, feed: npt.ArrayLike, speed: npt.Arra
     return width, bead_height(area, width), area
 
 
-def loss_coefficient(temperature: float, convection: float, emissivity: float,
-                     ambient: float = AMBIENT) -> float:
-    """Heat lost per area and K (W/(m2 K)) at `temperature` (K): convection and radiation.
-
-    Radiation as the secant eps sigma (T^2 + Ta^2)(T + Ta), exact at `temperature`.
-    """
-    radiated = emissivity * STEFAN_BOLTZMANN * (temperature**2 + ambient**2)
-    return convection + radiated * (temperature + ambient)
-
-
 def interpass_step(temperature: float, seconds: float, *, power: float, capacity: float,
                    area: float, convection: float, emissivity: float,
                    ambient: float = AMBIENT, conduction: float = 0.0) -> float:
@@ -217,7 +207,7 @@ def interpass_step(temperature: float, seconds: float, *, power: float, capacity
     the step (found once by a half step), so keep steps short against the time constant.
     """
     def ahead(over: float, at: float) -> float:
-        loss = loss_coefficient(at, convection, emissivity, ambient) * area + conduction
+        loss = loss_conductance(at, ambient, area, convection, emissivity) + conduction
         target = ambient + power / loss
         return target + (temperature - target) * exp(-over * loss / capacity)
 
@@ -239,7 +229,7 @@ def cooling_time(temperature: float, limit: float, *, capacity: float, area: flo
     time, above = 0.0, temperature
     for below in np.linspace(temperature, limit, 17)[1:].tolist():
         middle = 0.5 * (above + below)
-        loss = loss_coefficient(middle, convection, emissivity, ambient) * area + conduction
+        loss = loss_conductance(middle, ambient, area, convection, emissivity) + conduction
         time += capacity / loss * log((above - ambient) / (below - ambient))
         above = below
     return time
@@ -271,8 +261,3 @@ def porosity_of_shielding(cover: npt.ArrayLike) -> Floats:
 def oxide_of_shielding(cover: npt.ArrayLike) -> Floats:
     """Share of a bead's surface that is oxidised (0..1), default: in proportion to what lacks."""
     return np.asarray(1.0 - np.clip(np.asarray(cover, float), 0.0, 1.0))
-
-
-def pool_half_circle(width: float) -> float:
-    """Cross-section (m2) of a half-round pool of `width` (m): what Rosenthal's source melts."""
-    return pi * width**2 / 8

@@ -30,7 +30,7 @@ __all__ = [
     "Contact",
     "WireContact",
     "action",
-    "bead_height",
+    "amps_per_root",
     "contact",
     "deposition_rate",
     "feed_for_rate",
@@ -41,6 +41,7 @@ __all__ = [
     "most_feed",
     "pool_width",
     "resistivity",
+    "to_pool",
     "wire_area",
     "wire_density",
     "wire_temperature",
@@ -300,11 +301,6 @@ def laser_bead_width(metal: Alloy, power: npt.ArrayLike, speed: npt.ArrayLike,
     """
     pool = pool_width(metal, power, speed, part)
     return np.asarray(pool / (1.0 + (pool / spot) ** 4) ** 0.25)
-
-
-def bead_height(area: npt.ArrayLike, width: npt.ArrayLike) -> Floats:
-    """Height (m) of a parabolic bead of cross-section `area` (m2): A = 2/3 W H."""
-    return np.asarray(1.5 * np.asarray(area, float) / np.asarray(width, float))
 
 
 def amps_per_root(metal: Alloy, diameter: float, length: float, temperature: float) -> float:
