@@ -20,22 +20,18 @@ from twin.parts.summaries import Cells, SummaryPlan
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Constant, Polyline, Relaxation
 
-__all__ = ["Platform", "Recoater"]
+__all__ = ["Platform", "Recoater", "Stage"]
 
 Floats = npt.NDArray[np.float64]
 
 
-class Platform(Equipment):
-    """Build platform: Z axis, plate heater with its own temperature controller, part on top.
+class Stage(Equipment):
+    """Build platform: Z axis and the parts on it; what keeps the plate warm is a subclass's.
 
-    Plate: C dT/dt = P - G (T - T_amb), full power until the setpoint, then held there by the
-    heater's controller. Parts: see `PartHeat`; they warm as they grow, over narrow feet and
-    overhangs, and when a layer takes less time.
+    Parts: see `PartHeat`; they warm as they grow, over narrow feet and overhangs, and when a
+    layer takes less time.
     """
 
-    HEAT_CAPACITY = 11_000.0  # J/K: steel plate and heater block, default
-    LOSS = 5.0  # W/K, default
-    POWER = 2_500.0  # W, default
     Z_SPEED = 5e-3  # m/s, default
     RETURN = 2e-3  # m: lowers further and returns, against backlash, default
 
@@ -49,18 +45,17 @@ class Platform(Equipment):
     part_temperature = measured("degC", low=0, high=1500, start=20, noise=0.5, quantum=0.1,
                                 companion="Monitoring/Process/InterlayerTemperature",
                                 doc="surface temperature of the part between layers, infrared")
-    heater_power = measured("W", low=0, high=4000, quantum=1, doc="electrical heater power")
-    heater_failure = fault(bool, doc="the plate heater gives no heat")
-    temperature_demand = actuator("degC", low=0, high=500, start=20,
-                                  doc="setpoint of the plate heater's controller; 20 or less = off")
     z_demand = actuator("mm", low=0, high=500, doc="depth to move to")
 
-    def __init__(self, warms: Callable[[float], None], loss: HeatLoss | None = None) -> None:
+    def __init__(self, loss: HeatLoss | None = None) -> None:
         super().__init__()
-        self._warms = warms
         self.parts = PartHeat(loss)
         self._laid = -1  # number of the layer last laid, from 0
-        self._epoch = 0  # of the plate's regime; what waits for an older one has nothing to do
+
+    @property
+    def around(self) -> float:
+        """Temperature (K) of gas and walls, and of the powder before it is spread."""
+        return AMBIENT
 
     @property
     def depth(self) -> float:
@@ -74,20 +69,13 @@ class Platform(Equipment):
         return not self.in_position
 
     def driven(self, attribute: str) -> None:
-        if attribute != "z_demand":
-            self._anchor_plate()
-        else:
+        if attribute == "z_demand":
             self.plant.run(self._move(self.z_demand))
 
-    def started(self) -> None:
-        if self.trajectories:
-            self._arm()
-
     def tripped(self, power_lost: bool) -> None:
-        self.temperature_demand = AMBIENT
         self.parts.advance(self.now)
         self.parts.heat([])
-        self._anchor_plate()
+        self._anchor_part()
         if not self.in_position:
             # The drive brakes where it is, and that is its new demand.
             self.settle("z", self.z)
@@ -107,49 +95,6 @@ class Platform(Equipment):
             self.settle("z", target)
             self.in_position = True
 
-    def _anchor_plate(self, time: float | None = None) -> None:
-        now = self.now if time is None else time
-        self.sense(now)
-        demand = AMBIENT if self.heater_failure else self.temperature_demand
-        self._warms(demand)
-        if demand <= AMBIENT + 1e-9 or self.temperature > demand + 1e-6:
-            self.heater_power = 0.0
-            self._plate(Relaxation(now, self.temperature, AMBIENT, self._plate_tau))
-        elif self.temperature < demand - 1e-6:
-            self.heater_power = self.POWER
-            hot = AMBIENT + self.POWER / self.LOSS
-            self._plate(Relaxation(now, self.temperature, hot, self._plate_tau))
-        else:
-            self.heater_power = self.LOSS * (demand - AMBIENT)
-            self.settle("temperature", demand)
-        self.draw(self.heater_power)
-        self._arm()
-        self._anchor_part(now)
-
-    @property
-    def _plate_tau(self) -> float:
-        return self.HEAT_CAPACITY / self.LOSS
-
-    def _plate(self, trajectory: Relaxation) -> None:
-        self.follow("temperature", trajectory)
-
-    def _arm(self) -> None:
-        self._epoch += 1
-        plate = self.trajectories.get("temperature")
-        if not isinstance(plate, Relaxation):
-            return
-        if self.temperature_demand > AMBIENT + 1e-9 and not self.heater_failure:
-            due = plate.crossing(self.temperature_demand)
-            if isfinite(due):
-                self.plant.run(self._reached(due, self._epoch))
-
-    def _reached(self, due: float, epoch: int) -> Generator[Any, Any, None]:
-        # The heater's controller takes over when the setpoint is reached, from either side.
-        yield self.plant.env.at(due)
-        if epoch == self._epoch:
-            self.settle("temperature", self.temperature_demand)
-            self._anchor_plate(due)
-
     def _anchor_part(self, time: float | None = None) -> None:
         """Begin the parts' course anew from what they are at `time`."""
         now = self.now if time is None else time
@@ -166,7 +111,7 @@ class Platform(Equipment):
 
     def _course(self) -> tuple[Floats, Floats]:
         plate = self.trajectories.get("temperature") or Constant(self.temperature)
-        return self.parts.follow(plate.at, AMBIENT)
+        return self.parts.follow(plate.at, self.around)
 
     def clear(self) -> None:
         """A clean plate."""
@@ -190,7 +135,7 @@ class Platform(Equipment):
             self.sense(now)
             self.parts.advance(now)
             # The first powder lies on the plate.
-            bed = 0.5 * (self.temperature + AMBIENT) if index > 0 else self.temperature
+            bed = 0.5 * (self.temperature + self.around) if index > 0 else self.temperature
             self.parts.lay(plan.layer(index).thickness, found.area, found.outline, found.contacts,
                            solid(alloy), bed, found.support)
             self._laid = index
@@ -242,6 +187,86 @@ class Platform(Equipment):
         self._laid = hidden["laid"]
         if self.parts.areas:
             self._course()
+
+
+class Platform(Stage):
+    """A stage whose plate has an electrical heater with its own temperature controller.
+
+    Plate: C dT/dt = P - G (T - T_amb), full power until the setpoint, then held there by the
+    heater's controller.
+    """
+
+    HEAT_CAPACITY = 11_000.0  # J/K: steel plate and heater block, default
+    LOSS = 5.0  # W/K, default
+    POWER = 2_500.0  # W, default
+
+    heater_power = measured("W", low=0, high=4000, quantum=1, doc="electrical heater power")
+    heater_failure = fault(bool, doc="the plate heater gives no heat")
+    temperature_demand = actuator("degC", low=0, high=500, start=20,
+                                  doc="setpoint of the plate heater's controller; 20 or less = off")
+
+    def __init__(self, warms: Callable[[float], None], loss: HeatLoss | None = None) -> None:
+        super().__init__(loss)
+        self._warms = warms
+        self._epoch = 0  # of the plate's regime; what waits for an older one has nothing to do
+
+    def driven(self, attribute: str) -> None:
+        if attribute == "z_demand":
+            super().driven(attribute)
+        else:
+            self._anchor_plate()
+
+    def started(self) -> None:
+        if self.trajectories:
+            self._arm()
+
+    def tripped(self, power_lost: bool) -> None:
+        self.temperature_demand = AMBIENT
+        self._anchor_plate()
+        super().tripped(power_lost)
+
+    def _anchor_plate(self, time: float | None = None) -> None:
+        now = self.now if time is None else time
+        self.sense(now)
+        demand = AMBIENT if self.heater_failure else self.temperature_demand
+        self._warms(demand)
+        if demand <= AMBIENT + 1e-9 or self.temperature > demand + 1e-6:
+            self.heater_power = 0.0
+            self._plate(Relaxation(now, self.temperature, AMBIENT, self._plate_tau))
+        elif self.temperature < demand - 1e-6:
+            self.heater_power = self.POWER
+            hot = AMBIENT + self.POWER / self.LOSS
+            self._plate(Relaxation(now, self.temperature, hot, self._plate_tau))
+        else:
+            self.heater_power = self.LOSS * (demand - AMBIENT)
+            self.settle("temperature", demand)
+        self.draw(self.heater_power)
+        self._arm()
+        self._anchor_part(now)
+
+    @property
+    def _plate_tau(self) -> float:
+        return self.HEAT_CAPACITY / self.LOSS
+
+    def _plate(self, trajectory: Relaxation) -> None:
+        self.follow("temperature", trajectory)
+
+    def _arm(self) -> None:
+        self._epoch += 1
+        plate = self.trajectories.get("temperature")
+        if not isinstance(plate, Relaxation):
+            return
+        if self.temperature_demand > AMBIENT + 1e-9 and not self.heater_failure:
+            due = plate.crossing(self.temperature_demand)
+            if isfinite(due):
+                self.plant.run(self._reached(due, self._epoch))
+
+    def _reached(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        # The heater's controller takes over when the setpoint is reached, from either side.
+        yield self.plant.env.at(due)
+        if epoch == self._epoch:
+            self.settle("temperature", self.temperature_demand)
+            self._anchor_plate(due)
 
 
 class Recoater(Equipment):
