@@ -196,7 +196,7 @@ def run(
     speed: Annotated[
         str, typer.Option(help="1 = real time, N = N times, 0 = frozen, max = as fast as possible")
     ] = "1",
-    fidelity: Annotated[str, typer.Option(help="vector")] = "vector",
+    fidelity: Annotated[str, typer.Option(help="vector or layer")] = "vector",
     melt_pool: Annotated[
         str, typer.Option(help="melt-pool physics: laws, table, sources or solver")
     ] = "laws",

@@ -6,6 +6,7 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.pbf_lb import PbfLbController
+from emulators.layer_fidelity import check_fidelity, with_fidelity
 from emulators.melt_pools import LEVELS, melt_pools
 from emulators.programs import build_program, cli_program, is_layers, load_parts
 from emulators.settings import (
@@ -45,8 +46,8 @@ FIGURES = (
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector",), ("layer", "batch"))
     one_of("melt_pool", settings.melt_pool, LEVELS)
+    check_fidelity(settings)
     in_range("melt_pool_cell_um", settings.melt_pool_cell_um, 5, 100)
     if settings.melt_pool_lag is not None:
         in_range("melt_pool_lag", settings.melt_pool_lag, 0, MAX_LAG)
@@ -66,6 +67,7 @@ def build(settings: Settings, progress: Progress) -> Built:
         program = build_program(
             parts, recipe, settings.lasers, settings.supports, settings.places or None
         )
+    program = with_fidelity(program, settings, PbfLb.CELLS, progress)
     try:
         pools = melt_pools(
             settings.melt_pool,

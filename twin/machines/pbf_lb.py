@@ -62,6 +62,7 @@ class PbfLb(Plant):
 
     PLATE = (0.28, 0.28)  # m
     HEIGHT = 0.35  # m
+    CELLS = Recoater.cells()
     PLUME = (0.02, 0.10)  # share of power lost in the plume at nominal and at no gas flow, default
     GAS_NOMINAL = 20.0  # m/s in the duct
     STANDBY = 800.0  # W of the control cabinet and drives at rest, default

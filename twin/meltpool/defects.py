@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -115,19 +116,21 @@ def lack_of_fusion(
     across = np.divide(h, w, out=np.full_like(w, np.inf), where=molten)
     down = np.divide(t, d, out=np.full_like(d, np.inf), where=molten)
     criterion = across**2 + down**2
-    nodes, weights = np.polynomial.hermite_e.hermegauss(5 if jitter > 0.0 else 1)
+    nodes, weights = _hermite(5 if jitter > 0.0 else 1)
     scales = np.maximum(1.0 + jitter * nodes, 0.05)
     fraction = np.where(molten, 0.0, 1.0)
     # Most tracks are safe even at their narrowest: only the others cost the integral.
     doubtful = np.flatnonzero(molten & (criterion > scales.min() ** 2))
-    for scale, share in zip(scales, weights / weights.sum(), strict=True):
-        fraction[doubtful] += share * _unfused(across[doubtful] / scale, down[doubtful] / scale)
+    scaled = scales[:, None]
+    for unfused, share in zip(_unfused(across[doubtful] / scaled, down[doubtful] / scaled),
+                              weights / weights.sum(), strict=True):
+        fraction[doubtful] += share * unfused
     return LackOfFusion(criterion, fraction)
 
 
 def _unfused(across: Array, down: Array) -> Array:
-    """Unmelted part of a layer, from hatch/width and layer/depth, both finite."""
-    node, weight = np.polynomial.legendre.leggauss(6)
+    """Unmelted part of a layer, from hatch/width and layer/depth, any shape, both finite."""
+    node, weight = _legendre(6)
     unfused = np.zeros_like(across)
     for height, share in zip(0.5 * (1.0 + node), 0.5 * weight, strict=True):
         survives = np.ones_like(across)
@@ -136,6 +139,11 @@ def _unfused(across: Array, down: Array) -> Array:
             survives *= 1.0 - np.minimum(reach / across, 1.0)
         unfused += share * survives
     return unfused
+
+
+# Finding the nodes costs more than using them.
+_hermite = cache(np.polynomial.hermite_e.hermegauss)
+_legendre = cache(np.polynomial.legendre.leggauss)
 
 
 def balling_index(pool: MeltPool) -> Array:
