@@ -80,13 +80,13 @@ def bead_area(catchment: npt.ArrayLike, mass_rate: npt.ArrayLike, density: npt.A
     Rates in kg/s, density in kg/m3, speed in m/s.
     """
     rho_v = np.asarray(density, float) * np.asarray(speed, float)
-    return np.asarray(catchment, float) * np.asarray(mass_rate, float) / rho_v
+    return np.asarray(np.asarray(catchment, float) * np.asarray(mass_rate, float) / rho_v)
 
 
 def bead_height(area: npt.ArrayLike, width: npt.ArrayLike) -> Floats:
     """Height (m) of a bead with a parabola for its cross-section: A = 2/3 W H; 0 without width."""
     w = np.asarray(width, float)
-    return np.where(w > 0, 1.5 * np.asarray(area, float) / np.where(w > 0, w, 1.0), 0.0)
+    return np.asarray(np.where(w > 0, 1.5 * np.asarray(area, float) / np.where(w > 0, w, 1.0), 0.0))
 
 
 def melted_area(absorbed: npt.ArrayLike, speed: npt.ArrayLike, alloy: Alloy,
