@@ -126,7 +126,10 @@ class Process(Protocol):
         ...
 
     def ready_after(self) -> float:
-        """How long the head waits at the start of a pass (s): ignition, wire to the pool."""
+        """How long the head waits at the start of a pass (s), asked when it has come there.
+
+        The source may ignite meanwhile, the wire reach the pool.
+        """
         ...
 
     def deposit(self, stretch: Stretch, state: dict[str, float]) -> Deposit:
@@ -185,7 +188,6 @@ class DepositionHead(Equipment):
     ACCELERATION = 0.5  # m/s2, default
     LIFT = 0.05  # m over the part when parked, default
     COLLISION = 3e-3  # m: the head touches what is nearer to the nozzle, default
-    OVERLAP = 0.0  # m by which a pass that was interrupted is run again, default
     PROFILE = 64  # points of the profile
 
     busy = measured(bool, doc="running the passes of a layer")
@@ -219,6 +221,8 @@ class DepositionHead(Equipment):
                         "laid on, as the program counts it")
     stand_off_demand = actuator("mm", low=1, high=60, start=10, doc="nozzle over that surface")
     park = actuator(bool, start=True, doc="head up and out of the way")
+    overlap = actuator("mm", low=0, high=50, doc="by which a pass that was interrupted is run "
+                       "again when it goes on")
     drive_fault = fault(bool, doc="an axis drive fails")
     step_error = fault("%", low=-90, high=200, doc="share by which the z axis goes further than "
                        "its encoder says")
@@ -320,6 +324,23 @@ class DepositionHead(Equipment):
                 self.map.grind(self._true_z)
             self._chain.switch(SafetyChain.COLLISION, opens=False)
 
+    def dress(self) -> float:
+        """Somebody scans and grinds where a pass has stopped; the volume taken, m3.
+
+        Of the stretch that is run again, and a bead beyond it, all is cut down to what the layer
+        is laid on: the end of the bead and the lump of a wire that struck.
+        """
+        layer = self._layer
+        if self.busy or layer is None or self.map is None or self._next >= len(layer.passes):
+            return 0.0
+        run = layer.passes[self._next]
+        bead = self._bead()
+        along = _lengths(run.points)
+        at = np.arange(max(self._from - self.overlap, 0.0),
+                       min(self._from + bead, float(along[-1])), 0.25 * bead)
+        spots = _on(run.points[:, :2], along, at) if len(at) else self._at[None, :]
+        return self.map.cut(spots, 0.5 * bead, self._true_z)
+
     def _park(self) -> None:
         if self.park:
             self._stop()
@@ -345,6 +366,8 @@ class DepositionHead(Equipment):
             self._layer = job.plan.layer(self.layer - 1)
             self._before = self._probe(self._layer)
             self._begun, self._worked = self.now, 0.0
+        else:
+            self._from = max(self._from - self.overlap, 0.0)
         self.busy, self._stopped = True, self.now
         self._travel()
 
@@ -384,7 +407,7 @@ class DepositionHead(Equipment):
         way = float(np.hypot(*(start - self._at)))
         moved = way / self.TRAVEL + (self.TRAVEL / self.ACCELERATION if way > 1e-6 else 0.0)
         pause = run.pause if self._from == 0.0 else 0.0
-        arrives = self.now + moved + pause + self._process.ready_after()
+        arrives = self.now + moved + pause
         self._epoch += 1
         if way > 1e-6:
             for name, a, b in (("x", self._at[0], start[0]), ("y", self._at[1], start[1])):
@@ -394,6 +417,11 @@ class DepositionHead(Equipment):
 
     def _arrive(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         yield self.plant.env.at(due)
+        if epoch != self._epoch:
+            return
+        wait = self._process.ready_after()
+        if wait > 0:
+            yield self.plant.env.at(due + wait)
         if epoch == self._epoch:
             self._strike()
 
@@ -572,7 +600,7 @@ class DepositionHead(Equipment):
         run = self._run
         if run is not None:
             k = int(np.searchsorted(run.times, self.now, side="left"))
-            self._from = max(float(run.reached[k]) - self.OVERLAP, 0.0)
+            self._from = float(run.reached[k])
             self._settle_pass(k)
 
     def _conclude(self) -> None:

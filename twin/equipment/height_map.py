@@ -91,6 +91,18 @@ class HeightMap:
         np.minimum(self.heights, level, out=self.heights)
         return before - self.volume
 
+    def cut(self, spots: Floats, radius: float, level: float) -> float:
+        """Take off what stands above `level` (m) within `radius` (m) of spots (n, 2); m3 taken."""
+        before = self.volume
+        ny, nx = self.heights.shape
+        x = self.origin[0] + self.cell * np.arange(nx)
+        y = self.origin[1] + self.cell * np.arange(ny)
+        near = np.zeros((ny, nx), bool)
+        for spot in spots:
+            near |= ((x - spot[0]) ** 2)[None, :] + ((y - spot[1]) ** 2)[:, None] <= radius**2
+        self.heights[near] = np.minimum(self.heights[near], level)
+        return before - self.volume
+
     def store(self) -> dict[str, Any]:
         """The heights as plain data."""
         packed = zlib.compress(np.ascontiguousarray(self.heights, "<f8").tobytes(), 1)
