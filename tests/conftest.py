@@ -38,6 +38,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(why)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file and one machine share what they run on, so they stay in one process."""
+    for item in items:
+        arguments = getattr(getattr(item, "callspec", None), "params", {})
+        group = f"{item.nodeid.partition('::')[0]} {arguments.get('machine_type', '')}"
+        item.add_marker(pytest.mark.xdist_group(group.strip()))
+
+
 def pytest_unconfigure() -> None:
     """Servers freeze what they loaded; libraries complain at exit about what is never freed."""
     gc.unfreeze()

@@ -151,7 +151,7 @@ def test_any_bytes_give_one_error(tmp_path_factory: pytest.TempPathFactory, data
 
 
 def test_unknown_names_and_missing_files(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="no recipe 'nope'; known: 316L, AlSi10Mg"):
+    with pytest.raises(RecipeError, match="no recipe 'nope' for pbf-lb; known: 316L, AlSi10Mg"):
         load_recipe("nope")
     with pytest.raises(RecipeError, match=r"gone\.toml: cannot be read: No such file"):
         load_recipe(tmp_path / "gone.toml")

@@ -149,7 +149,7 @@ def test_short_feed_shows_bare_metal_then_a_thick_layer() -> None:
     usual = bench.layers()[-1]
     bench.fault("Recoater.ShortFeed", 55)
     bench.to("expose", bench.layer).until(lambda: bench.plant.scanner.busy)
-    powder = bench.plant.scanner._exposure.powder  # type: ignore[union-attr]
+    powder = bench.plant.scanner._exposure.rows.powder  # type: ignore[union-attr]
     assert {0.0, 4e-5} == set(powder.round(9)), "full at the near part, bare at the far one"
     assert bench.read("Recoater.BedBrightness") < 65
     bench.to("lower", bench.layer + 1)
