@@ -24,7 +24,15 @@ from twin.parts.passes import Pass, PassLayer, PassPlan
 from twin.signals import actuator, fault, measured, series
 from twin.trajectory import Polyline, Steps
 
-__all__ = ["Deposit", "DepositionHead", "DepositionJob", "LayerResult", "Process", "Stretch"]
+__all__ = [
+    "Deposit",
+    "DepositionHead",
+    "DepositionJob",
+    "LayerResult",
+    "Process",
+    "Stretch",
+    "pass_tables",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -121,8 +129,12 @@ class Deposit:
 class Process(Protocol):
     """Energy source and feedstock of a machine, as its head knows them."""
 
-    def load(self, job: DepositionJob | None) -> None:
+    def prepare(self, job: DepositionJob | None) -> None:
         """A job is loaded (or taken out)."""
+        ...
+
+    def approach(self, run: Pass) -> None:
+        """The head goes to a pass, before its dwell: the program's demands for it are known."""
         ...
 
     def ready_after(self) -> float:
@@ -260,7 +272,7 @@ class DepositionHead(Equipment):
         self._true_z = self._asked_z = self.z_demand = 0.0
         self.height = self.layer_height = 0.0
         self.profile = ()
-        self._process.load(job)
+        self._process.prepare(job)
         self._show_z()
 
     def forget(self) -> None:
@@ -403,6 +415,7 @@ class DepositionHead(Equipment):
             self.plant.run(self._finish(self.now + layer.pause, self._epoch))
             return
         run = layer.passes[self._next]
+        self._process.approach(run)
         start = _on(run.points[:, :2], _lengths(run.points), np.array([self._from]))[0]
         way = float(np.hypot(*(start - self._at)))
         moved = way / self.TRAVEL + (self.TRAVEL / self.ACCELERATION if way > 1e-6 else 0.0)
@@ -657,6 +670,36 @@ class DepositionHead(Equipment):
         self._rows, self._before = {}, None
 
     _warm = 0.0  # K that the pass in work has found
+
+
+def pass_tables(
+    result: LayerResult, passes: bool
+) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
+    """A finished layer's placed defects (true state) and, if asked for, a row for each pass.
+
+    Tables with their columns, for the record; SI units.
+    """
+    layer, rows = result.layer, result.passes
+    found = list(zip(*result.defects, strict=True)) or [()] * 5
+    count = len(result.defects)
+    tables: list[tuple[str, dict[str, np.ndarray[Any, Any]]]] = [("defects", {
+        "layer": np.full(count, layer.index + 1, np.int32),
+        "kind": np.array(found[3], np.int8),
+        "x": np.array(found[0], np.float32),
+        "y": np.array(found[1], np.float32),
+        "z": np.full(count, layer.z, np.float32),
+        "size": np.array(found[2], np.float32),
+        "vector": np.array(found[4], np.int32),
+        "part": np.array([rows["part"][i] for i in found[4]], np.int16),
+    })]
+    if passes and rows:
+        whole = ("run", "role", "part")
+        tables.append(("vectors", {
+            "layer": np.full(len(rows["run"]), layer.index + 1, np.int32),
+            **{name: np.array(values, np.int32 if name in whole else (
+                np.float64 if name in ("begun", "ended") else np.float32))
+               for name, values in rows.items()}}))
+    return tables
 
 
 def _deposit(run: _Run) -> Deposit:

@@ -1,0 +1,238 @@
+"""Directed energy deposition with laser and powder: the plant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.equipment.chamber import Chamber
+from twin.equipment.consumption import Consumption
+from twin.equipment.deposition import (
+    Deposit,
+    DepositionHead,
+    DepositionJob,
+    LayerResult,
+    Stretch,
+    pass_tables,
+)
+from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
+from twin.equipment.powder_feeder import HeadGas, PowderFeeder
+from twin.equipment.services import Chiller, SafetyChain
+from twin.equipment.substrate import DepositedPart
+from twin.machine import Plant
+from twin.materials import Alloy
+from twin.meltpool.defects import DefectKind
+from twin.parts.passes import Pass
+from twin.physics.deposition import PowderCone, bead_area, dilution, melted_area
+
+__all__ = ["DedPowder", "Enclosure", "PowderSettings"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class Enclosure(Chamber):
+    """Light-tight enclosure of laser class 1, which can be made inert."""
+
+    VOLUME = 0.9  # m3, default
+
+
+@dataclass(frozen=True)
+class PowderSettings:
+    """What the powder process takes from the recipe."""
+
+    spot: float
+    """Laser spot on the surface, D4sigma, m."""
+    preheat: float
+    """Interpass temperature of the working point, K."""
+    cone: PowderCone
+    alloys: tuple[Alloy, ...]
+    """Of the hoppers' powders."""
+
+
+class DedPowder(Plant):
+    """A laser powder deposition machine in its enclosure, with two to four hoppers.
+
+    It is also the `Process` of its head: what laser and powder make of a stretch of a pass.
+    """
+
+    AREA = (0.45, 0.45)  # m
+    HEIGHT = 0.4  # m
+    STANDBY = 900.0  # W of the control cabinet and drives at rest, default
+    MELTING = 0.3  # share of the absorbed power that melts, default
+    BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
+    LAYER_TICK = 5.0  # s: grid of a run by layer summaries
+
+    def __init__(self, seed: int = 0, hoppers: int = 2, summary: bool = False) -> None:
+        super().__init__(seed)
+        self.safety = self.add("Safety", SafetyChain())
+        self.chiller = self.add("Chiller", Chiller(self.safety))
+        self.enclosure = self.add("Enclosure", Enclosure(self.safety))
+        self.part = self.add("Part", DepositedPart())
+        tick = self.LAYER_TICK if summary else DepositionHead.TICK
+        self.head = self.add("Head", DepositionHead(
+            self.safety, self.part, self, self._solidify, tick))
+        self.laser = self.add("Laser", DepositionLaser(self.safety, self.head.replan))
+        self.pool = self.add("Pool", PoolCamera(self.head.replan))
+        self.gas = self.add("Gas", HeadGas(self.head.replan))
+        self.feeder = self.add("Feeder", PowderFeeder(hoppers, self.gas, self.head.replan))
+        self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        self.job: DepositionJob | None = None
+        self._finished: list[LayerResult] = []
+        self._below = _first(hoppers)
+        self.assemble()
+
+    # -- what the emulation asks --------------------------------------------------------------
+
+    def load(self, job: DepositionJob | None) -> None:
+        """Take a job: its passes, full hoppers, a clean plate."""
+        self.head.load(job)
+        self.part.load(job.alloy if job else None)
+        if job is not None:
+            self.enclosure.air()  # A fresh plate came in through the door.
+
+    def _alloys(self) -> list[Alloy]:
+        """The alloy in each hopper; what the recipe does not name is the first one."""
+        assert self.job is not None
+        known: tuple[Alloy, ...] = self.job.settings.alloys
+        return [known[min(i, len(known) - 1)] if i < len(known) else known[0]
+                for i in range(len(self.feeder.hoppers))]
+
+    @property
+    def energised(self) -> bool:
+        return bool(self.safety.chain_closed)
+
+    @property
+    def layers_done(self) -> int:
+        return int(self.head.layer_done)
+
+    @property
+    def quiet(self) -> bool:
+        return not (self.head.busy or self.head.interrupted)
+
+    def take_tables(self, vectors: bool) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
+        taken, self._finished = self._finished, []
+        return [table for result in taken for table in pass_tables(result, vectors)]
+
+    # -- the process --------------------------------------------------------------------------
+
+    def prepare(self, job: DepositionJob | None) -> None:
+        """Powders and the working point of the pool."""
+        self.job = job
+        self._below = _first(len(self.feeder.hoppers))
+        if job is None:
+            return
+        settings: PowderSettings = job.settings
+        power = job.source * DepositionLaser.WINDOW
+        self.pool.load(settings.alloys[0], power, job.feed, settings.spot / 4, settings.preheat)
+        for hopper, metal in zip(self.feeder.hoppers, self._alloys(), strict=True):
+            hopper.load(float(metal.density(300.0)) * metal.powder_packing)
+
+    def approach(self, run: Pass) -> None:
+        """A program's own powder demand is set on the way to its pass."""
+        assert self.job is not None
+        own = run.feedstock
+        for hopper in self.feeder.hoppers:
+            hopper.program(1.0 if isnan(own) else own / self.job.feedstock)
+
+    def ready_after(self) -> float:
+        """A laser needs no time to strike."""
+        return 0.0
+
+    def deposit(self, stretch: Stretch, state: dict[str, float]) -> Deposit:
+        """Powder, power and pool along a stretch: catchment, bead, dilution, composition."""
+        job, alloys = stretch.job, self._alloys()
+        settings: PowderSettings = job.settings
+        own = stretch.run.demand
+        demand = self.laser.demand(1.0 if isnan(own) else own / job.source)
+        width = 0.0 if stretch.first else state.get("width", 0.0)
+        asked, widths, integral = self.pool.march(
+            self.laser, demand, stretch.speed, stretch.interpass, stretch.step, width,
+            state.get("integral", 0.0))
+        metered = self.laser.source(asked)
+        power = metered * self.laser.transmission
+        mean = (widths[1:] + widths[:-1]) / 2
+        flows = self.feeder.flows(stretch.middle)
+        caught = settings.cone.catchment(mean / 2, stretch.stand_off)
+        densities = np.array([float(metal.density(300.0)) for metal in alloys])
+        flow = flows.sum(axis=1)
+        volume = (flows / densities).sum(axis=1)
+        density = np.where(volume > 0, flow / np.where(volume > 0, volume, 1.0), densities[0])
+        area = bead_area(caught, flow, density, stretch.speed)
+        absorbed = self.pool.absorptivity * power
+        melted = melted_area(absorbed, stretch.speed, settings.alloys[0], stretch.interpass,
+                             self.MELTING)
+        mixed = dilution(melted, area)
+        fresh = np.where(flow[:, None] > 0, flows / np.where(flow > 0, flow, 1.0)[:, None],
+                         self._below)
+        bead = (1 - mixed)[:, None] * fresh + mixed[:, None] * self._below
+        peak = self.pool.peak(power)
+        around = self.enclosure.oxygen
+        fields = {
+            "power": power, "metered": metered, "mass_flow": flow, "catchment": caught,
+            "dilution": mixed, "pool_temperature": peak,
+            "correction": asked / demand - 1 if demand > 0 else np.zeros(len(asked)),
+            "oxygen": self.gas.oxygen(stretch.middle, stretch.stand_off, around),
+            **{f"fraction_{i + 1}": bead[:, i] for i in range(len(alloys))},
+        }
+        return Deposit(area, mean, absorbed, fields, {"width": widths, "integral": integral})
+
+    def show(self, times: Floats, deposit: Deposit) -> None:
+        """Sensors follow a pass."""
+        begin, fields = times[:-1], deposit.fields
+        step = np.diff(times)
+        mean = float((fields["metered"] * step).sum() / max(float(step.sum()), 1e-9))
+        self.laser.show(begin, fields["metered"], self.pool.absorptivity, mean)
+        self.pool.show(begin, deposit.width, fields["pool_temperature"], fields["correction"],
+                       self.laser)
+        self._heat(mean)
+
+    def rest(self) -> None:
+        """The laser is off; the powder goes on."""
+        self.laser.dark()
+        self.pool.dark()
+        self._heat(0.0)
+
+    def _heat(self, power: float) -> None:
+        self.chiller.heat(power * (1 / DepositionLaser.WALL_PLUG - 1))
+        self.enclosure.warm(laser=power)
+
+    def laid(self, mass: float, deposit: Deposit, step: Floats) -> None:
+        """Powder is used up, the window fouls."""
+        self.feeder.account()
+        self.laser.fouled(float((deposit.fields["power"] * step).sum()))
+
+    def _solidify(self, result: LayerResult) -> None:
+        """What a finished layer leaves: composition, beads that are not fused."""
+        rows = result.passes
+        hoppers = len(self.feeder.hoppers)
+        weight = np.array(rows.get("volume", []), float)
+        if float(weight.sum()) > 0:
+            self._below = np.array([
+                float(np.average(rows[f"fraction_{i + 1}"], weights=weight))
+                for i in range(hoppers)])
+        for number, share in enumerate(rows.get("dilution", [])):
+            if share < self.BOND:
+                result.defects.append((rows["x"][number], rows["y"][number],
+                                       rows["width"][number], int(DefectKind.LACK_OF_FUSION),
+                                       number))
+        self._finished.append(result)
+
+    # -- snapshots ----------------------------------------------------------------------------
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"below": [float(v) for v in self._below]}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self._below = np.array(hidden["below"])
+
+
+def _first(hoppers: int) -> Floats:
+    """The plate is of the first hopper's alloy."""
+    plate: Floats = np.eye(hoppers)[0]
+    return plate
+
+
