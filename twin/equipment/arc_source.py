@@ -17,8 +17,7 @@ from twin.trajectory import Relaxation, Steps
 __all__ = ["ArcSource", "Torch"]
 
 Floats = npt.NDArray[np.float64]
-
-PHASES = ("off", "preflow", "ignition", "arc", "short circuit", "no arc")
+Bools = npt.NDArray[np.bool_]
 
 
 def _nothing() -> None:
@@ -105,13 +104,13 @@ class Torch(Equipment):
 class ArcSource(Equipment):
     """Constant-voltage source with its own sequencer: what happens within milliseconds.
 
-    Trigger: the wire runs in slowly, touches, and the arc strikes. Readings are averages over the
-    drops and pulses of an arc, as a welding monitor shows them. While it burns, `burn` tells it
-    where the part is; a length of 0 is a short circuit, too long an arc goes out.
+    Enabled, it strikes when the head stands at the start of a pass: the wire runs in, touches, and
+    the arc burns. Readings are averages over the drops of an arc, as a welding monitor shows them.
+    A length of about 0 is a short circuit, too long an arc goes out.
     """
 
-    STRIKE = 0.12  # s from trigger to the burning arc, default
-    TOUCH = 0.09  # s from trigger until the wire touches, default
+    STRIKE = 0.12  # s from the order to strike to the burning arc, default
+    TOUCH = 0.09  # s from that order until the wire touches, default
     RISE = 4e-3  # s, inductance of the source into a short circuit, default
     COLLAPSE = 1.0e-3  # s, default
     METER = 5e-3  # s, response of the monitor, default
@@ -119,6 +118,7 @@ class ArcSource(Equipment):
     IDLE = 60.0  # W, default
     SHORTEST = 0.4e-3  # m of arc below which drops bridge it for good, default
     STRUCK = 70.0  # N that a wire pushes on the part in a short circuit, default
+    FREEZE = 2.0  # s after which a wire that struck has frozen into the bead, default
 
     voltage = measured("V", low=0, high=100, noise=0.15, quantum=0.05,
                        companion="Monitoring/Process/{name}Voltage",
@@ -127,8 +127,8 @@ class ArcSource(Equipment):
                        companion="Monitoring/Process/{name}Current", doc="arc current, mean")
     arc_established = measured(bool, doc="arc burns: current flows at arc voltage")
     short_circuit = measured(bool, doc="wire and part touch for longer than a drop takes")
-    ready = measured(bool, start=True, doc="source has no fault of its own")
-    trigger = actuator(bool, doc="strike the arc and hold it")
+    arc_missing = measured(bool, doc="open circuit although the arc should burn")
+    enable = actuator(bool, doc="the arc may burn: it strikes at the start of a pass")
     voltage_demand = actuator("V", low=10, high=45, start=24, doc="voltage setting of the source")
     ignition_failure = fault(bool, doc="the arc does not strike: cold start, slag on the wire")
     arc_disturbance = fault(bool, doc="the arc is blown out (magnetic blow, oxide film) while true")
@@ -139,11 +139,12 @@ class ArcSource(Equipment):
         self._feeder, self._torch = feeder, torch
         self.arc: Arc | None = None
         self.state = "off"
+        """off, ignition, arc, short circuit, no arc."""
         self.changed: Callable[[], None] = _nothing
-        """Called when the arc strikes, goes out or shorts."""
+        """Called when a setting changes or the arc strikes, shorts or goes out."""
         self._epoch = 0
 
-    def load(self, arc: Arc) -> None:
+    def load(self, arc: Arc | None) -> None:
         """The wire's arc constants."""
         self.arc = arc
 
@@ -158,50 +159,72 @@ class ArcSource(Equipment):
         """Whether the arc burns."""
         return self.state == "arc"
 
+    @property
+    def allowed(self) -> bool:
+        """Whether the arc may burn."""
+        return bool(self.enable and self.plant.energised and self.arc is not None)
+
     def driven(self, attribute: str) -> None:
         match attribute:
-            case "trigger":
-                self._triggered()
+            case "enable" if not self.allowed:
+                self.quench()
             case "arc_disturbance" if self.arc_disturbance and self.burning:
                 self.lose("blown out")
-            case _ if self.burning:
+            case "voltage_demand" | "voltage_error" if self.burning:
                 self.changed()
 
     def tripped(self, power_lost: bool) -> None:
-        self.trigger = False
-        self._triggered()
+        self.enable = False
+        self.quench()
 
-    def _triggered(self) -> None:
+    def strike(self) -> None:
+        """The head stands at the start of a pass: run the wire in and strike the arc."""
+        if not self.allowed or self.state != "off":
+            return
+        assert self.arc is not None
         self._epoch += 1
-        if not self.trigger or not self.plant.energised:
-            was = self.state
-            self._enter("off")
-            self._electrical(0.0, 0.0, self.COLLAPSE)
-            if was == "short circuit":
-                self._feeder.press(0.0)
-            if was in ("arc", "short circuit"):
-                self.changed()
-        elif self.state == "off":
-            self._enter("ignition")
-            assert self.arc is not None, "no wire loaded"
-            self._electrical(self.arc.open_circuit, 0.0, self.COLLAPSE)
-            self.plant.run(self._ignite(self._epoch))
+        self._enter("ignition")
+        self._feeder.let(run=True)
+        self._electrical(self.arc.open_circuit, 0.0, self.COLLAPSE)
+        self.plant.run(self._ignite(self._epoch))
+
+    def quench(self) -> None:
+        """End the arc and stop the wire."""
+        self._epoch += 1
+        self._feeder.let(run=False)
+        if self.state == "off":
+            return
+        was = self.state
+        self._enter("off")
+        self._electrical(0.0, 0.0, self.COLLAPSE)
+        if was == "short circuit":
+            self._feeder.press(0.0)
+            self.plant.run(self._freeze(self._epoch))
+        if was in ("arc", "short circuit"):
+            self.changed()
+
+    def _freeze(self, epoch: int) -> Generator[Any, Any, None]:
+        """A wire that struck freezes into the bead unless it is drawn back in time."""
+        way = self._feeder.drawn
+        yield self.plant.env.timeout(self.FREEZE)
+        if epoch == self._epoch and self._feeder.drawn - way < self._feeder.PULL_FREE:
+            self._feeder.stick("bead")
 
     def _ignite(self, epoch: int) -> Generator[Any, Any, None]:
         yield self.plant.env.timeout(self.TOUCH)
         if epoch != self._epoch:
             return
-        arc = self.arc
+        arc, feeder = self.arc, self._feeder
         assert arc is not None
-        if not (self._feeder.wire_present and self._feeder.at_tip) or self._feeder.stuck == "tip":
+        if feeder.settled_speed <= 0 and not feeder.stuck:
             self.lose("no wire")
             return
         self._electrical(self._short_volts(), arc.short_current, self.RISE)
         yield self.plant.env.timeout(self.STRIKE - self.TOUCH)
         if epoch != self._epoch:
             return
-        if self.ignition_failure or self._feeder.stuck == "bead":
-            self.short("cold start")
+        if self.ignition_failure or feeder.stuck:
+            self.short("the wire sticks" if feeder.stuck else "cold start")
             return
         self._enter("arc")
         self.changed()
@@ -211,20 +234,19 @@ class ArcSource(Equipment):
         return self.arc.short_current * (self.arc.ohms * 0.010 + self._torch.resistance)
 
     def steady(self, distance: npt.ArrayLike) -> ArcState:
-        """The arc at contact-tip `distance` (m), any shape, with the wire's speed of now on."""
+        """The arc at contact-tip `distance` (m), any shape, at the speed that the wire comes to."""
         assert self.arc is not None
-        feed = self._feeder.course()
-        rate = feed.target if isinstance(feed, Relaxation) else feed.at(self.now)
-        return self.arc.steady(max(rate, 1e-3), distance, self.setting, self._torch.resistance)
+        feed = max(self._feeder.settled_speed, 1e-3)
+        return self.arc.steady(feed, distance, self.setting, self._torch.resistance)
 
-    def fails(self, state: ArcState) -> tuple[Floats, Floats]:
-        """Where a steady arc would short, and where it would go out; both boolean."""
+    def fails(self, state: ArcState) -> tuple[Bools, Bools]:
+        """Where a steady arc would short, and where it would go out."""
         assert self.arc is not None
         out = (state.length > self.arc.longest) | (state.current < self.arc.least)
         return np.asarray(state.length < self.SHORTEST), np.asarray(out)
 
     def burn(self, times: Floats, state: ArcState) -> None:
-        """Show an arc over times (s), (n,) each; the arc follows with its own self-regulation."""
+        """Show an arc over times (s), (n,) each; the first value is approached as it regulates."""
         assert self.arc is not None
         now = self.now
         self.sense(now)
@@ -233,7 +255,7 @@ class ArcSource(Equipment):
             float(np.mean(state.current)), float(np.mean(state.extension)))
         for name, values in (("current", state.current), ("voltage", state.voltage)):
             if len(times) < 2 or float(np.ptp(values)) < 1e-9:
-                self.follow(name, Relaxation(now, getattr(self, name), float(values[0]), tau))
+                self.follow(name, Relaxation(now, getattr(self, name), float(values[-1]), tau))
             else:
                 self.follow(name, Steps(times, values))
         self._torch.warm(mean)
@@ -262,6 +284,7 @@ class ArcSource(Equipment):
         self.state = state
         self.arc_established = state == "arc"
         self.short_circuit = state == "short circuit"
+        self.arc_missing = state == "no arc"
 
     def _electrical(self, volts: float, amps: float, tau: float) -> None:
         now = self.now

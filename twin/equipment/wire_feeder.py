@@ -9,7 +9,7 @@ from typing import Any
 from twin.machine import Equipment
 from twin.physics.wire import wire_area
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Constant, Ramp, Relaxation, Trajectory
+from twin.trajectory import Ramp, Relaxation
 
 __all__ = ["HotWireSource", "WireFeeder"]
 
@@ -35,7 +35,7 @@ class WireFeeder(Equipment):
     REEL = 0.02  # kg: what is left has come off the spool and is gone at once, default
     DRAW = 0.05  # m/s at which the wire is drawn back, default
     PULL_FREE = 5e-3  # m of retraction that tears a frozen wire free, default
-    LOST = 20e-3  # m of retraction beyond which the wire leaves the contact tip, default
+    LOST = 25e-3  # m of retraction beyond which the wire leaves the contact tip, default
     MOTOR = 60.0  # W of a running drive, default
 
     speed = measured("m/min", low=0, high=30, noise=0.01, quantum=0.005,
@@ -72,15 +72,20 @@ class WireFeeder(Equipment):
         self.force = 0.0
         """N that the pool pushes back with."""
         self._taken = 0.0  # kg of the missing wire that is accounted for
+        self.factor = 1.0
+        """By which a program scales the feed of a pass."""
+        self.gate = True
+        """Whether who melts the wire lets the drive run."""
+        self.drawn = 0.0
+        """m of wire drawn back so far."""
         self._epoch = 0
-        self._drawn = 0.0
 
     def load(self, density: float, diameter: float) -> None:
         """A fresh spool of wire of a density (kg/m3) and diameter (m), threaded to the tip."""
         self.mass_per_length = density * wire_area(diameter)
         self.settle("spool_mass", self._fresh - self.spool_missing)
         self.wire_present = self.at_tip = True
-        self._taken, self.stuck, self._drawn = self.spool_missing, "", 0.0
+        self._taken, self.stuck, self.drawn = self.spool_missing, "", 0.0
         self._anchor()
 
     @property
@@ -92,9 +97,13 @@ class WireFeeder(Equipment):
         found = self.trajectories.get(attribute)
         return found.at(time) if found else float(getattr(self, attribute))
 
-    def course(self) -> Trajectory:
-        """The wire's true speed (m/s) over time from now on, if nothing comes between."""
-        return self.trajectories.get("speed") or Constant(self.speed)
+    @property
+    def settled_speed(self) -> float:
+        """Speed (m/s) that the wire comes to, or would if the drive were let run."""
+        held = bool(self.stuck) or not self.wire_present or not self.at_tip
+        if held or not self.plant.energised:
+            return 0.0
+        return float(self.feed_demand * self.factor * (1 - self.slip))
 
     def fed(self, since: float, until: float) -> float:
         """Wire (m) fed between two times (s) on the present course."""
@@ -133,6 +142,18 @@ class WireFeeder(Equipment):
             self.force = force
             self._anchor()
 
+    def program(self, factor: float) -> None:
+        """A pass of a program with a feed of its own scales the demand by `factor`."""
+        if factor != self.factor:
+            self.factor = factor
+            self._anchor()
+
+    def let(self, run: bool) -> None:
+        """Let the drive run to its demand from now on, or stop it."""
+        if run != self.gate:
+            self.gate = run
+            self._anchor()
+
     def stick(self, where: str) -> None:
         """The wire freezes in the ``bead`` or burns onto the ``tip``."""
         if not self.stuck:
@@ -146,7 +167,7 @@ class WireFeeder(Equipment):
         if self.trajectories:
             self._weigh(now)
         self.sense(now)
-        demand = self.feed_demand if self.plant.energised else 0.0
+        demand = self.feed_demand * self.factor if self.plant.energised and self.gate else 0.0
         held = bool(self.stuck) or not self.wire_present or not self.at_tip
         self.follow("motor_speed", Relaxation(now, self.motor_speed, demand, self.RESPONSE))
         wire = 0.0 if held else demand * (1 - self.slip)
@@ -186,7 +207,7 @@ class WireFeeder(Equipment):
         self.retracting = True
         yield self.plant.env.timeout(length / self.DRAW)
         self.retracting = False
-        self._drawn += length
+        self.drawn += length
         if self.stuck and length >= self.PULL_FREE:
             self.log("process", f"wire torn free of the {self.stuck}")
             self.stuck = ""
@@ -206,12 +227,14 @@ class WireFeeder(Equipment):
 
     def hidden_state(self) -> dict[str, Any]:
         return {"mass_per_length": self.mass_per_length, "stuck": self.stuck, "force": self.force,
-                "taken": self._taken, "drawn": self._drawn, "fresh": self._fresh}
+                "taken": self._taken, "drawn": self.drawn, "fresh": self._fresh,
+                "gate": self.gate, "factor": self.factor}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.mass_per_length, self.stuck = hidden["mass_per_length"], hidden["stuck"]
         self.force, self._taken = hidden["force"], hidden["taken"]
-        self._drawn, self._fresh = hidden["drawn"], hidden["fresh"]
+        self.drawn, self._fresh = hidden["drawn"], hidden["fresh"]
+        self.gate, self.factor = hidden["gate"], hidden["factor"]
 
 
 class HotWireSource(Equipment):

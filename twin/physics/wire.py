@@ -81,6 +81,8 @@ ON_WIRE: Final = 0.15
 """Share of what is absorbed that meets the wire above the pool, default."""
 SUPERHEAT: Final = 150.0
 """K above the liquidus at which metal joins the pool, default."""
+NEAREST: Final = 500.0
+"""K that a part must be below the solidus for the width of a pool on it, default."""
 POOL_DEPTH: Final = 2.5e-3
 """m that a wire may reach into the pool before it strikes solid metal, default."""
 
@@ -217,60 +219,60 @@ class Contact(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class WireContact:
-    """The contact of wire and pool, and what the electrical and mechanical signals say of it."""
+    """The contact of wire and pool, and what electrical and mechanical signals say of it.
 
-    mode: Contact
-    melt_length: float
+    Arrays of one shape.
+    """
+
+    mode: npt.NDArray[np.intp]
+    """Numbers of `Contact`."""
+    melt_length: Floats
     """m below the pool's surface at which the wire has melted; below 0: above it."""
-    temperature: float
+    temperature: Floats
     """K, of the wire where it meets the pool."""
-    voltage: float
-    """V, mean, over the stick-out and the contact."""
-    touching: float
+    voltage: Floats
+    """V, mean, over the stick-out and the contact; 0 of cold wire."""
+    touching: Floats
     """Share of the time in which wire and pool touch and current flows."""
-    force: float
+    force: Floats
     """N that the wire presses on the pool with."""
 
 
 def contact(
-    metal: Alloy, diameter: float, feed: float, *, power: float, length: float, gap: float = 0.0,
-    current: float = 0.0, angle: float = 0.79, absorbed: float = ABSORBED, eta: float = 1.0,
-    depth: float = POOL_DEPTH, supply: float = 15.0,
+    metal: Alloy, diameter: float, feed: float, *, power: npt.ArrayLike, length: float,
+    gap: npt.ArrayLike = 0.0, current: float = 0.0, angle: float = 0.79,
+    absorbed: float = ABSORBED, eta: float = 1.0, depth: float = POOL_DEPTH, supply: float = 15.0,
 ) -> WireContact:
     """How a wire meets the pool: heat balance along its way against the distance to the pool.
 
-    `feed` (m/s); `power` (W on the part) of the laser; `length` (m) of the stick-out at no height
-    error; `gap` (m) by which the surface lies lower than planned, so that the wire, fed at `angle`
-    (rad) to the surface, has gap/sin(angle) further to go; `current` (A) of a hot wire; `supply`
-    (V) is the open-circuit voltage. What the wire still lacks when it reaches the surface is taken
-    from the pool over a length in proportion to lack over supply (default model).
+    `feed` (m/s, above 0); `power` (W on the part) of the laser; `length` (m) of the stick-out at
+    no height error; `gap` (m) by which the surface lies lower than planned, so that the wire, fed
+    at `angle` (rad) to the surface, has gap/sin(angle) further to go; `current` (A) of a hot wire;
+    `supply` (V) is the open-circuit voltage. `power` and `gap` broadcast. What the wire still
+    lacks when it reaches the surface is taken from the pool over a length in proportion to lack
+    over supply (default model).
     """
-    way = max(length + gap / np.sin(angle), 0.25 * length)
-    hot = float(wire_temperature(metal, diameter, feed, way, current, eta)) if feed > 0 else AMBIENT
-    heat = float(heat_content(metal, hot))
+    watts, low = np.broadcast_arrays(np.asarray(power, float), np.asarray(gap, float))
+    way = np.maximum(length + low / np.sin(angle), 0.25 * length)
+    hot = wire_temperature(metal, diameter, feed, way, current, eta)
     rate = deposition_rate(metal, diameter, feed)
     # A lower surface keeps the wire longer in the beam, a higher one hardly lets it in.
-    in_beam = ON_WIRE * np.clip(1.0 + gap / (2 * depth), 0.0, 3.0)
-    direct = power * absorbed * in_beam
-    lacking = rate * (to_pool(metal) - heat) - direct
-    able = max(power * absorbed * TO_METAL - direct, 1e-9)
-    melt = float(depth * lacking / able - gap)
-    volts = float(wire_voltage(metal, diameter, feed, hot, current, eta)) if current > 0 else 0.0
-    strain = 0.0
-    if hot >= metal.solidus and current > 0:
-        mode, touching = Contact.FUSED, 0.5
-        volts = 0.5 * (volts + supply)
-    elif melt > depth:
-        mode, touching = Contact.STUB, 1.0
-        strain = 4.0 + 3.0 * min(melt / depth - 1.0, 3.0)
-    elif melt < 0:
-        mode = Contact.DROPLET
-        touching = max(0.1, 1.0 + 2 * melt / depth)
-        volts = touching * volts + (1 - touching) * (supply if current > 0 else 0.0)
-    else:
-        mode, touching = Contact.SMOOTH, 1.0
-        strain = 0.3 + 1.2 * melt / depth
-    return WireContact(mode, melt, hot, volts, touching, strain)
+    direct = watts * absorbed * ON_WIRE * np.clip(1.0 + low / (2 * depth), 0.0, 3.0)
+    lacking = rate * (to_pool(metal) - heat_content(metal, hot)) - direct
+    able = np.maximum(watts * absorbed * TO_METAL - direct, 1e-9)
+    melt = depth * np.clip(lacking / able, -20.0, 20.0) - low
+    fused = (hot >= metal.solidus) & (current > 0)
+    stub, drop = ~fused & (melt > depth), ~fused & (melt < 0)
+    touching = np.where(fused, 0.5, np.where(drop, np.maximum(0.1, 1 + 2 * melt / depth), 1.0))
+    volts = np.zeros(melt.shape)
+    if current > 0:
+        bridge = wire_voltage(metal, diameter, feed, hot, current, eta)
+        volts = touching * bridge + (1 - touching) * supply
+    force = np.where(stub, 4.0 + 3.0 * np.minimum(melt / depth - 1.0, 3.0),
+                     np.where(drop | fused, 0.0, 0.3 + 1.2 * melt / depth))
+    mode = np.select([fused, stub, drop], [int(Contact.FUSED), int(Contact.STUB),
+                                           int(Contact.DROPLET)], int(Contact.SMOOTH))
+    return WireContact(np.asarray(mode), melt, hot, volts, touching, force)
 
 
 def pool_width(metal: Alloy, power: npt.ArrayLike, speed: npt.ArrayLike,
@@ -278,10 +280,11 @@ def pool_width(metal: Alloy, power: npt.ArrayLike, speed: npt.ArrayLike,
     """Width (m) of a pool on a thick part at `part` (K) under absorbed `power` (W), `speed` (m/s).
 
     Wells (1952): q = (5/4) pi W k dT (2/5 + v W/(4 a)), the closed form of Rosenthal's point
-    source; properties at the mean of `part` and the solidus. Arrays broadcast.
+    source; properties at the mean of `part` and the solidus. Arrays broadcast. A part less than
+    `NEAREST` below the solidus is taken as that much below: a point source says nothing there.
     """
     q, v = np.asarray(power, float), np.asarray(speed, float)
-    start = np.clip(np.asarray(part, float), 250.0, metal.solidus - 50.0)
+    start = np.clip(np.asarray(part, float), 250.0, metal.solidus - NEAREST)
     mean = 0.5 * (start + metal.solidus)
     k = metal.conductivity(mean)
     a = k / (metal.density(mean) * metal.specific_heat(mean))

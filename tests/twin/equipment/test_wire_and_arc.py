@@ -49,7 +49,8 @@ def burning() -> Rig:
     rig.drive("Torch.GasDemand", 16e-3 / 60)
     rig.drive("Source.VoltageDemand", SETTING)
     rig.drive("Feeder.FeedDemand", FEED)
-    rig.drive("Source.Trigger", True)
+    rig.drive("Source.Enable", True)
+    rig.source.strike()
     rig.read(1.0)
     return rig
 
@@ -58,7 +59,8 @@ def test_arc_strikes_and_settles() -> None:
     rig = Rig()
     rig.drive("Source.VoltageDemand", SETTING)
     rig.drive("Feeder.FeedDemand", FEED)
-    rig.drive("Source.Trigger", True)
+    rig.drive("Source.Enable", True)
+    rig.source.strike()
     rig.read(0.05)
     assert rig.source.voltage == pytest.approx(65.0, rel=0.01)  # open circuit until it touches
     assert rig.source.current == 0.0
@@ -107,10 +109,11 @@ def test_cold_start_stubs() -> None:
     rig = Rig()
     rig.drive("Source.IgnitionFailure", True)
     rig.drive("Feeder.FeedDemand", FEED)
-    rig.drive("Source.Trigger", True)
+    rig.drive("Source.Enable", True)
+    rig.source.strike()
     rig.read(1.0)
     assert rig.source.short_circuit
-    rig.drive("Source.Trigger", False)
+    rig.drive("Source.Enable", False)
     rig.read(1.5)
     assert rig.source.current == pytest.approx(0.0, abs=1e-6)
     assert rig.source.state == "off"
@@ -177,7 +180,7 @@ def test_spool_gets_lighter_and_ends() -> None:
 
 
 @pytest.mark.parametrize(("length", "free", "threaded"), [
-    (3e-3, False, True), (10e-3, True, True), (30e-3, True, False)])
+    (3e-3, False, True), (10e-3, True, True), (40e-3, True, False)])
 def test_retraction_frees_a_frozen_wire(length: float, free: bool, threaded: bool) -> None:
     rig = Rig()
     rig.drive("Feeder.FeedDemand", 0.1)
@@ -215,7 +218,7 @@ def test_hot_wire_tells_of_its_contact() -> None:
 
 def test_state_survives_a_snapshot() -> None:
     rig = burning()
-    rig.drive("Source.Trigger", False)
+    rig.drive("Source.Enable", False)
     rig.drive("Feeder.FeedDemand", 0.0)
     rig.read(3.0)
     kept, again = rig.snapshot(), Rig()

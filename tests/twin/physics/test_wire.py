@@ -65,8 +65,8 @@ def test_contact_at_the_published_working_point_validation() -> None:
     feed = 33 * 0.36 / 60
     hot = wire.contact(STEEL, D, feed, power=5500, length=STICKOUT, current=50.2 * (feed * 60)**0.5)
     cold = wire.contact(STEEL, D, feed, power=5500, length=STICKOUT)
-    assert hot.mode is Contact.SMOOTH
-    assert cold.mode is Contact.STUB
+    assert hot.mode == Contact.SMOOTH
+    assert cold.mode == Contact.STUB
 
 
 def test_what_limits_cold_wire_verification() -> None:
@@ -83,20 +83,19 @@ def test_what_limits_hot_wire() -> None:
     limit = float(wire.fusing_current(STEEL, D, feed, STICKOUT))
     below = wire.contact(STEEL, D, feed, power=5500, length=STICKOUT, current=0.97 * limit)
     above = wire.contact(STEEL, D, feed, power=5500, length=STICKOUT, current=1.03 * limit)
-    assert below.mode is Contact.SMOOTH
-    assert above.mode is Contact.FUSED
+    assert below.mode == Contact.SMOOTH
+    assert above.mode == Contact.FUSED
     assert above.voltage > below.voltage + 2
 
 
 def test_stubbing_presses_and_dripping_flutters() -> None:
-    modes = [wire.contact(STEEL, D, 2 / 60, power=3000, length=0.02, gap=g) for g in
-             (-3e-3, 0.0, 3e-3)]
-    assert [m.mode for m in modes] == [Contact.STUB, Contact.SMOOTH, Contact.DROPLET]
-    assert modes[0].force > 3 * modes[1].force > modes[2].force == 0.0
-    hot = [wire.contact(STEEL, D, 10 / 60, power=5500, length=STICKOUT, gap=g, current=155.0)
-           for g in (-1e-3, 0.0, 0.5e-3)]
+    cold = wire.contact(STEEL, D, 2 / 60, power=3000, length=0.02, gap=np.array([-3e-3, 0, 3e-3]))
+    assert cold.mode.tolist() == [Contact.STUB, Contact.SMOOTH, Contact.DROPLET]
+    assert cold.force[0] > 3 * cold.force[1] > cold.force[2] == 0.0
+    hot = wire.contact(STEEL, D, 10 / 60, power=5500, length=STICKOUT, current=155.0,
+                       gap=np.array([-1e-3, 0, 0.5e-3]))
     # A longer way to the pool is a higher voltage: a stand-off signal (Hagqvist et al. 2014).
-    assert hot[0].voltage < hot[1].voltage < hot[2].voltage
+    assert np.all(np.diff(hot.voltage) > 0)
 
 
 def test_pool_width_verification_wells() -> None:
