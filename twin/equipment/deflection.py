@@ -30,7 +30,7 @@ from twin.signals import actuator, diagnostic, measured
 from twin.trajectory import Polyline, Steps
 
 if TYPE_CHECKING:
-    from twin.equipment.powder_bed import Platform, Recoater
+    from twin.equipment.powder_bed import Recoater, Stage
     from twin.parts.layers import Layer
 
 __all__ = ["Deflection"]
@@ -79,7 +79,7 @@ class Deflection(Equipment):
         self,
         beams: Sequence[Beam],
         models: PoolModels,
-        platform: Platform,
+        platform: Stage,
         recoater: Recoater,
         gas: Callable[[Floats], tuple[Floats, Floats]],
         heat: Callable[[float], None],

@@ -309,27 +309,28 @@ class Exposure:
 
     def result(self) -> ExposureResult:
         """What became of the layer, of which every vector has been marked."""
-        n = len(self.rows)
         track = self.tracks[0]
         for other in self.tracks[1:]:
             track = Track.joined(track, other)
+        rows, row = self.rows.resolved(track.vector, track.share)
+        n = len(rows)
         # Vectors without length take no time, and still are a row.
         weight = np.maximum(track.lit, 1e-12) * track.counts
-        total = np.bincount(track.vector, weight, n)
+        total = np.bincount(row, weight, n)
 
         def mean(values: Floats) -> Floats:
-            found: Floats = np.bincount(track.vector, weight * values, n) / total
+            found: Floats = np.bincount(row, weight * values, n) / total
             return found
 
         begun, ended = np.full(n, inf), np.full(n, -inf)
-        np.minimum.at(begun, track.vector[track.counts], track.begin[track.counts])
-        np.maximum.at(ended, track.vector[track.counts], track.end[track.counts])
+        np.minimum.at(begun, row[track.counts], track.begin[track.counts])
+        np.maximum.at(ended, row[track.counts], track.end[track.counts])
         pool = {name: mean(getattr(track.pool, name)) for name in _POOL if name != "mode"}
         mode = np.zeros(n, np.uint8)
         longest = np.argsort(weight, kind="stable")
-        mode[track.vector[longest]] = track.pool.mode[longest]
+        mode[row[longest]] = track.pool.mode[longest]
         return ExposureResult(
-            layer=self.layer, rows=self.rows, begun=begun, ended=ended,
+            layer=self.layer, rows=rows, begun=begun, ended=ended,
             pool=MeltPool(mode=mode, **pool),
             **{name: mean(getattr(track, name)) for name in _MEANS},
             duration=self.duration, absorbed=float(track.absorbed.sum()), covered=self.covered,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -98,6 +98,12 @@ class Rows(ABC):
         """
 
     @abstractmethod
+    def resolved(self, row: Ints, share: Floats) -> tuple[Rows, Ints]:
+        """For stretches (m,) in which shares of rows were marked: the rows by which a layer's
+        result is told, and which of them each stretch belongs to, (m,).
+        """
+
+    @abstractmethod
     def stop(self, begun: Track, now: float, cut: bool) -> None:
         """Marking ends at `now` (s) with what has begun; with `cut` at once."""
 
@@ -147,6 +153,10 @@ class VectorRows(Rows):
             share = np.concatenate([whole - begun.share[-1:], share])
         return Schedule(row, begin, end, start, stop, speed, np.ones(len(row)), share)
 
+    def resolved(self, row: Ints, share: Floats) -> tuple[Rows, Ints]:
+        """Vectors are told of as wholes."""
+        return self, row
+
     def stop(self, begun: Track, now: float, cut: bool) -> None:
         """A vector that has begun is finished as it is, or `cut` and marked again."""
         if cut and begun.under_way(now):
@@ -186,6 +196,24 @@ class Groups(Rows):
         begin = np.asarray(end - span, float)
         duty = np.divide(mark, span, out=np.ones(len(row)), where=span > 0.0)
         return Schedule(row, begin, end, self.start[row], self.start[row], speed, duty, share)
+
+    def resolved(self, row: Ints, share: Floats) -> tuple[Rows, Ints]:
+        """Each stretch is a group of its own: what a setting changed shows, not the mean."""
+        m = len(row)
+        # Of each stretch, the places of its row.
+        order = np.argsort(self.shown.row, kind="stable")
+        size = np.bincount(self.shown.row, minlength=len(self))
+        first, each = (np.cumsum(size) - size)[row], size[row]
+        number = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
+        place = order[np.repeat(first, each) + number]
+        shown = Places(np.repeat(np.arange(m), each), self.shown.share[place],
+                       self.shown.start[place], self.shown.end[place])
+        return replace(
+            self, role=self.role[row], part=self.part[row], beam=self.beam[row],
+            island=self.island[row], count=self.count[row] * share,
+            length=self.length[row] * share, powder=self.powder[row], flicker=self.flicker[row],
+            start=self.start[row], block=self.block[row], jump=self.jump[row] * share, shown=shown,
+        ), np.arange(m)
 
     def stop(self, begun: Track, now: float, cut: bool) -> None:
         """A block that has begun is left where it is and goes on from there."""
