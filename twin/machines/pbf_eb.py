@@ -1,0 +1,310 @@
+"""Electron beam powder bed fusion (PBF-EB): the plant."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.equipment.consumption import Consumption
+from twin.equipment.electron_gun import ElectronDeflection, ElectronGun, HighVoltage
+from twin.equipment.electron_imaging import ElectronImaging, Finished
+from twin.equipment.exposure import BuildJob, ExposureResult, layer_tables
+from twin.equipment.heated_bed import BeamHeatedStage, Preheater, Rake, adhesion_of
+from twin.equipment.live_pool import PoolModels
+from twin.equipment.services import Chiller, SafetyChain
+from twin.equipment.vacuum import VacuumSystem
+from twin.machine import Equipment, Plant
+from twin.meltpool import Mode
+from twin.meltpool.defects import (
+    DefectKind,
+    expected_defects,
+    gas_pore_density,
+    porosity_estimate,
+    sample_defects,
+)
+from twin.parts.layers import Role
+from twin.physics.electron_beam import heat_capped_power, vapour_loss
+from twin.signals import measured
+
+__all__ = ["LayerMonitor", "PbfEb"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class LayerMonitor(Equipment):
+    """What the machine knows of the last layer melted."""
+
+    layer = measured(int, low=0, high=1_000_000, doc="layer that the figures belong to")
+    duration = measured("s", low=0, high=100_000, doc="melting time of the layer")
+    area = measured("mm2", low=0, high=250_000, doc="area of the layer")
+    area_energy = measured("J/mm2", low=0, high=100, noise=0.001, quantum=0.001,
+                           companion="Monitoring/Process/LayerAreaEnergy",
+                           doc="beam energy per melted area of the hatch, from measured current")
+    width_mean = measured("um", low=0, high=5000, noise=1, quantum=0.1,
+                          companion="Monitoring/Process/LayerMeltPoolWidthMean",
+                          doc="mean melt-pool width over the hatch, model value")
+    depth_mean = measured("um", low=0, high=5000, noise=1, quantum=0.1,
+                          doc="mean melt-pool depth over the hatch, model value")
+    aluminium = measured("%", low=0, high=100, quantum=0.001,
+                         companion="Monitoring/Process/LayerAluminium",
+                         doc="aluminium in the layer by mass after evaporation, model value")
+
+
+class PbfEb(Plant):
+    """An electron beam machine: one or more guns, or guns that split their beam."""
+
+    PLATE = (0.21, 0.21)  # m
+    HEIGHT = 0.38  # m
+    STANDBY = 1200.0  # W of cabinet, drives and interlocks, default
+    MOST_BEAMS = 8
+    HEAT_LIMIT = 100.0  # K below the solidus that a part's surface may reach, default
+    CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
+    SPATTERED = 0.3  # share of spatter that lands where it is built in, default
+    ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
+    GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
+    GAS = (0.15, 0.35)  # Pa, from a weak burst to a strong one, default
+    HEAP = 60e-6  # m: powder heaps around what was blown away, default
+    CELLS = Rake.cells()
+
+    def __init__(self, seed: int = 0, guns: int = 1, splits: int = 1,
+                 models: PoolModels | None = None, pictures: bool = False) -> None:
+        """`splits`: beams that each gun makes at once by jumping between them."""
+        super().__init__(seed)
+        if not 1 <= guns * splits <= self.MOST_BEAMS:
+            raise ValueError(f"guns x splits must be 1 to {self.MOST_BEAMS}, not {guns * splits}")
+        self.safety = self.add("Safety", SafetyChain())
+        self.chiller = self.add("Chiller", Chiller(self.safety))
+        self.vacuum = self.add("Vacuum", VacuumSystem())
+        self.supply = self.add("HighVoltage", HighVoltage(self.safety, self.vacuum))
+        self.beams = [
+            self.add(f"Beam{i + 1}", ElectronGun(self.supply, 1.0 / splits))
+            for i in range(guns * splits)
+        ]
+        self.supply.feed(self.beams)
+        self.stage = self.add("Platform", BeamHeatedStage(lambda: self.vacuum.helium))
+        self.rake = self.add("Rake", Rake(self._raked, lambda: self.stage.depth))
+        self.deflection = self.add("Deflection", ElectronDeflection(
+            self.beams, models or PoolModels(), self.stage, self.rake,
+            gas=lambda times: (np.zeros_like(times), np.zeros_like(times)),
+            heat=self.chiller.heat, exposed=self._solidify, pictures=False))
+        self.deflection.charged = self._charged
+        self.preheater = self.add("Preheat", Preheater(
+            self.beams, self.supply, self.stage, self._smoke, self._air, self._melting))
+        self.imaging = self.add("Imaging", ElectronImaging(pictures))
+        self.imaging.bed = BeamHeatedStage.BED
+        self.monitor = self.add("Layer", LayerMonitor())
+        self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        self.splits = splits
+        self.smokes = 0
+        self._smoking = False
+        self._layers_raked = 0
+        self.assemble()
+
+    # -- job ----------------------------------------------------------------------------------
+
+    def load(self, job: BuildJob | None) -> None:
+        """Take a job: its vectors, its powder, a clean plate.
+
+        `ValueError` if the vectors are shared out among more beams than the machine has.
+        """
+        needed = job.plan.describe()["lasers"]["lasers"] if job is not None else 0
+        if needed > len(self.beams):
+            raise ValueError(f"job {job.name if job else ''} is for {needed} beams; the machine "
+                             f"has {len(self.beams)}")
+        self.imaging.keep_layer()
+        self.deflection.load(job)
+        self.stage.load(job.alloy if job is not None else None,
+                        job.bulk_density if job is not None else 2500.0)
+        self.rake.empty()
+        self.imaging.forget()
+        self.imaging.alloy = job.alloy if job is not None else None
+        if job is not None:
+            self.vacuum.air()  # A fresh plate came in through the door.
+            self.rake.layer = job.plan.layer_thickness
+            self.rake.powder_density = job.bulk_density
+            self.rake.refill()
+
+    def drive(self, path: str, value: Any) -> bool:
+        changed = super().drive(path, value)
+        if changed and path.startswith("Vacuum."):
+            self.stage.again()
+        if changed and path == "Safety.DoorForced" and self.safety.door_forced:
+            self.vacuum.air()
+        if changed and path == "Rake.Recoat":
+            self.imaging.keep_layer()
+        return changed
+
+    @property
+    def energised(self) -> bool:
+        return bool(self.safety.chain_closed)
+
+    @property
+    def layers_done(self) -> int:
+        return int(self.deflection.layer_done)
+
+    def take_tables(self, vectors: bool) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
+        taken, self.imaging.done = self.imaging.done, []
+        tables = []
+        for finished in taken:
+            tables += layer_tables(finished.result, finished.defects, vectors)
+            tables += [("indications", table) for table in finished.indications]
+        return tables
+
+    @property
+    def quiet(self) -> bool:
+        return not (self.deflection.marking or self.deflection.interrupted or self.rake.moving
+                    or self.stage.moving or self.preheater.busy or self.imaging.busy
+                    or self.imaging.open is not None or self._smoking or self.rake.recovering)
+
+    # -- powder and charge --------------------------------------------------------------------
+
+    def _raked(self) -> None:
+        self._layers_raked += 1
+        rng = self.stream("adhesion", self._layers_raked)
+        self.stage.spread(self.rake.laid(), adhesion_of(rng))
+        self.imaging.patches = []
+        self.imaging.bare = 1.0 - float(self.rake.covered)
+
+    def _air(self) -> float:
+        """Pressure (Pa) of what is not helium."""
+        return self.vacuum.pressure - self.vacuum.helium
+
+    def _melting(self) -> tuple[float, float, float, float] | None:
+        """Current (A), speed (m/s), spot (m) and return time (s) of the melting beams."""
+        job = self.deflection.job
+        if not self.deflection.busy or job is None:
+            return None
+        current = max((beam.mean_current for beam in self.beams), default=0.0)
+        if current <= 0.0:
+            return None
+        speed = float(self.deflection.scan_speed)
+        return current, speed, 4.0 * job.sigma, 1.0
+
+    def _charged(self) -> None:
+        self.preheater.look()
+        self.preheater.watch()
+
+    def _smoke(self, index: float) -> None:
+        """The bed bursts: all that follows from it, in milliseconds."""
+        if self._smoking:
+            return
+        self._smoking = True
+        self.smokes += 1
+        rng = self.stream("smoke", self.smokes)
+        half = 0.5 * float(self.preheater.edge)
+        x, y = rng.uniform(-half, half, 2)
+        radius = float(rng.uniform(0.02, 0.035)) * min(index, 4.0) ** 0.25
+        self.stage.log("process", "smoke: charged powder flies up", index=index, x=x, y=y,
+                       radius=radius)
+        self.run(self._avalanche(float(x), float(y), radius, index))
+
+    def _avalanche(
+        self, x: float, y: float, radius: float, index: float
+    ) -> Generator[Any, Any, None]:
+        start = self.env.now
+        for delay in self.ARCS:
+            yield self.env.at(start + delay)
+            if not self.supply.latched:
+                self.supply.arc()
+        self.rake.blow(x, radius)
+        self.rake.protrusion += self.HEAP
+        self.imaging.patches = [*self.imaging.patches, (x, y, radius)]
+        yield self.env.at(start + self.GAS_DELAY)
+        low, high = self.GAS
+        self.vacuum.burst(min(low * index, high))
+        self._smoking = False
+
+    # -- what a layer leaves ------------------------------------------------------------------
+
+    def _solidify(self, result: ExposureResult) -> None:
+        job, layer, rows = self.deflection.job, result.layer, result.rows
+        assert job is not None
+        alloy, pool = job.alloy, result.pool
+        warm = min(max(float(self.stage.part_temperature), 300.0), alloy.solidus - 50.0)
+        overhang = layer.overhang_area / layer.area if layer.area > 0 else 0.0
+        self.rake.curl(layer.thickness, overhang, alloy.solidus - warm)
+        self.rake.melted()
+        dwells = np.array([job.sets[r].dwell if r in job.sets else 0.0 for r in range(len(Role))])
+        dwell = dwells[rows.role]
+        marked = np.maximum(rows.length / result.speed + rows.count * dwell, 1e-12)
+        # A point melts one pitch of what is a track elsewhere.
+        pitch = rows.count * job.hatch_spacing * (dwell > 0)
+        length = np.where(rows.length > 0, rows.length, pitch)
+        speed = np.maximum(length / marked, 1e-4)
+        thickness = np.maximum(result.powder, 1e-9)
+        counts = expected_defects(
+            pool, alloy, vector_length=length, speed=speed, sigma=result.sigma,
+            hatch_spacing=job.hatch_spacing, layer_thickness=thickness, gas_porosity=0.0,
+            redeposition=self.SPATTERED, preheat=result.interlayer_temperature)
+        places = rows.places
+        defects = sample_defects(
+            self.stream("defects", layer.index), counts.shared(places.row, places.share),
+            places.start, places.end, width=pool.width[places.row],
+            hatch_spacing=job.hatch_spacing)
+        defects["vector"] = places.row[defects["vector"]]
+        hatch = (rows.role != Role.CONTOUR) & (rows.role != Role.SUPPORT) & (length > 0)
+        if not hatch.any():
+            hatch = length > 0
+        porosity = porosity_estimate(
+            counts, vector_length=np.maximum(length, 1e-9), hatch_spacing=job.hatch_spacing,
+            layer_thickness=layer.thickness)
+
+        def mean(values: Any) -> float:
+            if not hatch.any():
+                return 0.0
+            return float(np.average(values[hatch], weights=marked[hatch]))
+
+        lost = vapour_loss(pool, alloy, marked)
+        volume = layer.area * layer.thickness
+        mass = max(volume * float(alloy.density(293.15)), 1e-12)
+        loss = float(lost.aluminium.sum()) / mass
+        content = alloy.composition.get("Al", 0.0)
+        energy = float((result.metered * marked)[hatch].sum())
+        melted = float(length[hatch].sum()) * job.hatch_spacing
+        mean_power = result.absorbed / max(result.duration, 1e-9)
+        cap = float(heat_capped_power(
+            layer.area, alloy.solidus - self.HEAT_LIMIT, self.stage.around, alloy.emissivity,
+            self.CONDUCTANCE))
+        monitor = self.monitor
+        monitor.layer, monitor.duration, monitor.area = layer.index + 1, result.duration, layer.area
+        monitor.area_energy = energy / melted if melted > 0 else 0.0
+        monitor.width_mean, monitor.depth_mean = mean(pool.width), mean(pool.depth)
+        monitor.aluminium = max(content - loss, 0.0)
+        for number, beam in enumerate(self.beams):
+            asked = float((result.demand * marked)[rows.beam == number].sum())
+            if asked > 0:
+                given = float((result.metered * marked)[rows.beam == number].sum())
+                beam.current_ratio = given / asked
+        self.rake.built += mass
+        self.consumption.built(volume)
+        gas_pores = float(gas_pore_density()) * volume
+        self.imaging.finish(Finished(result, defects, {
+            "layer": layer.index + 1, "z": layer.z, "area": layer.area,
+            "overhang_area": layer.overhang_area, "vectors": round(float(rows.count.sum())),
+            "scan_length": float(length.sum()), "duration": result.duration,
+            "energy_absorbed": result.absorbed, "covered": result.covered,
+            "area_energy": monitor.area_energy, "chamber_pressure": self.vacuum.pressure,
+            "helium": self.vacuum.helium, "bed_temperature": self.stage.around,
+            "plate_temperature": float(self.stage.temperature),
+            "interlayer_temperature": result.interlayer_temperature,
+            "sinter_neck": self.stage.ripen(), "oxide": self.stage.film,
+            "protrusion": self.rake.protrusion,
+            "width_mean": mean(pool.width), "depth_mean": mean(pool.depth),
+            "length_mean": mean(pool.length), "power_mean": mean(result.power),
+            "peak_mean": mean(pool.peak_temperature),
+            "keyhole_share": mean((pool.mode == Mode.KEYHOLE).astype(float)),
+            "aluminium": monitor.aluminium, "aluminium_loss": loss,
+            "vapour": float(lost.total.sum()),
+            "heat_share": mean_power / max(cap, 1e-9),
+            "spatter": int((defects["kind"] == DefectKind.SPATTER).sum()),
+            "porosity": mean(porosity), "gas_pores": gas_pores}))
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"smokes": self.smokes, "raked": self._layers_raked}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.smokes, self._layers_raked = hidden["smokes"], hidden["raked"]
+        self._smoking = False

@@ -1,0 +1,98 @@
+"""Points instead of lines: spots and tiles that an electron beam stands on, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.parts.layers import Layer, Role
+
+__all__ = ["BeamPattern"]
+
+_FILLED = (Role.HATCH, Role.UPSKIN, Role.DOWNSKIN)
+
+
+@dataclass(frozen=True, slots=True)
+class BeamPattern:
+    """Arranges a layer's hatch for beams that jump for free; contours and supports stay lines.
+
+    ``lines``: as they are. ``spots``: points ``pitch`` (m) apart along the hatch lines.
+    ``tiles``: the middles of the squares of that edge that the hatch covers. Points are visited
+    in ``skip`` rounds, each taking every skip-th point, so that neighbours come late: their
+    return time grows. Each gun's vectors are shared out among its ``splits`` beams in turn.
+    """
+
+    mode: Literal["lines", "spots", "tiles"] = "lines"
+    pitch: float = 2e-4
+    skip: int = 1
+    splits: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("pitch", self.pitch), ("skip", self.skip), ("splits", self.splits)):
+            if not value > 0:
+                raise ValueError(f"beam pattern {name} {value!r}: allowed above 0")
+
+    def __call__(self, layer: Layer) -> Layer:
+        """The layer with its hatch arranged."""
+        if self.mode != "lines":
+            layer = self._points(layer)
+        if self.splits > 1:
+            beam = layer.laser.astype(np.int64) * self.splits
+            layer = replace(layer, laser=(beam + np.arange(len(beam)) % self.splits).astype(
+                np.uint8))
+        return _in_order(layer)
+
+    def describe(self) -> dict[str, Any]:
+        """Settings, for the plan's digest."""
+        return {"kind": "beam pattern", **asdict(self)}
+
+    def _points(self, layer: Layer) -> Layer:
+        filled = np.isin(layer.role, [int(r) for r in _FILLED])
+        lines, rest = np.flatnonzero(filled), np.flatnonzero(~filled)
+        start, end = layer.start[lines], layer.end[lines]
+        length = np.hypot(*(end - start).T)
+        step = self.pitch if self.mode == "spots" else 0.5 * self.pitch
+        number = np.maximum(np.rint(length / step), 1).astype(np.int64)
+        own = np.repeat(np.arange(len(lines)), number)
+        place = np.arange(len(own)) - np.repeat(np.cumsum(number) - number, number)
+        share = (place + 0.5) / number[own]
+        points = start[own] + share[:, None] * (end - start)[own]
+        if self.mode == "tiles" and len(points):
+            cell = np.floor(points / self.pitch).astype(np.int64)
+            part = layer.part[lines][own].astype(np.int64)
+            _, first, inverse, count = np.unique(
+                np.column_stack([part, cell]), axis=0, return_index=True, return_inverse=True,
+                return_counts=True)
+            inverse = inverse.reshape(-1)
+            middle = np.column_stack([
+                np.bincount(inverse, points[:, axis]) / count for axis in (0, 1)])
+            points, own = middle, own[first]
+        order = _rounds(len(points), self.skip)
+        points, source = points[order], lines[own[order]]
+
+        def joined(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate([values[source], values[rest]])
+
+        return replace(
+            layer, start=np.concatenate([points, layer.start[rest]]),
+            end=np.concatenate([points, layer.end[rest]]), role=joined(layer.role),
+            part=joined(layer.part), laser=joined(layer.laser), field=joined(layer.field))
+
+
+def _rounds(count: int, skip: int) -> npt.NDArray[np.int64]:
+    """Every skip-th of `count` numbers from 0, then those after them, and so on."""
+    numbers = np.arange(count)
+    return np.asarray(np.lexsort((numbers, numbers % skip)), np.int64)
+
+
+def _in_order(layer: Layer) -> Layer:
+    """Beam by beam, as the machine takes them."""
+    order = np.argsort(layer.laser, kind="stable")
+    made = {name: getattr(layer, name)[order]
+            for name in ("start", "end", "role", "part", "laser", "field")}
+    for values in made.values():
+        values.setflags(write=False)
+    return replace(layer, **made)
