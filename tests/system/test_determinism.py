@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from emulators.journal import read_journal
-from emulators.runs import replay
+from emulators.runs import finish, finished, replay, resume, summarise
+from emulators.settings import Settings
 from plc_interfaces.host import Act, ActKind
 from tests.machines import Amtwin, Machine, invoke, trial, until
 from twin.signals import Kind, Refused
@@ -118,6 +119,48 @@ def test_same_seed_and_journal_same_run(
     assert found.scan == end
     if end == END:
         assert found.layers == 6
+
+
+@pytest.fixture
+def layered(machine_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A machine at layer fidelity that keeps what it computes in a place of its own."""
+    monkeypatch.setenv("AMTWIN_HOME", str(tmp_path / "home"))
+    return replace(trial(machine_type).settings(tmp_path, 6), fidelity="layer")
+
+
+def test_layer_fidelity_is_as_determined(layered: Settings, tmp_path: Path) -> None:
+    kind = layered.machine
+    usual = outcome(kind, tmp_path / "usual", END, fidelity="layer")
+    closely = outcome(kind, tmp_path / "closely", END, fidelity="layer", every_scan=True)
+    assert usual.layers == 6
+    assert closely == usual
+
+
+def test_a_run_at_layer_fidelity_is_resumed_and_replayed(layered: Settings, tmp_path: Path) -> None:
+    """Cut after some layers and taken up again, it ends as if nothing had been."""
+
+    def begun(folder: Path) -> Machine:
+        folder.mkdir()
+        machine = Machine(layered, folder, record=True)
+        machine.order()
+        return machine
+
+    whole, cut = begun(tmp_path / "whole"), begun(tmp_path / "cut")
+    whole.scan_until(lambda: finished(whole.emulator))
+    whole.close()
+    cut.scan_until(lambda: cut.value(cut.trial.counter) >= 3)
+    assert cut.emulator.journal is not None
+    assert cut.emulator.recorder is not None
+    cut.emulator.journal.close()
+    cut.emulator.recorder.flush()
+    # Nothing else: the process is gone.
+    again = resume(cut.record).emulator
+    assert 0 < again.scan_number <= cut.emulator.scan_number
+    while not finished(again):
+        again.scan(again.next_scan)
+    assert again.trace.hexdigest == whole.emulator.trace.hexdigest
+    finish(again, summarise(again, 1.0), "finished")
+    assert replay(cut.record).same
 
 
 def test_another_seed_is_another_run(
