@@ -42,7 +42,8 @@ def test_heavier_is_brighter(z: float) -> None:
 
 def test_alloys_in_order_of_weight() -> None:
     eta = {name: alloy_yield(alloy(name)) for name in alloys()}
-    assert list(sorted(eta, key=eta.__getitem__))[:2] == ["AlSi10Mg", "Ti-6Al-4V"]
+    lightest = ["AlSi10Mg", "Ti-48Al-2Cr-2Nb", "Ti-6Al-4V"]
+    assert list(sorted(eta, key=eta.__getitem__))[:3] == lightest
     assert max(eta, key=eta.__getitem__) == "W"
     assert eta["Cu"] == pytest.approx(float(backscatter_yield(29)))
 
