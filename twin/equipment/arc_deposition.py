@@ -81,7 +81,7 @@ class ArcDeposition(Equipment):
         torch.changed = self._changed
         feeder.changed = self._changed
 
-    def load(self, job: DepositionJob | None) -> None:
+    def prepare(self, job: DepositionJob | None) -> None:
         """Take wire and arc constants of a job."""
         self._source.quench()
         self._source.load(None)

@@ -6,12 +6,17 @@ from collections.abc import Callable, Generator
 from math import exp
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from twin.machine import Equipment
 from twin.physics.wire import wire_area
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Ramp, Relaxation
+from twin.trajectory import Ramp, Relaxation, Steps
 
 __all__ = ["HotWireSource", "WireFeeder"]
+
+Floats = npt.NDArray[np.float64]
 
 
 def _nothing() -> None:
@@ -154,6 +159,12 @@ class WireFeeder(Equipment):
             self.gate = run
             self._anchor()
 
+    def strain(self, begin: Floats, force: Floats) -> None:
+        """The pool pushes back with forces (N), (n,) each from `begin` (s), until further notice."""
+        if self.motor_speed > 0 or self.settled_speed > 0:
+            load = self.LINER * self.liner_friction + np.minimum(force, self.GRIP)
+            self.follow("motor_torque", Steps(begin, load * self.ROLL))
+
     def stick(self, where: str) -> None:
         """The wire freezes in the ``bead`` or burns onto the ``tip``."""
         if not self.stuck:
@@ -244,7 +255,7 @@ class HotWireSource(Equipment):
     falls back (Hagqvist, Heralic, Christiansson 2014) and flutters when the wire drips.
     """
 
-    OPEN = 15.0  # V without contact, default
+    OPEN = 15.0  # V while the wire does not touch, default
     RESPONSE = 0.01  # s, default
     EFFICIENCY = 0.85  # electrical, default
     TIP = 1.0e-3  # Ohm of a fresh contact tip and cables, default
@@ -266,16 +277,16 @@ class HotWireSource(Equipment):
     def __init__(self) -> None:
         super().__init__()
         self.changed: Callable[[], None] = _nothing
-        self._bridged, self._wire_volts = False, 0.0
-        self._share = 1.0
+        self._bridged = False
 
     def driven(self, attribute: str) -> None:
-        self._anchor()
+        if not self._bridged:
+            self.rest()
         self.changed()
 
     def tripped(self, power_lost: bool) -> None:
         self.enable = False
-        self._anchor()
+        self.rest()
 
     @property
     def heating(self) -> float:
@@ -285,27 +296,30 @@ class HotWireSource(Equipment):
         amps: float = self.current_demand * (1 + self.current_error)
         return amps
 
-    def touch(self, volts: float, share: float) -> None:
-        """The wire touches the pool a `share` (0..1) of the time, with `volts` (V) on average."""
-        self._bridged, self._wire_volts, self._share = share > 0, volts, share
-        self._anchor()
+    def show(self, begin: Floats, touching: Floats, volts: Floats) -> None:
+        """The contact of a pass, (n,) each from `begin` (s): share of time, mean voltage (V)."""
+        if self.heating <= 0:
+            self.rest()
+            return
+        self._bridged = True
+        amps = self.current_demand * touching
+        total = volts + amps * (self.TIP + self.contact_resistance)
+        self.follow("current", Steps(begin, amps))
+        self.follow("voltage", Steps(begin, total))
+        self.follow("resistance", Steps(begin, total / np.maximum(amps, 1.0)))
+        self.draw(float(np.mean(amps * total)) / self.EFFICIENCY)
 
-    def _anchor(self) -> None:
+    def rest(self) -> None:
+        """No wire in a pool: the source is blocked between passes."""
+        self._bridged = False
         now = self.now
         self.sense(now)
-        on = self.enable and self.plant.energised and self.current_demand > 0
-        amps = self.current_demand * self._share if on and self._bridged else 0.0
-        tip = self.TIP + self.contact_resistance
-        volts = self._wire_volts + amps * tip if on and self._bridged else self.OPEN if on else 0.0
-        self.follow("current", Relaxation(now, self.current, amps, self.RESPONSE))
-        self.follow("voltage", Relaxation(now, self.voltage, volts, self.RESPONSE))
-        ohms = volts / amps if amps > 1.0 else 0.0
-        self.follow("resistance", Relaxation(now, self.resistance, ohms, self.RESPONSE))
-        self.draw(amps * volts / self.EFFICIENCY)
+        for name in ("current", "voltage", "resistance"):
+            self.follow(name, Relaxation(now, getattr(self, name), 0.0, self.RESPONSE))
+        self.draw(0.0)
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"bridged": self._bridged, "volts": self._wire_volts, "share": self._share}
+        return {"bridged": self._bridged}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
-        self._bridged, self._wire_volts = hidden["bridged"], hidden["volts"]
-        self._share = hidden["share"]
+        self._bridged = hidden["bridged"]

@@ -202,18 +202,24 @@ def test_hot_wire_tells_of_its_contact() -> None:
     rig.drive("Hot.CurrentDemand", 150.0)
     rig.drive("Hot.Enable", True)
     rig.read(1.0)
-    assert rig.hot.voltage == pytest.approx(HotWireSource.OPEN)
-    assert rig.hot.current == 0.0
-    rig.hot.touch(6.0, 1.0)
-    rig.read(2.0)
+    assert rig.hot.current == 0.0  # blocked between passes
+    times = np.array([1.0, 2.0, 3.0])
+    rig.hot.show(times, np.array([1.0, 0.5, 1.0]), np.array([6.0, 9.0, 6.0]))
+    rig.read(1.5)
     assert rig.hot.current == pytest.approx(150.0)
     assert rig.hot.resistance == pytest.approx(6.0 / 150 + HotWireSource.TIP, rel=1e-3)
-    rig.hot.touch(9.0, 0.5)
-    rig.read(3.0)
+    rig.read(2.5)
     assert rig.hot.current == pytest.approx(75.0)
     rig.drive("Hot.ContactResistance", 20e-3)
+    rig.hot.show(times, np.array([1.0, 0.5, 1.0]), np.array([6.0, 9.0, 6.0]))
+    rig.read(3.5)
+    assert rig.hot.voltage == pytest.approx(6.0 + 150 * (20e-3 + HotWireSource.TIP), rel=1e-3)
+    rig.drive("Hot.CurrentError", 0.2)
+    assert rig.hot.heating == pytest.approx(180.0)
+    assert rig.hot.current == pytest.approx(150.0)  # its own meter does not see it
+    rig.hot.rest()
     rig.read(4.0)
-    assert rig.hot.voltage == pytest.approx(9.0 + 75 * (20e-3 + HotWireSource.TIP), rel=1e-3)
+    assert rig.hot.voltage == pytest.approx(0.0, abs=1e-6)
 
 
 def test_state_survives_a_snapshot() -> None:
