@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, exp, pi, sqrt
+from math import cos, exp, expm1, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -179,6 +179,7 @@ def bleed_width(filled: float | Floats, held: float, reach: float) -> Any:
 _DIFFUSIVITY = 2.55e-5  # m2/s of water vapour in air at 298 K (Massman, 1998)
 _THERMAL = 2.25e-5  # m2/s of air at 300 K
 _AIR = 1.177 * 1007.0  # J/(m3 K) of air at 300 K
+_LEWIS = float((_DIFFUSIVITY / _THERMAL) ** (2.0 / 3.0))
 
 
 def vapour_pressure(temperature: float) -> float:
@@ -198,7 +199,7 @@ def drying_flux(
     (Chilton and Colburn, 1934), so it is no free constant. `temperature` of the surface K,
     `partial_pressure` of the vapour in the room Pa. Negative: it condenses.
     """
-    speed = transfer / _AIR * (_DIFFUSIVITY / _THERMAL) ** (2.0 / 3.0)  # m/s
+    speed = transfer / _AIR * _LEWIS  # m/s
     k = speed * binder.molar_mass / (GAS_CONSTANT * temperature)
     return k * (vapour_pressure(temperature) - partial_pressure)
 
@@ -243,7 +244,7 @@ def cure_rate(temperature: float | Floats) -> Any:
 
 
 STRENGTH = 10e6  # Pa, fully cured at saturation 0.7 and packing 0.55, default
-UNCURED = 0.03  # share of it that dried, uncured resin gives, default
+UNCURED = 0.02  # share of it that dried, uncured resin gives, default
 
 
 def green_strength(filled: float | Floats, packing: float, cured: float) -> Any:
@@ -263,8 +264,4 @@ def rupture_probability(stress: float, strength: float, modulus: float = 8.0) ->
     """
     if strength <= 0:
         return 1.0
-    ratio = min(stress / strength, 10.0)
-    return float(1.0 - exp(-(ratio**modulus)))
-
-
-
+    return -expm1(-float(min(stress / strength, 10.0) ** modulus))

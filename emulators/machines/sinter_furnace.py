@@ -1,0 +1,179 @@
+"""The sinter furnace, put together from settings: green parts in, sintered parts out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from emulators.catalog import MACHINES
+from emulators.controllers.base import Controller
+from emulators.controllers.build import Program
+from emulators.controllers.sinter_furnace import SinterFurnaceController
+from emulators.programs import load_parts
+from emulators.recipes.sinter_furnace import Recipe
+from emulators.record import RecordError, open_run
+from emulators.settings import (
+    Built,
+    Figure,
+    Progress,
+    Settings,
+    SettingsError,
+    assemble,
+    check_common,
+    chosen_recipe,
+    one_of,
+)
+from twin.equipment.charge import GreenPart, SinterMaterial
+from twin.image import Readings
+from twin.machine import Plant
+from twin.machines.sinter_furnace import SinterFurnace, SinterJob, SinterSegment
+from twin.materials import alloy
+from twin.parts import Part
+from twin.parts.spans import unsupported_span
+from twin.physics.sintering import MasterCurve, Segment, anisotropic_shrinkage
+
+__all__ = ["FIGURES", "build", "expected", "green_parts", "sinter_program", "trees"]
+
+KIND = MACHINES["sinter-furnace"]
+FIGURES = (
+    Figure("relative density", "max(density) * 100", "%", 2),
+    Figure("carbon", "max(carbon) * 1e6", "ppm", 0),
+    Figure("sag of the longest span", "max(sag) * 1e6", "um", 0),
+    Figure("burst index while debinding", "max(burst_index)", digits=2),
+    Figure("programme", "sum(duration) / 3600", "h", 1),
+)
+_AXES = "xyz"
+
+
+def material(recipe: Recipe) -> SinterMaterial:
+    """How the recipe's powder sinters."""
+    sintering = recipe.sintering
+    metal = alloy(recipe.alloy)
+    carbon = float(metal.composition.get("C", 2e-4))
+    return SinterMaterial(
+        curve=MasterCurve(sintering.energy, sintering.slope, sintering.centre, sintering.green),
+        solid_density=float(metal.density(300.0)),
+        solidus=sintering.solidus,
+        liquidus=sintering.liquidus,
+        own_carbon=carbon,
+        ratio=sintering.ratio,
+    )
+
+
+def segments(recipe: Recipe) -> tuple[SinterSegment, ...]:
+    """The furnace's programme: debinding in steps, a hold before sintering, sintering."""
+    debinding, before, sintering = recipe.debinding, recipe.presintering, recipe.sintering
+    found = []
+    for step in range(debinding.steps):
+        share = step / max(debinding.steps - 1, 1)
+        found.append(SinterSegment(
+            f"debind {step + 1}", debinding.first + share * (debinding.last - debinding.first),
+            debinding.rate, debinding.time / debinding.steps, debinding.gas))
+    if before.hold > 0:
+        found.append(SinterSegment("presinter", before.temperature, before.rate, before.hold,
+                                   before.gas))
+    found.append(SinterSegment("sinter", sintering.temperature, sintering.rate, sintering.hold,
+                               sintering.gas))
+    return tuple(found)
+
+
+def expected(recipe: Recipe, green: float) -> float:
+    """Relative density that a part of relative density `green` will reach, by the curve alone."""
+    made = material(recipe)
+    steps = [Segment(s.target, s.rate, s.hold) for s in segments(recipe)]
+    return made.curve.density(made.curve.work(steps), green)
+
+
+def _from_part(part: Part, recipe: Recipe) -> GreenPart:
+    """A part file: its green part was enlarged for what this recipe will do, or not at all."""
+    density = recipe.green.density
+    plane, build_up = 0.0, 0.0
+    if recipe.green.compensated:
+        plane, build_up = anisotropic_shrinkage(
+            density, expected(recipe, density), recipe.sintering.ratio)
+    scale = (1 / (1 - plane), 1 / (1 - plane), 1 / (1 - build_up))
+    x, y, z = (edge * factor for edge, factor in zip(part.size, scale, strict=True))
+    span, over = unsupported_span(part)
+    return GreenPart(
+        part.name, part.size, (x, y, z), density, recipe.green.resin,
+        wall=2.0 * part.volume / float(part.mesh.area) * scale[0],
+        span=span * scale[0], span_height=over * scale[2])
+
+
+def _from_record(folder: str, recipe: Recipe) -> list[GreenPart]:
+    """The sound green parts of a binder-jet run's record; `SettingsError` if there are none."""
+    try:
+        run = open_run(folder)
+        if run.meta["machine"] != "binder-jet":
+            raise SettingsError(f"{folder}: the record of a {run.meta['machine']} run holds no "
+                                "green parts; name that of a binder-jet run or a part file")
+        rows = run.sql("select fields from events where kind = 'part' order by time").fetchall() \
+            if "events" in run.tables() else []
+    except RecordError as error:
+        raise SettingsError(str(error)) from None
+    told: list[dict[str, Any]] = [json.loads(fields) for (fields,) in rows]
+    sound = [fields for fields in told if fields["sound"]]
+    if not sound:
+        reason = f"all {len(told)} broke" if told else "the run has not come to its depowdering"
+        raise SettingsError(f"{folder}: no sound green part in the record; {reason}")
+    if sound[0]["alloy"] != recipe.alloy:
+        raise SettingsError(f"{folder}: the green parts are of {sound[0]['alloy']}, the recipe "
+                            f"{recipe.name} is for {recipe.alloy}")
+    return [
+        GreenPart(
+            fields["name"],
+            tuple(fields[f"nominal_{axis}"] for axis in _AXES),
+            tuple(fields[f"green_{axis}"] for axis in _AXES),
+            fields["green_density"], fields["resin"], fields["wall"], fields["span"],
+            fields["span_height"], fields["weakest"])
+        for fields in sound
+    ]
+
+
+def green_parts(settings: Settings, recipe: Recipe) -> tuple[list[GreenPart], list[str]]:
+    """Green parts of the settings' part files and records, and notes on them."""
+    found: list[GreenPart] = []
+    notes: list[str] = []
+    for name in settings.parts:
+        if Path(name).is_dir():
+            from_record = _from_record(name, recipe)
+            found += from_record
+            notes.append(f"{name}: {len(from_record)} green parts of a binder-jet run")
+            continue
+        for part in load_parts([name], settings.unit):
+            notes += [f"{part.name}: {note}" for note in part.notes]
+            found.append(_from_part(part, recipe))
+    return found, notes
+
+
+def sinter_program(parts: list[GreenPart], recipe: Recipe) -> Program:
+    """A program that debinds and sinters parts."""
+    name, more = parts[0].name.encode()[:48].decode(errors="ignore"), len(parts) - 1
+    quality = recipe.quality
+    job = SinterJob(f"{name}+{more}" if more else name, alloy(recipe.alloy), tuple(parts),
+                    material(recipe), segments(recipe), quality.tolerance, quality.density,
+                    quality.carbon)
+    return Program(job, recipe)
+
+
+def build(settings: Settings, progress: Progress) -> Built:
+    """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
+    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
+    check_common(settings)
+    recipe = chosen_recipe(settings, "316L")
+    parts, notes = green_parts(settings, recipe)
+    if not parts:
+        raise SettingsError("the furnace has nothing to sinter: name a part or a record")
+    program = sinter_program(parts, recipe)
+    about = {"parts": [
+        {"name": p.name, "nominal": list(p.nominal), "green": list(p.green),
+         "density": p.density} for p in parts]}
+    return assemble(settings, KIND, SinterFurnace(settings.seed), SinterFurnaceController, program,
+                    notes=notes, about=about)
+
+
+def trees() -> tuple[Plant, Controller]:
+    """Plant and controller as declared."""
+    plant = SinterFurnace(0)
+    return plant, SinterFurnaceController(plant, Readings(plant, 0), {})

@@ -1,0 +1,168 @@
+"""Curing oven for the build box, and the depowdering station after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from twin.machine import AMBIENT, Equipment
+from twin.physics.binder import cure_rate
+from twin.signals import actuator, fault, measured
+from twin.trajectory import Ramp, Relaxation
+
+__all__ = ["CuringOven", "Depowdering"]
+
+
+class CuringOven(Equipment):
+    """Air oven about the build box: its air follows the setpoint, the box lags behind by hours.
+
+    Resin cures by the box's core temperature, to first order; the integral is brought forward at
+    every change, with Simpson's rule over what lies between.
+    """
+
+    RESPONSE = 900.0  # s of the air, default
+    CORE = 2_700.0  # s of the powder box behind the air, default
+    POWER = 6_000.0  # W at full heat, default
+    LOSS = 12.0  # W/K, default
+    PIECES = 400  # of an integration
+
+    temperature = measured("degC", low=0, high=300, start=20, noise=0.2, quantum=0.1,
+                           companion="Monitoring/Process/OvenTemperature", doc="oven air")
+    box_temperature = measured("degC", low=0, high=300, start=20, noise=0.2, quantum=0.1,
+                               doc="thermocouple in the middle of the build box")
+    temperature_demand = actuator("degC", low=20, high=250, start=20,
+                                  doc="setpoint of the oven's controller; 20 or less = off")
+    heater_failure = fault("%", low=0, high=100, doc="share of the oven's heat that is missing")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._uncured = 1.0
+        self._since = 0.0
+
+    def started(self) -> None:
+        if not self.trajectories:
+            self._anchor()
+
+    def driven(self, attribute: str) -> None:
+        self._anchor()
+
+    def tripped(self, power_lost: bool) -> None:
+        self.temperature_demand = AMBIENT
+        self._anchor()
+
+    def fill(self) -> None:
+        """A box of uncured parts is put in."""
+        self._advance()
+        self._uncured = 1.0
+
+    @property
+    def cured(self) -> float:
+        """Degree of cure (0 to 1) now."""
+        return 1.0 - self._uncured * self._factor(self.now)
+
+    def _factor(self, until: float) -> float:
+        """What is left uncured at `until` of what was at the last change."""
+        course = self.trajectories.get("box_temperature")
+        span = until - self._since
+        if course is None or span <= 0:
+            return 1.0
+        times = np.linspace(self._since, until, self.PIECES + 1)
+        rates = cure_rate(np.array([course.at(t) for t in times]))
+        weights = np.ones(self.PIECES + 1)
+        weights[1:-1:2], weights[2:-1:2] = 4.0, 2.0
+        return float(np.exp(-span / self.PIECES / 3.0 * (weights @ rates)))
+
+    def _advance(self) -> None:
+        self._uncured *= self._factor(self.now)
+        self._since = self.now
+
+    def _anchor(self) -> None:
+        self._advance()
+        now = self.now
+        self.sense(now)
+        wanted = max(self.temperature_demand, AMBIENT)
+        target = AMBIENT + (wanted - AMBIENT) * (1.0 - self.heater_failure)
+        self.follow("temperature", Relaxation(now, self.temperature, target, self.RESPONSE))
+        self.follow("box_temperature", Relaxation(now, self.temperature, target, self.RESPONSE,
+                                                  self.CORE, self.box_temperature))
+        self.draw(min(self.LOSS * max(target - AMBIENT, 0.0), self.POWER))
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"uncured": self._uncured, "since": self._since}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self._uncured, self._since = hidden["uncured"], hidden["since"]
+
+
+class Depowdering(Equipment):
+    """Brush, vacuum and air: loose powder goes back to the supply, weak green parts break."""
+
+    SUCTION = 1_500.0  # W, default
+
+    progress = measured("%", low=0, high=100, quantum=0.1, doc="share of the depowdering done")
+    recovered_powder = measured("kg", low=0, high=500, quantum=0.01,
+                                doc="loose powder recovered from the last box")
+    parts_sound = measured(int, low=0, high=10_000, doc="green parts found sound at inspection")
+    parts_broken = measured(int, low=0, high=10_000,
+                            companion="Monitoring/Health/PartsBroken",
+                            doc="green parts found broken at inspection")
+    done = measured(bool, doc="the box is empty and the parts are inspected")
+    air_pressure = actuator("bar", low=0.2, high=6, start=1.5, doc="pressure of the air jets")
+    duration = actuator("min", low=0.1, high=240, start=60, doc="time to take")
+    start = actuator(bool, edge=True, doc="begin (rising edge)")
+
+    def __init__(self, finished: Callable[[], tuple[float, int, int]]) -> None:
+        """`finished` inspects: powder recovered (kg), parts sound, parts broken."""
+        super().__init__()
+        self._finished = finished
+        self._work: simpy.Process | None = None
+        self._left: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is under way."""
+        return self._work is not None and self._work.is_alive
+
+    def empty(self) -> None:
+        """A new box is to come."""
+        self.done, self._left = False, None
+        self.settle("progress", 0.0)
+
+    def driven(self, attribute: str) -> None:
+        if attribute == "start" and self.start and not self.busy and self.plant.energised:
+            self._work = self.plant.run(self._clean())
+
+    def tripped(self, power_lost: bool) -> None:
+        if self.busy:
+            assert self._work is not None
+            self._work.interrupt("safety chain")
+
+    def _clean(self) -> Generator[Any, Any, None]:
+        begun, whole = self.now, max(self.duration, 1.0)
+        left = whole if self._left is None else self._left
+        self.sense(begun)
+        self.follow("progress", Ramp(begun, 1.0 - left / whole, 1.0, 1.0 / whole))
+        self.draw(self.SUCTION)
+        try:
+            yield self.plant.env.timeout(left)
+        except simpy.Interrupt:
+            self._left = left - (self.now - begun)
+            self.sense(self.now)
+            self.settle("progress", self.progress)
+            self.draw(0.0)
+            return
+        self.settle("progress", 1.0)
+        self.draw(0.0)
+        self._left = 0.0
+        self.recovered_powder, self.parts_sound, self.parts_broken = self._finished()
+        self.done = True
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"left": self._left}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self._left = hidden["left"]
+        self._work = None
