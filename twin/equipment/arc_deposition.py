@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from twin.equipment.arc_source import ArcSource, Torch
 from twin.equipment.deposition import Deposit, DepositionJob, Stretch
+from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.wire_feeder import WireFeeder
 from twin.machine import Equipment
 from twin.materials import Alloy
@@ -66,9 +67,11 @@ class ArcDeposition(Equipment):
                               companion="Monitoring/Process/Discolouration",
                               doc="oxidised share of the bead behind the torch, colour camera")
 
-    def __init__(self, source: ArcSource, torch: Torch, feeder: WireFeeder) -> None:
+    def __init__(self, source: ArcSource, torch: Torch, feeder: WireFeeder,
+                 height: HeightRegulator) -> None:
         super().__init__()
         self._source, self._torch, self._feeder = source, torch, feeder
+        self._height = height
         self._job: DepositionJob | None = None
         self._metal: Alloy | None = None
         self._diameter = 1.2e-3
@@ -80,6 +83,7 @@ class ArcDeposition(Equipment):
         source.changed = self._changed
         torch.changed = self._changed
         feeder.changed = self._changed
+        height.changed = self._changed
 
     def prepare(self, job: DepositionJob | None) -> None:
         """Take wire and arc constants of a job."""
@@ -113,35 +117,36 @@ class ArcDeposition(Equipment):
         n, speed, gap = len(stretch.speed), stretch.speed, stretch.stand_off
         metal, source = self._metal, self._source
         cover = self._torch.cover(gap, stretch.times[0])
-        nothing = np.zeros(n)
+        nothing, trim = np.zeros(n), self._height.trim(gap - stretch.job.stand_off, stretch.job.step)
         if metal is None or source.state not in ("arc", "short circuit"):
             return Deposit(nothing, np.full(n, 1e-3), nothing,
-                           self._fields(nothing, nothing, nothing, nothing, cover, speed))
-        feed = self._feeder.settled_speed
-        arc = source.steady(gap)
+                           self._fields(nothing, nothing, nothing, nothing, cover, speed, trim))
+        feed = self._feeder.settled_speed * trim
+        arc = source.steady(gap, trim)
         width, _, area = arc_bead(metal, self._diameter, feed, speed, arc.power, stretch.interpass)
         area = area * (1 - self.SPATTER)
         if source.state == "short circuit":
             # The wire goes on and is pushed in or aside; resistance alone heats it.
             heat = np.full(n, 0.5 * source.voltage * source.current)
-            return Deposit(np.full(n, feed * wire_area(self._diameter)) / speed,
+            return Deposit(feed * wire_area(self._diameter) / speed,
                            self.HEAP * width, heat,
-                           self._fields(nothing, nothing, nothing, nothing, cover, speed))
+                           self._fields(nothing, nothing, nothing, nothing, cover, speed, trim))
         return Deposit(area, width, ARC_EFFICIENCY * arc.power, self._fields(
-            arc.current, arc.voltage, arc.length, arc.extension, cover, speed))
+            arc.current, arc.voltage, arc.length, arc.extension, cover, speed, trim))
 
     @staticmethod
     def _fields(current: Floats, voltage: Floats, length: Floats, extension: Floats,
-                cover: Floats, speed: Floats) -> dict[str, Floats]:
+                cover: Floats, speed: Floats, trim: Floats) -> dict[str, Floats]:
         return {"current": current, "voltage": voltage, "arc_length": length,
                 "extension": extension, "heat_input": heat_input(voltage, current, speed),
-                "cover": cover, "porosity": porosity_of_shielding(cover)}
+                "trim": trim, "cover": cover, "porosity": porosity_of_shielding(cover)}
 
     def show(self, times: Floats, deposit: Deposit) -> None:
         """Let source, monitor and cameras follow the pass, and the arc fail where it must."""
         fields, begin = deposit.fields, times[:-1]
         self.follow("width", Steps(begin, deposit.width))
         self.follow("discolouration", Steps(begin, 1.0 - fields["cover"]))
+        self._height.show(begin, fields["trim"])
         self._epoch += 1
         if not self._source.burning:
             self.settle("heat_input", 0.0)
@@ -149,6 +154,7 @@ class ArcDeposition(Equipment):
         state = ArcState(fields["current"], fields["voltage"], fields["arc_length"],
                          fields["extension"])
         self._source.burn(begin, state)
+        self._feeder.pace(begin, self._feeder.settled_speed * fields["trim"])
         self.heats(float(np.mean(state.power)))
         self.follow("heat_input", Steps(begin, fields["heat_input"]))
         self.follow("tip_distance", Steps(begin, state.length + state.extension))
@@ -174,6 +180,7 @@ class ArcDeposition(Equipment):
         """The pass is over, or was cut off."""
         self._epoch += 1
         self._source.quench()
+        self._height.rest()
         self.heats(0.0)
         self.sense(self.now)
         for name in ("tip_distance", "discolouration"):

@@ -118,6 +118,7 @@ class ArcSource(Equipment):
     IDLE = 60.0  # W, default
     SHORTEST = 0.4e-3  # m of arc below which drops bridge it for good, default
     STRUCK = 70.0  # N that a wire pushes on the part in a short circuit, default
+    SYNERGY = 66.0  # V per m/s of wire, 1.1 V per m/min: arc length about kept, default
     FREEZE = 2.0  # s after which a wire that struck has frozen into the bead, default
 
     voltage = measured("V", low=0, high=100, noise=0.15, quantum=0.05,
@@ -233,11 +234,17 @@ class ArcSource(Equipment):
         assert self.arc is not None
         return self.arc.short_current * (self.arc.ohms * 0.010 + self._torch.resistance)
 
-    def steady(self, distance: npt.ArrayLike) -> ArcState:
-        """The arc at contact-tip `distance` (m), any shape, at the speed that the wire comes to."""
+    def steady(self, distance: npt.ArrayLike, trim: npt.ArrayLike = 1.0) -> ArcState:
+        """The arc at contact-tip `distance` (m) and the speed that the wire comes to.
+
+        `trim`: factors on that speed; arrays broadcast. The source follows a trim of the feed
+        with its voltage as a synergic line does, `SYNERGY` V s/m.
+        """
         assert self.arc is not None
-        feed = max(self._feeder.settled_speed, 1e-3)
-        return self.arc.steady(feed, distance, self.setting, self._torch.resistance)
+        whole = max(self._feeder.settled_speed, 1e-3)
+        feed = whole * np.asarray(trim, float)
+        volts = self.setting + self.SYNERGY * (feed - whole)
+        return self.arc.steady(feed, distance, volts, self._torch.resistance)
 
     def fails(self, state: ArcState) -> tuple[Bools, Bools]:
         """Where a steady arc would short, and where it would go out."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from twin.equipment.arc_source import Torch
 from twin.equipment.deposition import Deposit, DepositionJob, Stretch
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
+from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.wire_feeder import HotWireSource, WireFeeder
 from twin.machine import AMBIENT, Equipment
 from twin.materials import Alloy
@@ -105,8 +106,9 @@ class WireDeposition(Equipment):
                               doc="oxidised share of the bead behind the pool, colour camera")
 
     def __init__(self, laser: DepositionLaser, camera: SpotCamera, hot: HotWireSource,
-                 nozzle: Torch, feeder: WireFeeder) -> None:
+                 nozzle: Torch, feeder: WireFeeder, height: HeightRegulator) -> None:
         super().__init__()
+        self._height = height
         self._laser, self._camera, self._hot = laser, camera, hot
         self._nozzle, self._feeder = nozzle, feeder
         self._job: DepositionJob | None = None
@@ -118,7 +120,7 @@ class WireDeposition(Equipment):
         self._running = False
         self._stubbing = False
         self._epoch = 0
-        hot.changed = nozzle.changed = feeder.changed = self._changed
+        hot.changed = nozzle.changed = feeder.changed = height.changed = self._changed
 
     def prepare(self, job: DepositionJob | None) -> None:
         """Take wire, optics and working point of a job."""
@@ -146,7 +148,7 @@ class WireDeposition(Equipment):
         self._feeder.let(run=True)
         return self.WIRE_IN
 
-    def _joins(self, job: DepositionJob, feed: float, power: Floats, gap: Floats) -> WireContact:
+    def _joins(self, job: DepositionJob, feed: Floats, power: Floats, gap: Floats) -> WireContact:
         settings = self._settings
         return contact(job.alloy, settings.wire_diameter, feed, power=power, gap=gap,
                        length=settings.stick_out, current=self._hot.heating,
@@ -166,10 +168,11 @@ class WireDeposition(Equipment):
         power = metered * laser.transmission
         mean = (widths[1:] + widths[:-1]) / 2
         gap = stretch.stand_off - job.stand_off
-        feed = self._feeder.settled_speed
+        trim = self._height.trim(gap, job.step)
+        feed = self._feeder.settled_speed * trim
         cover = self._nozzle.cover(stretch.stand_off, stretch.times[0])
         wire = np.zeros(n)
-        if feed > 0:
+        if feed[0] > 0:
             found = self._joins(job, feed, power, gap)
             mode, touching, volts = found.mode, found.touching, found.voltage
             force, melt, hot = found.force, found.melt_length, found.temperature
@@ -188,7 +191,7 @@ class WireDeposition(Equipment):
         laid = np.where(stub, self.PUSHED, 1.0) * mean
         heat = ABSORBED * power + self._hot.heating * touching * volts
         fields = {
-            "power": power, "metered": metered, "feed": np.full(n, feed), "melt_length": melt,
+            "power": power, "metered": metered, "feed": feed, "trim": trim, "melt_length": melt,
             "wire_temperature": hot, "contact_voltage": volts, "touching": touching,
             "force": force, "dripping": drips.astype(float), "stubbing": stub.astype(float),
             "unfused": ((mean < self.DARK_BEAD * settings.spot) | stub).astype(float),
@@ -207,6 +210,8 @@ class WireDeposition(Equipment):
         self._camera.show(begin, deposit.width, fields["pool_temperature"], fields["correction"],
                           self._laser)
         self._hot.show(begin, fields["touching"], fields["contact_voltage"])
+        self._height.show(begin, fields["trim"])
+        self._feeder.pace(begin, fields["feed"])
         self._feeder.strain(begin, fields["force"])
         modes = fields["mode"]
         now = int(np.clip(np.searchsorted(times, self.now, "right") - 1, 0, len(modes) - 1))
@@ -260,6 +265,7 @@ class WireDeposition(Equipment):
         self._laser.dark()
         self._camera.dark()
         self._hot.rest()
+        self._height.rest()
         self._feeder.let(run=False)
         self.heats(0.0)
         self.transfer = 0

@@ -159,6 +159,12 @@ class WireFeeder(Equipment):
             self.gate = run
             self._anchor()
 
+    def pace(self, begin: Floats, speeds: Floats) -> None:
+        """A regulator trims the feed of a pass: speeds (m/s), (n,) each from `begin` (s)."""
+        if self.settled_speed > 0 and self.gate and float(np.ptp(speeds)) > 1e-9:
+            self.follow("speed", Steps(begin, speeds))
+            self.follow("motor_speed", Steps(begin, speeds / max(1 - self.slip, 1e-3)))
+
     def strain(self, begin: Floats, force: Floats) -> None:
         """The pool pushes back with forces (N), (n,) each from `begin` (s), until further notice."""
         if self.motor_speed > 0 or self.settled_speed > 0:

@@ -15,6 +15,7 @@ from twin.equipment.deposition import (
     LayerResult,
     pass_tables,
 )
+from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.services import Chiller, SafetyChain
 from twin.equipment.substrate import DepositedPart
 from twin.equipment.wire_defects import wire_defects
@@ -43,7 +44,9 @@ class DedArc(Plant):
         self.feeder = self.add("WireFeeder", WireFeeder(self.SPOOL))
         self.torch = self.add("Torch", Torch())
         self.source = self.add("Arc", ArcSource(self.feeder, self.torch))
-        self.bead = self.add("Bead", ArcDeposition(self.source, self.torch, self.feeder))
+        self.height = self.add("Height", HeightRegulator())
+        self.bead = self.add("Bead", ArcDeposition(
+            self.source, self.torch, self.feeder, self.height))
         tick = self.LAYER_TICK if summary else DepositionHead.TICK
         self.head = self.add("Head", DepositionHead(
             self.safety, self.part, self.bead, self._solidify, tick))

@@ -16,6 +16,7 @@ from twin.equipment.deposition import (
     pass_tables,
 )
 from twin.equipment.deposition_laser import DepositionLaser
+from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.services import Chiller, SafetyChain
 from twin.equipment.substrate import DepositedPart
 from twin.equipment.wire_defects import wire_defects
@@ -52,8 +53,9 @@ class DedWireLaser(Plant):
         self.feeder = self.add("WireFeeder", WireFeeder(self.SPOOL))
         self.hot = self.add("HotWire", HotWireSource())
         self.nozzle = self.add("Nozzle", Torch())
+        self.height = self.add("Height", HeightRegulator())
         self.bead = self.add("Bead", WireDeposition(
-            self.laser, self.pool, self.hot, self.nozzle, self.feeder))
+            self.laser, self.pool, self.hot, self.nozzle, self.feeder, self.height))
         tick = self.LAYER_TICK if summary else DepositionHead.TICK
         self.head = self.add("Head", DepositionHead(
             self.safety, self.part, self.bead, self._solidify, tick))

@@ -97,9 +97,9 @@ def wire_density(metal: Alloy) -> float:
     return float(metal.density(AMBIENT))
 
 
-def deposition_rate(metal: Alloy, diameter: float, feed: float) -> float:
+def deposition_rate(metal: Alloy, diameter: float, feed: npt.ArrayLike) -> Floats:
     """Mass (kg/s) that a feed (m/s) of wire of `diameter` (m) brings: rho A w, mass balance."""
-    return wire_density(metal) * wire_area(diameter) * feed
+    return np.asarray(wire_density(metal) * wire_area(diameter) * np.asarray(feed, float))
 
 
 def feed_for_rate(metal: Alloy, diameter: float, rate: float) -> float:
@@ -183,7 +183,7 @@ def wire_temperature(metal: Alloy, diameter: float, feed: npt.ArrayLike, length:
     return np.asarray(np.interp(received, integral, nodes))
 
 
-def wire_voltage(metal: Alloy, diameter: float, feed: float, temperature: npt.ArrayLike,
+def wire_voltage(metal: Alloy, diameter: float, feed: npt.ArrayLike, temperature: npt.ArrayLike,
                  current: npt.ArrayLike, eta: float = 1.0) -> Floats:
     """Voltage (V) along the stick-out: the heat that is carried off with the wire over I eta."""
     amps = np.maximum(np.asarray(current, float), 1e-9)
@@ -239,7 +239,7 @@ class WireContact:
 
 
 def contact(
-    metal: Alloy, diameter: float, feed: float, *, power: npt.ArrayLike, length: float,
+    metal: Alloy, diameter: float, feed: npt.ArrayLike, *, power: npt.ArrayLike, length: float,
     gap: npt.ArrayLike = 0.0, current: float = 0.0, angle: float = 0.79,
     absorbed: float = ABSORBED, eta: float = 1.0, depth: float = POOL_DEPTH, supply: float = 15.0,
 ) -> WireContact:
@@ -248,11 +248,12 @@ def contact(
     `feed` (m/s, above 0); `power` (W on the part) of the laser; `length` (m) of the stick-out at
     no height error; `gap` (m) by which the surface lies lower than planned, so that the wire, fed
     at `angle` (rad) to the surface, has gap/sin(angle) further to go; `current` (A) of a hot wire;
-    `supply` (V) is the open-circuit voltage. `power` and `gap` broadcast. What the wire still
-    lacks when it reaches the surface is taken from the pool over a length in proportion to lack
+    `supply` (V) is the open-circuit voltage. `feed`, `power` and `gap` broadcast. What the wire
+    still lacks when it reaches the surface is taken from the pool over a length in proportion to lack
     over supply (default model).
     """
-    watts, low = np.broadcast_arrays(np.asarray(power, float), np.asarray(gap, float))
+    watts, low, feed = np.broadcast_arrays(
+        *(np.asarray(given, float) for given in (power, gap, feed)))
     way = np.maximum(length + low / np.sin(angle), 0.25 * length)
     hot = wire_temperature(metal, diameter, feed, way, current, eta)
     rate = deposition_rate(metal, diameter, feed)
