@@ -387,6 +387,44 @@ def fault(
 
 
 @app.command()
+def compare(
+    part: Annotated[str, typer.Option(help="part file (STL, 3MF) or example:NAME")],
+    machines: Annotated[
+        str, typer.Option(help="machine types, with commas between; default: all that build")
+    ] = "",
+    alloy: Annotated[str | None, typer.Option(help="alloy, where a machine has a recipe")] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="MACHINE=FILE or MACHINE=NAME: that machine's recipe; several times"),
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="unit of an STL file: mm, in, …")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="seed of every random stream")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+) -> None:
+    """Build the same part on all build machines and print what it takes on each."""
+    from emulators.catalog import SettingsError
+    from scenarios.comparing import comparable, run_comparison
+    from twin.parts import PartError
+
+    known = comparable()
+    chosen = [name.strip() for name in machines.split(",") if name.strip()] or known
+    recipes: dict[str, str] = {}
+    for text in recipe or []:
+        name, equals, file = text.partition("=")
+        if not (equals and file):
+            _refuse(f"recipe takes MACHINE=FILE or MACHINE=NAME, not {text!r}")
+        recipes[name] = file
+    for name in (*chosen, *recipes):
+        if name not in known:
+            _refuse(f"no build machine {name!r}; there are: {', '.join(known)}")
+    try:
+        code = run_comparison(part, dict.fromkeys(chosen), alloy, unit, recipes, seed, as_json)
+    except (PartError, SettingsError, OSError) as error:
+        _refuse(error)
+    raise typer.Exit(code)
+
+
+@app.command()
 def user(
     name: Annotated[str, typer.Argument(help="user name")],
     role: Annotated[
