@@ -30,6 +30,14 @@ __all__ = [
 
 MACHINES: dict[str, MachineType] = {
     "pbf-lb": MachineType("laser powder bed fusion", "PBF", "PBF-LB-01"),
+    "pbf-eb": MachineType("electron beam powder bed fusion", "PBF", "PBF-EB-01"),
+    "ded-powder": MachineType("directed energy deposition with laser and powder", "DED",
+                              "DED-POWDER-01"),
+    "ded-wire-laser": MachineType("directed energy deposition with laser and wire", "DED",
+                                  "DED-WIRE-01"),
+    "ded-arc": MachineType("directed energy deposition with arc and wire", "DED", "DED-ARC-01"),
+    "binder-jet": MachineType("binder jetting with cure and depowdering", "BJT", "BJT-01"),
+    "sinter-furnace": MachineType("debinding and sintering of green parts", "BJT", "SINTER-01"),
 }
 """By name; how each is put together is in the module of `emulators.machines` named after it."""
 

@@ -255,7 +255,7 @@ class DepositionHead(Equipment):
         self._run: _Run | None = None
         self._state: dict[str, float] = {}  # of the process at the end of the last pass
         self._at = np.zeros(2)
-        self._true_z = self._asked_z = 0.0
+        self._true_z = self._asked_z = self._top = 0.0
         self._before: tuple[Floats, Floats, Floats] | None = None  # probes and their heights
         self._begun = self._stopped = 0.0
         self._worked = 0.0  # s of the layer before the last interruption
@@ -269,7 +269,7 @@ class DepositionHead(Equipment):
         self.job = job
         self.map = HeightMap(job.plan.bounds, job.plan.style.bead_width) if job else None
         self.layer_done, self._state = 0, {}
-        self._true_z = self._asked_z = self.z_demand = 0.0
+        self._true_z = self._asked_z = self.z_demand = self._top = 0.0
         self.height = self.layer_height = 0.0
         self.profile = ()
         self._process.prepare(job)
@@ -362,6 +362,9 @@ class DepositionHead(Equipment):
     def _show_z(self) -> None:
         lift = self.LIFT if self.parked else 0.0
         self.z = self.z_demand + self.stand_off_demand + lift
+        if self._run is None:
+            above = self._true_z + self.stand_off_demand - self._top
+            self.settle("stand_off", max(above, 0.0))
 
     # -- the layer ----------------------------------------------------------------------------
 
@@ -627,7 +630,8 @@ class DepositionHead(Equipment):
         self._worked += self.now - self._stopped
         self.busy, self.layer_done = False, self.layer
         self.settle("progress", 1.0)
-        self.height, self.layer_height = float(after.mean()), float((after - before).mean())
+        self._top = float(after.mean())
+        self.height, self.layer_height = self._top, float((after - before).mean())
         shown = np.linspace(0, len(after) - 1, min(self.PROFILE, len(after))).round().astype(int)
         self.profile = tuple((np.round(after[shown], 5)).tolist())
         rows, self._rows = self._rows, {}
@@ -657,7 +661,7 @@ class DepositionHead(Equipment):
     def hidden_state(self) -> dict[str, Any]:
         return {"map": self.map.store() if self.map is not None else None, "state": self._state,
                 "at": [float(v) for v in self._at], "true_z": self._true_z,
-                "asked_z": self._asked_z}
+                "asked_z": self._asked_z, "top": self._top}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         # The job was loaded before, a layer in work is begun again.
@@ -666,6 +670,7 @@ class DepositionHead(Equipment):
         self._state = dict(hidden["state"])
         self._at = np.array(hidden["at"])
         self._true_z, self._asked_z = hidden["true_z"], hidden["asked_z"]
+        self._top = hidden["top"]
         self._run, self._layer, self._next, self._from = None, None, 0, 0.0
         self._rows, self._before = {}, None
 

@@ -178,6 +178,7 @@ class PoolCamera(Equipment):
 
     GAIN = (0.35, 1.2)  # proportional (per relative error) and integral (1/s), default
     WAVELENGTH = 1.3e-6  # m of the pyrometer, default
+    SETTLE = 2.0  # of the pool's time constant: the regulator waits so long at a pass's start
     DIM = 0.15  # exponent by which a dim window makes the pool look narrower, default
     DARK = 773.15  # K: what the pyrometer shows when it sees nothing
 
@@ -224,10 +225,12 @@ class PoolCamera(Equipment):
         self._changed()
 
     def march(self, laser: DepositionLaser, demand: float, speed: Floats, warm: Floats,
-              step: Floats, width: float, integral: float) -> tuple[Floats, Floats, Floats]:
+              step: Floats, width: float, integral: float,
+              age: Floats) -> tuple[Floats, Floats, Floats]:
         """Power asked for (n,), widths and regulator integrals at the ends of steps (n + 1,).
 
-        `demand` before correction (W), `step` (s), the state at the beginning.
+        `demand` before correction (W), `step` (s), the state at the beginning, `age` (n,) of the
+        pass (s): while the pool is being made the regulator only keeps what it found before.
         """
         law = self.law
         assert law is not None
@@ -244,11 +247,14 @@ class PoolCamera(Equipment):
         decay = np.exp(-step / law.tau).tolist()
         asked, widths, integrals = np.empty(n), np.empty(n + 1), np.empty(n + 1)
         widths[0], integrals[0] = width, integral
+        made = (age > self.SETTLE * law.tau).tolist()
         for i, dt in enumerate(step.tolist()):
             error = (wanted - width * seen) / wanted
             trial = integral + rate * error * dt
             share = proportional * error + trial
-            if -limit <= share <= limit:
+            if not made[i]:
+                share = min(max(integral, -limit), limit)
+            elif -limit <= share <= limit:
                 integral = trial
             else:
                 share = min(max(share, -limit), limit)
@@ -266,8 +272,8 @@ class PoolCamera(Equipment):
         return np.maximum(at + slope * (power - law.power), self.DARK)
 
     def show(self, begin: Floats, widths: Floats, peak: Floats, correction: Floats,
-             laser: DepositionLaser) -> None:
-        """The readings of a pass: arrays (n,) from `begin` (s)."""
+             laser: DepositionLaser, age: Floats) -> None:
+        """The readings of a pass: arrays (n,) from `begin` (s), its `age` (s)."""
         relative = laser.transmission / laser.WINDOW
         seen = widths * relative**self.DIM
         self.follow("width", Steps(begin, seen))
@@ -276,9 +282,12 @@ class PoolCamera(Equipment):
         shift = self.WAVELENGTH / SECOND_RADIATION * -log(max(relative, 1e-6))
         self.follow("temperature", Steps(begin, 1 / (1 / peak + shift)))
         self.follow("correction", Steps(begin, correction))
-        at_limit = self.regulate & (np.abs(correction) >= 0.98 * self.authority)
-        # A start out of the cold is at the limit for a moment; the lamp is for what lasts.
-        self.saturated = bool(len(at_limit) and at_limit.mean() > 0.5)
+        assert self.law is not None
+        lasting = np.abs(correction[age > self.SETTLE * self.law.tau])
+        # The start of a pass says nothing; the lamp is for what lasts.
+        if len(lasting):
+            self.saturated = bool(
+                self.regulate and (lasting >= 0.98 * self.authority).mean() > 0.5)
 
     def dark(self) -> None:
         """No pool from now on; the lamp keeps what it showed last."""

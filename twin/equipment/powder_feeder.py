@@ -45,6 +45,8 @@ class Hopper(Equipment):
     mass_flow = measured("g/min", low=0, high=100, noise=0.05, quantum=0.01,
                          companion="Monitoring/Process/{name}MassFlow",
                          doc="powder flow, loss in weight")
+    flow_demand = measured("g/min", low=0, high=100, quantum=0.001,
+                           doc="powder flow demanded, by the disc's calibration")
     mass = measured("kg", low=0, high=50, start=8, noise=0.001, quantum=0.001,
                     companion="Monitoring/Process/{name}Mass", doc="powder in the hopper")
     demand = actuator("rpm", low=0, high=20, doc="speed demand of the metering disc")
@@ -174,6 +176,7 @@ class Hopper(Equipment):
         self.follow("mass_flow", Relaxation(now, flow, target, self.LAG, self.SCALE,
                                             self.mass_flow))
         speed = self.demand * self.factor
+        self.flow_demand = speed * self.PER_TURN * self.bulk
         self.follow("disc_speed", Relaxation(now, self.disc_speed, speed, 0.3))
         free, blocked = self.TORQUE
         turning = speed > 0

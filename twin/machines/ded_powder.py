@@ -51,6 +51,8 @@ class PowderSettings:
     cone: PowderCone
     alloys: tuple[Alloy, ...]
     """Of the hoppers' powders."""
+    pool_width: float
+    """Width of the pool at the working point, m."""
 
 
 class DedPowder(Plant):
@@ -62,7 +64,7 @@ class DedPowder(Plant):
     AREA = (0.45, 0.45)  # m
     HEIGHT = 0.4  # m
     STANDBY = 900.0  # W of the control cabinet and drives at rest, default
-    MELTING = 0.3  # share of the absorbed power that melts, default
+    MELTING = 0.18  # share of the absorbed power that melts, default
     BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
     LAYER_TICK = 5.0  # s: grid of a run by layer summaries
 
@@ -149,9 +151,11 @@ class DedPowder(Plant):
         own = stretch.run.demand
         demand = self.laser.demand(1.0 if isnan(own) else own / job.source)
         width = 0.0 if stretch.first else state.get("width", 0.0)
+        begun = 0.0 if stretch.first else state["age"]
+        ages = begun + stretch.times - stretch.times[0]
         asked, widths, integral = self.pool.march(
             self.laser, demand, stretch.speed, stretch.interpass, stretch.step, width,
-            state.get("integral", 0.0))
+            state.get("integral", 0.0), ages[1:])
         metered = self.laser.source(asked)
         power = metered * self.laser.transmission
         mean = (widths[1:] + widths[:-1]) / 2
@@ -178,7 +182,7 @@ class DedPowder(Plant):
             "oxygen": self.gas.oxygen(stretch.middle, stretch.stand_off, around),
             **{f"fraction_{i + 1}": bead[:, i] for i in range(len(alloys))},
         }
-        return Deposit(area, mean, absorbed, fields, {"width": widths, "integral": integral})
+        return Deposit(area, mean, absorbed, fields, {"width": widths, "integral": integral, "age": ages})
 
     def show(self, times: Floats, deposit: Deposit) -> None:
         """Sensors follow a pass."""
@@ -187,7 +191,7 @@ class DedPowder(Plant):
         mean = float((fields["metered"] * step).sum() / max(float(step.sum()), 1e-9))
         self.laser.show(begin, fields["metered"], self.pool.absorptivity, mean)
         self.pool.show(begin, deposit.width, fields["pool_temperature"], fields["correction"],
-                       self.laser)
+                       self.laser, deposit.state["age"][1:])
         self._heat(mean)
 
     def rest(self) -> None:

@@ -1,0 +1,201 @@
+"""What the controllers of the deposition machines show and take in common."""
+
+from __future__ import annotations
+
+from emulators.controllers.build_signals import BuildAlarms
+from emulators.recipes.ded import DedRecipe
+from twin.alarms import Priority
+from twin.signals import Component, alarm, parameter, setpoint
+
+__all__ = ["INERT_ALARMS", "LAYER_PHASES", "PHASES", "DedAlarms", "DedProcess"]
+
+PHASES = (
+    "none",
+    "load",
+    "close",
+    "purge",
+    "probe",
+    "preheat",
+    "pass",
+    "dwell",
+    "park",
+    "cool",
+    "unload",
+)
+LAYER_PHASES = ("pass", "dwell")
+WATER = ("purge", "probe", "preheat", *LAYER_PHASES)
+INERT_ALARMS = ("oxygen_high",)
+"""Alarms that mean nothing in air."""
+
+
+class DedProcess(Component):
+    """Setpoints an operator may move during a build, and parameters of the recipe.
+
+    Travel speed and stand-off act within a pass, the layer step from the next layer on.
+    """
+
+    travel_speed = setpoint("mm/s", low=0.5, high=200, start=10, doc="speed along a pass")
+    stand_off = setpoint("mm", low=4, high=60, start=10, doc="nozzle over the surface, as the "
+                         "program counts its height")
+    layer_step = setpoint("mm", low=0.05, high=10, start=0.5,
+                          doc="height by which the head goes up for the next layer")
+    interpass_limit = setpoint("degC", low=50, high=1000, start=350,
+                               doc="interpass temperature above which the next layer waits")
+    dwell_time = setpoint("s", low=0, high=3600, start=5, doc="least dwell between layers")
+    preheat_temperature = setpoint("degC", low=20, high=600, start=20, doc="plate while building")
+    adaptive_dwell = parameter(bool, start=True, doc="dwell until the interpass temperature is "
+                               "below its limit, not just for the least dwell")
+    inert = parameter(bool, doc="enclosure filled with inert gas")
+    oxygen_limit = parameter("ppm", low=5, high=20_000, start=50,
+                             doc="oxygen in an inert enclosure above which no pass is begun")
+    purge_flow = parameter("L/min", low=1, high=400, start=400, doc="gas flow while purging")
+    process_flow = parameter("L/min", low=0, high=30, start=10, doc="gas flow while building")
+    probe_time = parameter("s", low=0.1, high=600, start=8,
+                           doc="time to touch off on plate or part")
+    unpack_temperature = parameter("degC", low=25, high=300, start=60,
+                                   doc="plate and part at which the door may be opened")
+    interpass_alarm = parameter("degC", low=60, high=1400, start=550,
+                                doc="interpass temperature above which the alarm comes; follows "
+                                    "the limit at a job's start, 200 K above it")
+    stand_off_low = parameter("mm", low=1, high=60, start=7, doc="stand-off below which the alarm "
+                              "comes; 30 % below the demand at a job's start")
+    stand_off_high = parameter("mm", low=1, high=100, start=13, doc="stand-off above which the "
+                               "alarm comes; 30 % above the demand at a job's start")
+    stand_off_lost = parameter("mm", low=1, high=100, start=18, doc="stand-off above which the "
+                               "job is held; 80 % above the demand at a job's start")
+
+    def take(self, recipe: DedRecipe) -> None:
+        """What a recipe says becomes setpoints and parameters.
+
+        `Refused` names what this machine cannot do.
+        """
+        passes, motion, thermal, air = (recipe.passes, recipe.motion, recipe.thermal,
+                                        recipe.atmosphere)
+        self.travel_speed, self.stand_off = motion.travel_speed, motion.stand_off
+        self.layer_step = passes.layer_height
+        self.interpass_limit, self.dwell_time = thermal.interpass_limit, thermal.dwell
+        self.preheat_temperature, self.adaptive_dwell = thermal.preheat, thermal.adaptive
+        self.unpack_temperature = thermal.unpack
+        self.inert, self.oxygen_limit = air.inert, air.oxygen_limit
+        self.purge_flow, self.process_flow = air.purge_flow, air.process_flow
+        self.interpass_alarm = thermal.interpass_limit + 200.0
+        self.stand_off_low = 0.7 * motion.stand_off
+        self.stand_off_high = 1.3 * motion.stand_off
+        self.stand_off_lost = 1.8 * motion.stand_off
+        self.take_more(recipe)
+        for name, signal in self.signals.items():
+            value = signal.from_si(getattr(self, name))
+            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
+            signal.check(float(f"{value:.9g}") if signal.type is float else value)
+
+    def take_more(self, recipe: DedRecipe) -> None:
+        """What a machine's own recipe says beyond that."""
+
+
+class DedAlarms(BuildAlarms):
+    """The alarms that all deposition machines have."""
+
+    collision = alarm(
+        doc="head touched the part",
+        priority=Priority.URGENT,
+        cause="layers higher than the step, distorted part, wrong program",
+        consequence="the safety chain opens, the job ends",
+        response="free the head, grind the part, find out why it grew",
+    )
+    drive_fault = alarm(
+        doc="axis drive error",
+        priority=Priority.HIGH,
+        action="B",
+        phases=("close", "probe", *LAYER_PHASES),
+        cause="following error, limit, drive fault",
+        consequence="job held within the pass",
+        response="reset the drive, resume; the pass goes on where it stopped",
+    )
+    interpass_high = alarm(
+        doc="interpass temperature too high",
+        priority=Priority.HIGH,
+        source="Part.Temperature",
+        high="Process.InterpassAlarm",
+        deadband=10,
+        on_delay=2,
+        phases=LAYER_PHASES,
+        cause="dwell too short, table cooling lost, more power than the part can give away",
+        consequence="wide and low beads, coarse grains, sagging edges",
+        response="dwell until below the limit (adaptive dwell), restore cooling, lower the power",
+    )
+    interpass_runaway = alarm(
+        doc="interpass temperature runs away",
+        priority=Priority.HIGH,
+        action="B",
+        source="Part.Temperature",
+        high=900,
+        deadband=50,
+        on_delay=2,
+        phases=LAYER_PHASES,
+        cause="interpass temperature was left to rise",
+        consequence="the bead does not stand; job held",
+        response="let it cool, dwell adaptively, resume",
+    )
+    stand_off_near = alarm(
+        doc="surface too near to the nozzle",
+        priority=Priority.HIGH,
+        source="Head.StandOff",
+        low="Process.StandOffLow",
+        deadband=0.3,
+        on_delay=1,
+        phases=("pass",),
+        cause="layers higher than the step: too much feed, speed too low",
+        consequence="collision",
+        response="faster travel, less feed or a larger step until it is back",
+    )
+    stand_off_far = alarm(
+        doc="surface too far from the nozzle",
+        priority=Priority.HIGH,
+        source="Head.StandOff",
+        high="Process.StandOffHigh",
+        deadband=0.3,
+        on_delay=1,
+        phases=("pass",),
+        cause="layers lower than the step: feed lost, speed too high",
+        consequence="beyond the focus less and less is caught, shielding is lost",
+        response="slower travel, more feed or a smaller step until it is back",
+    )
+    stand_off_lost = alarm(
+        doc="surface out of reach",
+        priority=Priority.HIGH,
+        action="B",
+        source="Head.StandOff",
+        high="Process.StandOffLost",
+        deadband=0.3,
+        on_delay=1,
+        phases=("pass",),
+        cause="layers lower than the step for many layers",
+        consequence="job held: nothing useful is deposited",
+        response="find the loss of feed, lower the stand-off, resume",
+    )
+    chiller_flow_low = alarm(
+        doc="cooling water flow low",
+        priority=Priority.HIGH,
+        action="B",
+        source="Chiller.Flow",
+        low=9,
+        deadband=0.5,
+        on_delay=0.1,
+        phases=WATER,
+        cause="pump, hose, filter of the chiller",
+        consequence="job held; the safety chain opens when the flow is half",
+        response="check the chiller, resume",
+    )
+    chiller_warm = alarm(
+        doc="cooling water return warm",
+        priority=Priority.MEDIUM,
+        action="B",
+        source="Chiller.ReturnTemperature",
+        high=40,
+        deadband=2,
+        on_delay=3,
+        phases=WATER,
+        cause="refrigeration lost, high heat load",
+        consequence="job held before the optics take harm",
+        response="check the chiller, resume when it is cool",
+    )

@@ -1,0 +1,98 @@
+"""Directed energy deposition with laser and powder, put together from settings."""
+
+from __future__ import annotations
+
+from emulators.catalog import MACHINES
+from emulators.controllers.base import Controller
+from emulators.controllers.build import Program
+from emulators.controllers.ded_powder import DedPowderController
+from emulators.deposition import pass_plan
+from emulators.recipes.ded_powder import Recipe
+from emulators.settings import (
+    Built,
+    Figure,
+    Progress,
+    Settings,
+    SettingsError,
+    assemble,
+    check_common,
+    chosen_recipe,
+    one_of,
+)
+from twin.equipment.deposition import DepositionJob
+from twin.equipment.deposition_laser import DepositionLaser
+from twin.image import Readings
+from twin.machine import Plant
+from twin.machines.ded_powder import DedPowder, PowderSettings
+from twin.materials import alloy
+from twin.parts.passes import PassPlan
+from twin.physics.deposition import PoolLaw, PowderCone
+
+__all__ = ["FIGURES", "build", "powder_program", "trees"]
+
+FIGURES = (
+    Figure("passes", "sum(passes)", digits=0),
+    Figure("path", "sum(path_length)", "m", 1),
+    Figure("deposition", "sum(work) / 60", "min", 1),
+    Figure("deposited volume", "sum(volume) * 1e6", "cm3", 2),
+    Figure("height built", "max(height) * 1e3", "mm", 2),
+    Figure("height of a layer", "avg(layer_height) * 1e3", "mm", 3),
+    Figure("stand-off, lowest", "min(stand_off_low) * 1e3", "mm", 2),
+    Figure("stand-off, highest", "max(stand_off_high) * 1e3", "mm", 2),
+    Figure("pool width", "avg(width) * 1e3", "mm", 2),
+    Figure("powder caught", "avg(catchment) * 100", "%", 1),
+    Figure("dilution", "avg(dilution) * 100", "%", 1),
+    Figure("hottest interpass", "max(interpass_temperature) - 273.15", "°C", 0),
+    Figure("beads not fused", "sum(defects)", digits=0),
+)
+
+
+def powder_program(name: str, plan: PassPlan, recipe: Recipe) -> Program:
+    """A program from ready passes and a recipe; `ValueError` if its laser melts nothing."""
+    metal, laser, nozzle = alloy(recipe.alloy), recipe.laser, recipe.nozzle
+    preheat = recipe.thermal.interpass_limit + 50.0
+    law = PoolLaw.of(metal, laser.power * DepositionLaser.WINDOW, recipe.motion.travel_speed,
+                     laser.spot_d4sigma / 4, preheat)
+    second = (alloy(recipe.grading.alloy),) if recipe.grading else ()
+    settings = PowderSettings(
+        spot=laser.spot_d4sigma,
+        preheat=preheat,
+        cone=PowderCone(nozzle.share, nozzle.radius, nozzle.focus, nozzle.reach),
+        alloys=(metal, *second),
+        pool_width=round(law.width, 5),
+    )
+    job = DepositionJob(
+        name=name,
+        plan=plan,
+        alloy=metal,
+        feed=recipe.motion.travel_speed,
+        source=laser.power,
+        feedstock=recipe.powder.disc_speed,
+        step=recipe.passes.layer_height,
+        stand_off=recipe.motion.stand_off,
+        settings=settings,
+    )
+    return Program(job, recipe)
+
+
+def build(settings: Settings, progress: Progress) -> Built:
+    """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
+    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
+    one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
+    check_common(settings)
+    recipe = chosen_recipe(settings, "316L")
+    name, plan, notes = pass_plan(settings, recipe, DedPowder.AREA, DedPowder.HEIGHT)
+    try:
+        program = powder_program(name, plan, recipe)
+    except ValueError as error:
+        raise SettingsError(f"recipe {recipe.name}: {error}") from None
+    plant = DedPowder(settings.seed, summary=settings.fidelity == "layer")
+    about = {"plan": plan.describe(), "plan_digest": plan.digest}
+    return assemble(settings, MACHINES["ded-powder"], plant, DedPowderController, program,
+                    notes=notes, about=about)
+
+
+def trees() -> tuple[Plant, Controller]:
+    """Plant and controller as declared."""
+    plant = DedPowder(0)
+    return plant, DedPowderController(plant, Readings(plant, 0), {})
