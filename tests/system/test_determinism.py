@@ -123,8 +123,9 @@ def test_same_seed_and_journal_same_run(
 
 @pytest.fixture
 def layered(machine_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A machine at layer fidelity that keeps what it computes in a place of its own."""
+    """A machine at layer fidelity, its own place for what it keeps, a snapshot of each layer."""
     monkeypatch.setenv("AMTWIN_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("emulators.emulator._KEEP_LAYER", 0.0)
     return replace(trial(machine_type).settings(tmp_path, 6), fidelity="layer")
 
 
@@ -185,7 +186,7 @@ def test_another_journal_is_another_run(
 async def test_a_run_with_clients_and_faults_is_replayed(machine_type: str, tmp_path: Path) -> None:
     """What came over the wires while the wall clock ran is in the journal, in order."""
     settings = trial(machine_type).settings(tmp_path, 6)
-    machine = Machine(settings, tmp_path, record=True, speed=60.0)
+    machine = Machine(settings, tmp_path, record=True, speed=200.0)
     machine.order()
     machine.serve()
     try:
