@@ -58,5 +58,5 @@ def pass_plan(settings: Settings, recipe: DedRecipe, area: tuple[float, float],
         raise SettingsError(f"{len(settings.places)} places for {len(parts)} parts")
     spacing = 2 * recipe.passes.bead_width
     placed = arrange(parts, area, height, spacing, positions=settings.places or None)
-    plan = PassPlan(placed, recipe.passes.layer_height, recipe.passes.style())
+    plan = PassPlan(placed, recipe.passes.layer_height, recipe.passes.style(), settings.supports)
     return job_name([part.name for part in parts]), plan, notes

@@ -31,6 +31,8 @@ __all__ = ["Pass", "PassLayer", "PassPlan", "PassStyle"]
 CACHED_LAYERS = 4
 SLIVER = 0.98
 """Share of the largest inset at which the middle line of a wall thinner than a bead is taken."""
+GRID = 1e-6
+"""Grid (m) on which sections are joined."""
 SAME_LEVEL = 5e-6
 """Strokes of a file whose heights (m) differ by less are in one layer."""
 
@@ -135,15 +137,16 @@ class PassPlan:
     """
 
     def __init__(self, placements: Sequence[Placement], layer_thickness: float,
-                 style: PassStyle | None = None) -> None:
+                 style: PassStyle | None = None, filled: bool = True) -> None:
         """Plan placed parts in layers of `layer_thickness` (m).
 
-        Raises PartError for values out of range and if there is no part.
+        `filled`: what hangs over is filled below with metal to be machined off, as a bead cannot
+        be laid on nothing. Raises PartError for values out of range and if there is no part.
         """
         check_range("pass plan", "layer_thickness", layer_thickness, 0.05e-3, 10e-3)
         if not placements:
             raise PartError("pass plan: there is no part on the plate")
-        self._set_up(_Meshes(placements, layer_thickness), style or PassStyle())
+        self._set_up(_Meshes(placements, layer_thickness, filled), style or PassStyle())
 
     @classmethod
     def from_gcode(cls, path: str | Path, style: PassStyle | None = None,
@@ -188,6 +191,21 @@ class PassPlan:
         """What was ignored in a file."""
         return getattr(self._source, "notes", ())
 
+    def own_settings(self) -> dict[str, float]:
+        """Medians of what passes of a file say themselves: ``feed``, ``demand``, ``feedstock``.
+
+        Empty for passes that were generated; what no pass says is left out.
+        """
+        if not isinstance(self._source, _File):
+            return {}
+        passes = [each for index in range(len(self)) for each in self.layer(index).passes]
+        found = {}
+        for name in ("feed", "demand", "feedstock"):
+            said = [v for each in passes if not math.isnan(v := getattr(each, name)) and v > 0]
+            if said:
+                found[name] = float(np.median(said))
+        return found
+
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Smallest and largest x and y that beads may reach: x0, y0, x1, y1 (m)."""
@@ -222,8 +240,10 @@ class PassPlan:
 class _Meshes:
     """Passes that fill the sections of placed parts at half the height of each layer."""
 
-    def __init__(self, placements: Sequence[Placement], thickness: float) -> None:
+    def __init__(self, placements: Sequence[Placement], thickness: float, filled: bool) -> None:
         self._placements, self._thickness = tuple(placements), thickness
+        self._filled = filled
+        self._below: list[list[Region]] = []  # by part, sections and all that lies above them
         self.names = tuple(placement.part.name for placement in placements)
         self._slicers = [Slicer(placement.vertices(), np.asarray(placement.part.mesh.faces))
                          for placement in placements]
@@ -233,12 +253,28 @@ class _Meshes:
         self.thicknesses: Floats = np.full(count, thickness)
 
     def layer(self, index: int, style: PassStyle) -> tuple[tuple[Pass, ...], float, float]:
-        z = (index + 0.5) * self._thickness
-        regions = [slicer.section(z) for slicer in self._slicers]
+        regions = self._regions(index)
         passes: list[Pass] = []
         for part, region in enumerate(regions):
             passes += _fill(region, part, index, style)
         return tuple(passes), math.fsum(float(shapely.area(r)) for r in regions), 0.0
+
+    def _regions(self, index: int) -> list[Region]:
+        """The section of each part in a layer."""
+        if not self._filled:
+            z = (index + 0.5) * self._thickness
+            return [slicer.section(z) for slicer in self._slicers]
+        if not self._below:
+            for slicer in self._slicers:
+                sections: list[Region] = []
+                above: Region = shapely.MultiPolygon()
+                for number in reversed(range(len(self.bases))):
+                    section = slicer.section((number + 0.5) * self._thickness)
+                    if not shapely.is_empty(section):
+                        above = shapely.union(above, section, grid_size=GRID)
+                    sections.append(above)
+                self._below.append(sections[::-1])
+        return [sections[index] for sections in self._below]
 
     def bounds(self, style: PassStyle) -> tuple[float, float, float, float]:
         points = np.vstack([placement.vertices()[:, :2] for placement in self._placements])
@@ -247,7 +283,7 @@ class _Meshes:
         return float(x0 - edge), float(y0 - edge), float(x1 + edge), float(y1 + edge)
 
     def content(self) -> bytes:
-        digest = hashlib.sha256(repr(self._thickness).encode())
+        digest = hashlib.sha256(f"{self._thickness!r} {self._filled}".encode())
         for placement in self._placements:
             digest.update(np.ascontiguousarray(placement.vertices()).tobytes())
             digest.update(np.ascontiguousarray(placement.part.mesh.faces, dtype="<i8").tobytes())
@@ -280,6 +316,8 @@ def _fill(region: Region, part: int, index: int, style: PassStyle) -> list[Pass]
         deep = half + (style.contours - 0.5) * style.pitch
         angle = math.fmod(style.start_angle + index * style.rotation, 2 * math.pi)
         for polygon in shapely.get_parts(inset(body, deep)):
+            if shapely.is_empty(polygon):
+                continue
             lines += [Pass(_flat(line), Role.HATCH, part) for line in _lines(polygon, style, angle)]
     passes = outline + lines if style.contour_first else lines + outline
     if style.alternate and index % 2:
