@@ -94,6 +94,88 @@ def _pbf_lb(folder: Path, layers: int) -> Settings:
     return Settings("pbf-lb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
 
 
+def _pbf_eb(folder: Path, layers: int) -> Settings:
+    quick = recipe(
+        folder,
+        "Ti-6Al-4V",
+        "pbf-eb",
+        layer_thickness=40,
+        raking__speed=500,
+        preheat__time_1=2,
+        preheat__time_2=3,
+        preheat__current_1=22,
+        preheat__current_2=40,
+        temperature__unpack=600,
+    )
+    return Settings("pbf-eb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
+
+
+def _binder_jet(folder: Path, layers: int) -> Settings:
+    quick = recipe(
+        folder,
+        "316L",
+        "binder-jet",
+        layer_thickness=40,
+        shrinkage__compensate=False,
+        printing__head_temperature=26,
+        printing__wipe_every=0,
+        spreading__speed=500,
+        drying__time=4,
+        drying__lamp=80,
+        drying__box_temperature=20,
+        drying__dry_limit=10,
+        curing__time=0,
+        depowdering__time=0.1,
+    )
+    return Settings(
+        "binder-jet", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick)
+    )
+
+
+def _sinter_furnace(folder: Path, layers: int) -> Settings:
+    """So many segments; they count as layers."""
+    quick = recipe(
+        folder,
+        "316L",
+        "sinter-furnace",
+        purging__flow=400,
+        purging__vacuum=400,
+        purging__leak_time=10,
+        purging__oxygen_limit=10_000,
+        debinding__first=25,
+        debinding__last=25,
+        debinding__steps=layers - 1,
+        debinding__rate=50,
+        debinding__time=0,
+        debinding__gas="argon",
+        presintering__hold=0,
+        sintering__temperature=25,
+        sintering__rate=50,
+        sintering__soak_band=20,
+        sintering__hold=0,
+        sintering__gas="argon",
+        cooling__unload=200,
+    )
+    return Settings("sinter-furnace", parts=(str(block(folder, 100)),), unit="mm",
+                    recipe=str(quick))
+
+
+def _ded_powder(folder: Path, layers: int) -> Settings:
+    quick = recipe(
+        folder,
+        "316L",
+        "ded-powder",
+        passes__layer_height=0.4,
+        thermal__interpass_limit=600,
+        thermal__unpack=290,
+        thermal__dwell=0,
+        powder__lead=3,
+    )
+    part = folder / f"beads{layers}.stl"
+    trimesh.creation.box(extents=(6.0, 4.0, layers * 0.4)).export(part)
+    return Settings("ded-powder", parts=(str(part),), unit="mm", recipe=str(quick))
+
+
 TRIALS: dict[str, Trial] = {
     "pbf-lb": Trial(
         settings=_pbf_lb,
@@ -103,6 +185,46 @@ TRIALS: dict[str, Trial] = {
         reading="Chamber.OxygenTop",
         failure=("Gas.FilterDifferentialPressure", 90.0, "Alarms.FilterHigh"),
         fault=("Laser1.Contamination", 8.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+    "pbf-eb": Trial(
+        settings=_pbf_eb,
+        counter="Job.Layer",
+        setpoint=("Process.MeltCurrent", 15.5, 500.0),
+        switch="Process.FixedPreheat",
+        reading="Platform.Temperature",
+        failure=("HighVoltage.DoseRate", 2.0, "Alarms.XrayHigh"),
+        fault=("Beam1.CathodeWear", 8.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+    "ded-powder": Trial(
+        settings=_ded_powder,
+        counter="Job.Layer",
+        setpoint=("Process.LaserPower", 950.5, 50_000.0),
+        switch="Process.Inert",
+        reading="Head.StandOff",
+        failure=("Laser.WindowScatter", 10.0, "Alarms.WindowDirty"),
+        fault=("Laser.Contamination", 8.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+    "binder-jet": Trial(
+        settings=_binder_jet,
+        counter="Job.Layer",
+        setpoint=("Process.Saturation", 65.5, 500.0),
+        switch="Process.Remap",
+        reading="Dryer.BedTemperature",
+        failure=("Hood.Vapour", 15.0, "Alarms.VapourRising"),
+        fault=("Head.DropDrift", 5.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+    "sinter-furnace": Trial(
+        settings=_sinter_furnace,
+        counter="Job.Layer",
+        setpoint=("Process.GasFlow", 300.5, 5000.0),
+        switch="Process.InertOnly",
+        reading="Furnace.LoadTemperature",
+        failure=("Furnace.ShellTemperature", 50.0, "Alarms.ShellHot"),
+        fault=("Zone1.ElementFailure", 10.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
     ),
 }

@@ -42,6 +42,14 @@ class Service(ServiceWork):
         return work
 
     @command()
+    def change_nozzle(self) -> str:
+        """Put a new powder nozzle into the head."""
+        work = self.begin("nozzle changed")
+        self._plant.drive("Feeder.NozzleWear", 0.0)
+        self._plant.feeder.log("process", work)
+        return work
+
+    @command()
     def refill(self) -> str:
         """Fill the hoppers."""
         work = self.begin("hoppers filled")

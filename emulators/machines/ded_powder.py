@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.ded_powder import DedPowderController
 from emulators.deposition import pass_plan
+from emulators.recipes import RecipeError
 from emulators.recipes.ded_powder import Recipe
 from emulators.settings import (
     Built,
@@ -25,6 +28,7 @@ from twin.image import Readings
 from twin.machine import Plant
 from twin.machines.ded_powder import DedPowder, PowderSettings
 from twin.materials import alloy
+from twin.meltpool.laws import Laws
 from twin.parts.passes import PassPlan
 from twin.physics.deposition import PoolLaw, PowderCone
 
@@ -75,6 +79,32 @@ def powder_program(name: str, plan: PassPlan, recipe: Recipe) -> Program:
     return Program(job, recipe)
 
 
+def _of_the_file(plan: PassPlan, recipe: Recipe) -> dict[str, float]:
+    """Recipe fields at the working point of passes that have settings of their own.
+
+    That is the median of each. Where the file's power melts nothing with the recipe's spot, the
+    spot shrinks with it, at the recipe's intensity.
+    """
+    found = plan.own_settings()
+    changes: dict[str, float] = {}
+    if "feed" in found:
+        changes["motion.travel_speed"] = found["feed"]
+    if "feedstock" in found:
+        changes["powder.disc_speed"] = found["feedstock"]
+    if "demand" in found:
+        power = changes["laser.power"] = found["demand"]
+        metal, spot = alloy(recipe.alloy), recipe.laser.spot_d4sigma
+        speed = found.get("feed", recipe.motion.travel_speed)
+        preheat = recipe.thermal.interpass_limit
+        for chosen in (spot, spot * sqrt(power / recipe.laser.power)):
+            width = float(Laws().pools(metal, power, speed, chosen / 4, preheat).width[0])
+            if width > 0.7 * chosen:
+                break
+        changes["laser.spot_d4sigma"] = round(chosen, 5)
+        changes["passes.bead_width"] = round(max(width, 0.3e-3), 5)
+    return changes
+
+
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
     one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
@@ -83,7 +113,17 @@ def build(settings: Settings, progress: Progress) -> Built:
     recipe = chosen_recipe(settings, "316L")
     name, plan, notes = pass_plan(settings, recipe, DedPowder.AREA, DedPowder.HEIGHT)
     try:
+        own = _of_the_file(plan, recipe)
+        if own:
+            recipe = recipe.changed(own)
+            name, plan, notes = pass_plan(settings, recipe, DedPowder.AREA, DedPowder.HEIGHT)
+            notes.append(
+                f"working point of the file: {recipe.laser.power:g} W, "
+                f"{recipe.motion.travel_speed * 1e3:g} mm/s, {recipe.powder.disc_speed:g} rpm; "
+                f"spot {recipe.laser.spot_d4sigma * 1e3:g} mm")
         program = powder_program(name, plan, recipe)
+    except RecipeError as error:
+        raise SettingsError(str(error)) from None
     except ValueError as error:
         raise SettingsError(f"recipe {recipe.name}: {error}") from None
     plant = DedPowder(settings.seed, summary=settings.fidelity == "layer")

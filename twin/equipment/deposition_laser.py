@@ -226,16 +226,17 @@ class PoolCamera(Equipment):
 
     def march(self, laser: DepositionLaser, demand: float, speed: Floats, warm: Floats,
               step: Floats, width: float, integral: float,
-              age: Floats) -> tuple[Floats, Floats, Floats]:
+              age: Floats, regulated: bool = True) -> tuple[Floats, Floats, Floats]:
         """Power asked for (n,), widths and regulator integrals at the ends of steps (n + 1,).
 
         `demand` before correction (W), `step` (s), the state at the beginning, `age` (n,) of the
-        pass (s): while the pool is being made the regulator only keeps what it found before.
+        pass (s): while the pool is being made the regulator only keeps what it found before. A
+        pass with a power of its own is not `regulated`.
         """
         law = self.law
         assert law is not None
         n, through = len(step), (1 - laser.power_drift) * laser.transmission
-        if not self.regulate or demand <= 0 or self.width_demand <= 0:
+        if not (self.regulate and regulated) or demand <= 0 or self.width_demand <= 0:
             asked = np.full(n, demand)
             steady = law.steady(asked * through, speed, warm)
             return asked, follow_width(width, steady, step, law.tau), np.full(n + 1, integral)
@@ -249,6 +250,15 @@ class PoolCamera(Equipment):
         widths[0], integrals[0] = width, integral
         made = (age > self.SETTLE * law.tau).tolist()
         for i, dt in enumerate(step.tolist()):
+            if dt > 2 * law.tau:
+                # A coarse grid sees only where the regulator comes to rest.
+                share = (wanted / seen - base[i]) / (slope * demand)
+                integral = share = min(max(share, -limit), limit)
+                asked[i] = demand * (1 + share)
+                target = max(base[i] + slope * demand * share, 0.0)
+                width = target + (width - target) * decay[i]
+                widths[i + 1], integrals[i + 1] = width, integral
+                continue
             error = (wanted - width * seen) / wanted
             trial = integral + rate * error * dt
             share = proportional * error + trial

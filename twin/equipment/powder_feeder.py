@@ -42,7 +42,7 @@ class Hopper(Equipment):
                           doc="speed of the metering disc")
     torque = measured("N.m", low=0, high=20, noise=0.01, quantum=0.01,
                       doc="torque of the metering disc's motor")
-    mass_flow = measured("g/min", low=0, high=100, noise=0.05, quantum=0.01,
+    mass_flow = measured("g/min", low=0, high=100, noise=0.02, quantum=0.01,
                          companion="Monitoring/Process/{name}MassFlow",
                          doc="powder flow, loss in weight")
     flow_demand = measured("g/min", low=0, high=100, quantum=0.001,
@@ -295,14 +295,19 @@ class PowderFeeder(Equipment):
 
     hose_pressure = measured("mbar", low=0, high=500, noise=0.2, quantum=0.1,
                              doc="pressure of the carrier gas at the hose's inlet")
+    nozzle_wear = fault("%", low=0, high=300, doc="share by which a worn nozzle's powder jet is "
+                        "wider than a new one's")
 
     def __init__(self, hoppers: int, gas: HeadGas,
                  changed: Callable[[], None] = _nothing) -> None:
         super().__init__()
         if not 1 <= hoppers <= 4:
             raise ValueError(f"hoppers must be 1 to 4, not {hoppers}")
-        self._gas = gas
+        self._gas, self._changed = gas, changed
         self.hoppers = [self.add(f"Hopper{i + 1}", Hopper(changed)) for i in range(hoppers)]
+
+    def driven(self, attribute: str) -> None:
+        self._changed()
 
     def flows(self, times: Floats) -> Floats:
         """Powder flows (n, hoppers) in kg/s that leave the nozzle at times (n,) from now on."""

@@ -33,8 +33,8 @@ class DepositedPart(Equipment):
     TRANSFER = 15.0  # W/(m2 K) convection in quiet shielding gas, default
     EMISSIVITY = 0.5  # oxidised metal, default
     HEATER = 3_000.0  # W of the plate heater, default
-    STEP = 15.0  # K: no closed form is followed further than this
-    SOONEST = 0.2  # s between two anchors that time alone brings
+    STEP = 40.0  # K: no closed form is followed further than this
+    SOONEST = 0.5  # s between two anchors that time alone brings
 
     temperature = measured("degC", low=0, high=1500, start=20, noise=1.0, quantum=0.1,
                            companion="Monitoring/Process/InterpassTemperature",

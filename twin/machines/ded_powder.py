@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
@@ -27,7 +27,7 @@ from twin.machine import Plant
 from twin.materials import Alloy
 from twin.meltpool.defects import DefectKind
 from twin.parts.passes import Pass
-from twin.physics.deposition import PowderCone, bead_area, dilution, melted_area
+from twin.physics.deposition import PowderCone, bead_area, dilution, mean_width, melted_area
 
 __all__ = ["DedPowder", "Enclosure", "PowderSettings"]
 
@@ -64,7 +64,7 @@ class DedPowder(Plant):
     AREA = (0.45, 0.45)  # m
     HEIGHT = 0.4  # m
     STANDBY = 900.0  # W of the control cabinet and drives at rest, default
-    MELTING = 0.18  # share of the absorbed power that melts, default
+    MELTING = 0.2  # share of the absorbed power that melts, default
     BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
     LAYER_TICK = 5.0  # s: grid of a run by layer summaries
 
@@ -155,12 +155,16 @@ class DedPowder(Plant):
         ages = begun + stretch.times - stretch.times[0]
         asked, widths, integral = self.pool.march(
             self.laser, demand, stretch.speed, stretch.interpass, stretch.step, width,
-            state.get("integral", 0.0), ages[1:])
+            state.get("integral", 0.0), ages[1:], isnan(own))
         metered = self.laser.source(asked)
         power = metered * self.laser.transmission
-        mean = (widths[1:] + widths[:-1]) / 2
+        assert self.pool.law is not None
+        mean = mean_width(widths, stretch.step, self.pool.law.tau)
         flows = self.feeder.flows(stretch.middle)
-        caught = settings.cone.catchment(mean / 2, stretch.stand_off)
+        cone = settings.cone
+        if self.feeder.nozzle_wear:
+            cone = replace(cone, radius=cone.radius * (1 + self.feeder.nozzle_wear))
+        caught = cone.catchment(mean / 2, stretch.stand_off)
         densities = np.array([float(metal.density(300.0)) for metal in alloys])
         flow = flows.sum(axis=1)
         volume = (flows / densities).sum(axis=1)
@@ -182,7 +186,8 @@ class DedPowder(Plant):
             "oxygen": self.gas.oxygen(stretch.middle, stretch.stand_off, around),
             **{f"fraction_{i + 1}": bead[:, i] for i in range(len(alloys))},
         }
-        return Deposit(area, mean, absorbed, fields, {"width": widths, "integral": integral, "age": ages})
+        return Deposit(area, mean, absorbed, fields,
+                       {"width": widths, "integral": integral, "age": ages})
 
     def show(self, times: Floats, deposit: Deposit) -> None:
         """Sensors follow a pass."""

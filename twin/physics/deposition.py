@@ -29,6 +29,7 @@ __all__ = [
     "layer_height",
     "layer_slope",
     "loss_conductance",
+    "mean_width",
     "melted_area",
     "thick_rise",
     "thin_rise",
@@ -183,6 +184,13 @@ def follow_width(first: float, steady: Floats, step: Floats, tau: float) -> Floa
     for i, (target, share) in enumerate(zip(steady.tolist(), decay.tolist(), strict=True)):
         widths[i + 1] = target + (widths[i] - target) * share
     return widths
+
+
+def mean_width(widths: Floats, step: Floats, tau: float) -> Floats:
+    """Means (n,) over n steps (s) of what `follow_width` gave (n + 1,): exact for the law."""
+    fallen = -np.expm1(-step / tau)
+    target = (widths[1:] - widths[:-1] * (1 - fallen)) / fallen
+    return np.asarray(target + (widths[:-1] - target) * fallen * tau / step)
 
 
 def layer_height(cone: PowderCone, pool_radius: npt.ArrayLike, stand_off: npt.ArrayLike,

@@ -25,6 +25,7 @@ from twin.physics.deposition import (
     layer_height,
     layer_slope,
     loss_conductance,
+    mean_width,
     melted_area,
     thick_rise,
     thin_rise,
@@ -109,6 +110,9 @@ def test_verification_width_follows_its_differential_equation() -> None:
         lambda t, w: (steady[min(np.searchsorted(times, t, "right") - 1, 40)] - w) / law.tau,
         (0, times[-1]), [1e-3], t_eval=times, max_step=0.005, rtol=1e-8)
     assert found == pytest.approx(solved.y[0], rel=1e-3)
+    fine = solve_ivp(lambda t, w: (steady[0] - w) / law.tau, (0, 0.05), [1e-3], rtol=1e-10,
+                     t_eval=np.linspace(0, 0.05, 2001)).y[0]
+    assert mean_width(found, step, law.tau)[0] == pytest.approx(fine.mean(), rel=1e-4)
     uneven = np.linspace(0.01, 0.09, 41)
     assert follow_width(1e-3, steady, uneven, law.tau)[1] == pytest.approx(
         steady[0] + (1e-3 - steady[0]) * exp(-0.01 / law.tau))
