@@ -11,6 +11,7 @@ from emulators.controllers.binder_jet_service import Service
 from emulators.controllers.binder_jet_signals import LAYER_PHASES, Alarms, Machine, Process
 from emulators.controllers.build import WORKING, BuildController, Program
 from emulators.controllers.build_signals import Feedstock
+from emulators.controllers.states import MachineState
 from twin.image import Readings
 from twin.machine import AMBIENT
 from twin.machines.binder_jet import BinderJet
@@ -68,7 +69,8 @@ class BinderJetController(BuildController):
             "head_dirty": self.tries > process.clean_tries,
             "drop_volume_off": self.off,
             "oversaturated": self.bleeds,
-            "bed_wet": self.phase == "dry" and self._waited_out(),
+            "bed_wet": self.phase == "dry" and self._waited_out()
+            and self.state is MachineState.BUILDING,
             "lamp_at_limit": self.lamp >= self.LAMP[1] - 1e-9 and self.phase != "dry",
             "head_cold": io.head.temperature < process.head_temperature - 5.0,
             "roller_stopped": io.recoater.roller_speed_actual < 0.8 * process.roller_speed,

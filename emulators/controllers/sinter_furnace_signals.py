@@ -36,12 +36,12 @@ class Programme(Component):
 class Process(Component):
     """Setpoints an operator may move during a run, and parameters of the recipe."""
 
-    sinter_temperature = setpoint("degC", low=100, high=1480, start=1370,
+    sinter_temperature = setpoint("degC", low=25, high=1480, start=1370,
                                   doc="temperature of the sinter segment")
     sinter_hold = setpoint("min", low=0, high=1440, start=60, doc="time at that temperature")
     debind_hold = setpoint("min", low=0, high=1440, start=60,
                            doc="time at temperature of each debinding step")
-    gas_flow = setpoint("L/min", low=1, high=200, start=60, doc="gas flow while debinding")
+    gas_flow = setpoint("L/min", low=1, high=400, start=60, doc="gas flow while debinding")
     sinter_flow = setpoint("L/min", low=1, high=200, start=20, doc="gas flow while sintering")
     debind_rate = parameter("K/min", low=0.1, high=50, start=2, doc="heating while debinding")
     sinter_rate = parameter("K/min", low=0.1, high=50, start=5, doc="heating after it")
@@ -61,7 +61,7 @@ class Process(Component):
                           doc="below the target: where the time at temperature begins")
     lag_limit = parameter("K", low=5, high=300, start=40,
                           doc="zone below its setpoint at which the run is held")
-    fan_below = parameter("degC", low=100, high=1480, start=900,
+    fan_below = parameter("degC", low=25, high=1480, start=900,
                           doc="temperature from which the fan helps to cool")
     cooling_flow = parameter("L/min", low=1, high=400, start=20, doc="gas flow while cooling")
     unload_temperature = parameter("degC", low=25, high=200, start=80,
@@ -77,7 +77,7 @@ class Process(Component):
         self.debind_hold = debinding.time / max(debinding.steps, 1)
         self.gas_flow, self.sinter_flow = purging.flow, sintering.flow
         self.debind_rate, self.sinter_rate = debinding.rate, sintering.rate
-        self.inert_only = False
+        self.inert_only, self.soak_band = False, sintering.soak_band
         self.evacuation_pressure, self.leak_time = purging.vacuum, purging.leak_time
         self.leak_limit, self.oxygen_limit = purging.leak_limit, purging.oxygen_limit
         self.purge_flow = purging.flow

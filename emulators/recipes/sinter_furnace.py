@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _Rate = Annotated[float, Quantity("K/min", 0.1, 50)]
-_Hot = Annotated[float, Quantity("degC", 100, 1480)]
+_Hot = Annotated[float, Quantity("degC", 25, 1480)]
 _Time = Annotated[float, Quantity("min", 0, 1440)]
 _Gas = Literal["hydrogen", "nitrogen", "argon", "vacuum"]
 
@@ -92,6 +92,8 @@ class Sintering(Section):
     """Gas."""
     flow: Annotated[float, Quantity("L/min", 1, 400)] = 20e-3 / 60
     """Gas flow."""
+    soak_band: Annotated[float, Quantity("K", 2, 100)] = 10.0
+    """Below the target: where the load's time at temperature begins."""
     energy: Annotated[float, Quantity("1", 50_000, 1_000_000)] = 500e3
     """Activation energy of the master curve, J/mol."""
     slope: Annotated[float, Quantity("1", 0.1, 10)] = 1.056

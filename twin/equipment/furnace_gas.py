@@ -54,7 +54,7 @@ class Retort(Equipment):
     flame = measured(bool, doc="burn-off flame at the exhaust proven")
     hydrogen_open = measured(bool, doc="hydrogen valve open, as the gas safety unit allows")
     safe_purge = measured(bool, doc="gas safety unit purges with nitrogen by itself")
-    hydrogen_flow = actuator("L/min", low=0, high=200, doc="hydrogen flow demand")
+    hydrogen_flow = actuator("L/min", low=0, high=400, doc="hydrogen flow demand")
     nitrogen_flow = actuator("L/min", low=0, high=400, doc="nitrogen flow demand")
     argon_flow = actuator("L/min", low=0, high=400, doc="argon flow demand")
     vacuum_pump = actuator(bool, doc="vacuum pump and its valve; the vent is shut")
