@@ -166,14 +166,38 @@ def _ded_powder(folder: Path, layers: int) -> Settings:
         "316L",
         "ded-powder",
         passes__layer_height=0.4,
-        thermal__interpass_limit=600,
+        thermal__interpass_limit=400,
         thermal__unpack=290,
         thermal__dwell=0,
         powder__lead=3,
     )
     part = folder / f"beads{layers}.stl"
-    trimesh.creation.box(extents=(6.0, 4.0, layers * 0.4)).export(part)
+    trimesh.creation.box(extents=(16.0, 8.0, layers * 0.4)).export(part)
     return Settings("ded-powder", parts=(str(part),), unit="mm", recipe=str(quick))
+
+
+def _wire(folder: Path, layers: int, machine: str, alloy: str, height: float) -> Settings:
+    quick = recipe(
+        folder,
+        alloy,
+        machine,
+        passes__layer_height=height,
+        thermal__interpass_limit=500,
+        thermal__unpack=290,
+        thermal__dwell=0,
+        wire__pass_dwell=0,
+    )
+    part = folder / f"wall{layers}.stl"
+    trimesh.creation.box(extents=(24.0, 8.0, layers * height)).export(part)
+    return Settings(machine, parts=(str(part),), unit="mm", recipe=str(quick))
+
+
+def _ded_wire_laser(folder: Path, layers: int) -> Settings:
+    return _wire(folder, layers, "ded-wire-laser", "316L", 1.4)
+
+
+def _ded_arc(folder: Path, layers: int) -> Settings:
+    return _wire(folder, layers, "ded-arc", "ER70S-6", 2.5)
 
 
 TRIALS: dict[str, Trial] = {
@@ -205,6 +229,26 @@ TRIALS: dict[str, Trial] = {
         reading="Head.StandOff",
         failure=("Laser.WindowScatter", 10.0, "Alarms.WindowDirty"),
         fault=("Laser.Contamination", 8.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+    "ded-wire-laser": Trial(
+        settings=_ded_wire_laser,
+        counter="Job.Layer",
+        setpoint=("Process.WireFeed", 2.75, 50.0),
+        switch="Process.Inert",
+        reading="Head.StandOff",
+        failure=("WireFeeder.SpoolMass", -14.5, "Alarms.SpoolLow"),
+        fault=("WireFeeder.Slip", 4.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    ),
+    "ded-arc": Trial(
+        settings=_ded_arc,
+        counter="Job.Layer",
+        setpoint=("Process.WireFeed", 8.25, 50.0),
+        switch="Process.Inert",
+        reading="Head.StandOff",
+        failure=("WireFeeder.SpoolMass", -17.5, "Alarms.SpoolLow"),
+        fault=("WireFeeder.Slip", 4.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
     ),
     "binder-jet": Trial(

@@ -75,6 +75,8 @@ class ArcDeposition(Equipment):
         self._job: DepositionJob | None = None
         self._metal: Alloy | None = None
         self._diameter = 1.2e-3
+        self.air: Callable[[], float] = lambda: 1.0
+        """Tells the share of air in what surrounds the head."""
         self.replan: Callable[[], None] = _nothing
         """Asks the head to apply present settings to what of the pass is not yet done."""
         self.heats: Callable[[float], None] = lambda power: None
@@ -116,8 +118,9 @@ class ArcDeposition(Equipment):
         """Beads by mass balance and pool width; a wire without arc heaps up, no wire is no bead."""
         n, speed, gap = len(stretch.speed), stretch.speed, stretch.stand_off
         metal, source = self._metal, self._source
-        cover = self._torch.cover(gap, stretch.times[0])
-        nothing, trim = np.zeros(n), self._height.trim(gap - stretch.job.stand_off, stretch.job.step)
+        cover = self._torch.cover(gap, stretch.times[0], self.air())
+        trim = self._height.trim(gap - stretch.job.stand_off, stretch.job.step)
+        nothing = np.zeros(n)
         if metal is None or source.state not in ("arc", "short circuit"):
             return Deposit(nothing, np.full(n, 1e-3), nothing,
                            self._fields(nothing, nothing, nothing, nothing, cover, speed, trim))

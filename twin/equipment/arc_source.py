@@ -88,11 +88,14 @@ class Torch(Equipment):
         """So much wire (m) rubbed through the tip."""
         self.used += self.WEAR * length
 
-    def cover(self, distance: npt.ArrayLike, time: float) -> Floats:
-        """How well gas covers the pool (0..1) at nozzle `distance` (m), with the flow at `time`."""
+    def cover(self, distance: npt.ArrayLike, time: float, air: float = 1.0) -> Floats:
+        """How well gas covers the pool (0..1) at nozzle `distance` (m), with the flow at `time`.
+
+        `air`: share of air in what surrounds it; without any nothing can go wrong.
+        """
         flow = self.trajectories.get("gas_flow")
         there = flow.at(time) if flow else self.gas_flow
-        return shielding(there, distance, self.draught)
+        return np.asarray(1 - air * (1 - shielding(there, distance, self.draught)))
 
     def hidden_state(self) -> dict[str, Any]:
         return {"used": self.used}

@@ -48,6 +48,8 @@ class WireSettings:
     """Wire from contact tip to pool, m."""
     preheat: float = 400.0
     """Interpass temperature of the working point, K."""
+    width: float = 0.0
+    """Width of the pool at the working point, m."""
 
 
 class SpotCamera(PoolCamera):
@@ -87,7 +89,8 @@ class WireDeposition(Equipment):
     """Beads of a wire that is melted by a laser, cold or heated by a current of its own."""
 
     WIRE_IN = 0.25  # s until the wire has come to the pool, default
-    STICKS = 0.6  # s of stubbing after which the wire has frozen onto the part, default
+    STICKS = 0.8  # s of stubbing after which the wire has frozen onto the part, default
+    CAUGHT = 0.3  # s of stubbing that a stop of the pass does not melt clear, default
     FREEZE = 2.0  # s after a stop in which a stubbing wire can still be drawn off, default
     RIPPLE = (0.6, 6e-3)  # amplitude and length (m) of the humps that drops leave, default
     PUSHED = 0.75  # width of a bead of stubbing wire over that of a sound one, default
@@ -113,12 +116,15 @@ class WireDeposition(Equipment):
         self._nozzle, self._feeder = nozzle, feeder
         self._job: DepositionJob | None = None
         self._settings = WireSettings()
+        self.air: Callable[[], float] = lambda: 1.0
+        """Tells the share of air in what surrounds the head."""
         self.replan: Callable[[], None] = _nothing
         """Asks the head to apply present settings to what of the pass is not yet done."""
         self.heats: Callable[[float], None] = lambda power: None
         """Told the laser's mean power (W)."""
         self._running = False
         self._stubbing = False
+        self._since = 0.0  # when it began to stub
         self._epoch = 0
         hot.changed = nozzle.changed = feeder.changed = height.changed = self._changed
 
@@ -148,11 +154,11 @@ class WireDeposition(Equipment):
         self._feeder.let(run=True)
         return self.WIRE_IN
 
-    def _joins(self, job: DepositionJob, feed: Floats, power: Floats, gap: Floats) -> WireContact:
+    def _joins(self, job: DepositionJob, feed: Floats, power: Floats, gap: Floats,
+               amps: Floats) -> WireContact:
         settings = self._settings
         return contact(job.alloy, settings.wire_diameter, feed, power=power, gap=gap,
-                       length=settings.stick_out, current=self._hot.heating,
-                       supply=HotWireSource.OPEN)
+                       length=settings.stick_out, current=amps, supply=HotWireSource.OPEN)
 
     def deposit(self, stretch: Stretch, state: dict[str, float]) -> Deposit:
         """Beads by mass balance on a pool as wide as power and spot allow."""
@@ -161,19 +167,23 @@ class WireDeposition(Equipment):
         own = stretch.run.demand
         demand = laser.demand(1.0 if isnan(own) else own / job.source)
         width = settings.spot * 0.8 if stretch.first else state.get("width", 0.0)
+        begun = 0.0 if stretch.first else state["age"]
+        ages = begun + stretch.times - stretch.times[0]
         asked, widths, integral = camera.march(
             laser, demand, stretch.speed, stretch.interpass, stretch.step, width,
-            state.get("integral", 0.0))
+            state.get("integral", 0.0), ages[1:])
         metered = laser.source(asked)
         power = metered * laser.transmission
         mean = (widths[1:] + widths[:-1]) / 2
         gap = stretch.stand_off - job.stand_off
         trim = self._height.trim(gap, job.step)
         feed = self._feeder.settled_speed * trim
-        cover = self._nozzle.cover(stretch.stand_off, stretch.times[0])
+        cover = self._nozzle.cover(stretch.stand_off, stretch.times[0], self.air())
         wire = np.zeros(n)
+        # The source follows a trim of the feed, so that the wire stays as hot.
+        amps = self._hot.heating * np.sqrt(trim)
         if feed[0] > 0:
-            found = self._joins(job, feed, power, gap)
+            found = self._joins(job, feed, power, gap, amps)
             mode, touching, volts = found.mode, found.touching, found.voltage
             force, melt, hot = found.force, found.melt_length, found.temperature
             wire = feed * wire_area(settings.wire_diameter) / stretch.speed
@@ -189,7 +199,7 @@ class WireDeposition(Equipment):
         way = np.cumsum(stretch.step * stretch.speed)
         humps = 1 + np.where(drips, height * np.sin(2 * np.pi * way / wave), 0.0)
         laid = np.where(stub, self.PUSHED, 1.0) * mean
-        heat = ABSORBED * power + self._hot.heating * touching * volts
+        heat = ABSORBED * power + amps * touching * volts
         fields = {
             "power": power, "metered": metered, "feed": feed, "trim": trim, "melt_length": melt,
             "wire_temperature": hot, "contact_voltage": volts, "touching": touching,
@@ -199,7 +209,8 @@ class WireDeposition(Equipment):
             "porosity": porosity_of_shielding(cover), "pool_temperature": camera.peak(power),
             "correction": asked / demand - 1 if demand > 0 else np.zeros(n),
         }
-        return Deposit(wire * humps, laid, heat, fields, {"width": widths, "integral": integral})
+        return Deposit(wire * humps, laid, heat, fields, {
+            "width": widths, "integral": integral, "age": ages})
 
     def show(self, times: Floats, deposit: Deposit) -> None:
         """Sensors follow a pass; a wire that stubs for long sticks."""
@@ -208,8 +219,9 @@ class WireDeposition(Equipment):
         mean = float((fields["metered"] * step).sum() / whole)
         self._laser.show(begin, fields["metered"], ABSORBED, mean)
         self._camera.show(begin, deposit.width, fields["pool_temperature"], fields["correction"],
-                          self._laser)
-        self._hot.show(begin, fields["touching"], fields["contact_voltage"])
+                          self._laser, deposit.state["age"][1:])
+        self._hot.show(begin, fields["touching"] * np.sqrt(fields["trim"]),
+                       fields["contact_voltage"])
         self._height.show(begin, fields["trim"])
         self._feeder.pace(begin, fields["feed"])
         self._feeder.strain(begin, fields["force"])
@@ -225,7 +237,10 @@ class WireDeposition(Equipment):
 
     def _classify(self, modes: Floats, now: int) -> None:
         self.transfer = 1 + int(modes[now]) if len(modes) else 0
-        self._stubbing = self.transfer == 1 + Contact.STUB
+        stubs = self.transfer == 1 + Contact.STUB
+        if stubs and not self._stubbing:
+            self._since = self.now
+        self._stubbing = stubs
 
     def _await(self, times: Floats, modes: Floats, now: int) -> None:
         """Wait for the next change of transfer, and for the wire to stick."""
@@ -259,7 +274,8 @@ class WireDeposition(Equipment):
     def rest(self) -> None:
         """The pass is over, or was cut off: light, wire and current end."""
         self._epoch += 1
-        if self._stubbing and not self._feeder.stuck:
+        caught = self._stubbing and self.now - self._since >= self.CAUGHT
+        if caught and not self._feeder.stuck:
             self.plant.run(self._freeze(self._feeder.drawn, self._epoch))
         self._running = self._stubbing = False
         self._laser.dark()

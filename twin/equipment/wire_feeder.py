@@ -166,7 +166,7 @@ class WireFeeder(Equipment):
             self.follow("motor_speed", Steps(begin, speeds / max(1 - self.slip, 1e-3)))
 
     def strain(self, begin: Floats, force: Floats) -> None:
-        """The pool pushes back with forces (N), (n,) each from `begin` (s), until further notice."""
+        """The pool pushes back with forces (N), (n,), from `begin` (s), until further notice."""
         if self.motor_speed > 0 or self.settled_speed > 0:
             load = self.LINER * self.liner_friction + np.minimum(force, self.GRIP)
             self.follow("motor_torque", Steps(begin, load * self.ROLL))
@@ -235,12 +235,16 @@ class WireFeeder(Equipment):
         self._anchor()
 
     def thread(self) -> None:
-        """Somebody mounts a fresh spool if none is there, and threads wire to the tip."""
-        if not self.wire_present:
-            self.settle("spool_mass", self._fresh)
-        self.wire_present = self.at_tip = True
+        """Somebody cuts the wire free, cleans its end and threads it to the tip."""
+        self.at_tip = True
         self.stuck, self.force = "", 0.0
         self._anchor()
+
+    def fresh(self) -> None:
+        """Somebody puts on a fresh spool and threads its wire."""
+        self.settle("spool_mass", self._fresh)
+        self.wire_present = True
+        self.thread()
 
     def hidden_state(self) -> dict[str, Any]:
         return {"mass_per_length": self.mass_per_length, "stuck": self.stuck, "force": self.force,

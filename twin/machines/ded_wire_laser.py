@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twin.equipment.arc_source import Torch
-from twin.equipment.chamber import Chamber
+from twin.equipment.cell import Cell
 from twin.equipment.consumption import Consumption
 from twin.equipment.deposition import (
     DepositionHead,
@@ -18,19 +18,13 @@ from twin.equipment.deposition import (
 from twin.equipment.deposition_laser import DepositionLaser
 from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.services import Chiller, SafetyChain
-from twin.equipment.substrate import DepositedPart
+from twin.equipment.welded_part import WeldedPart
 from twin.equipment.wire_defects import wire_defects
 from twin.equipment.wire_deposition import SpotCamera, WireDeposition
 from twin.equipment.wire_feeder import HotWireSource, WireFeeder
 from twin.machine import Plant
 
-__all__ = ["Cell", "DedWireLaser"]
-
-
-class Cell(Chamber):
-    """Light-tight cell of laser class 1, which can be flooded with argon."""
-
-    VOLUME = 1.5  # m3 inside the flexible tent over the table, default
+__all__ = ["DedWireLaser"]
 
 
 class DedWireLaser(Plant):
@@ -40,14 +34,14 @@ class DedWireLaser(Plant):
     HEIGHT = 1.0  # m
     BASE_POWER = 1_200.0  # W: gantry, cabinet, extraction, default
     SPOOL = 15.0  # kg
-    LAYER_TICK = 5.0  # s: grid of a run by layer summaries
+    LAYER_TICK = 0.5  # s: grid of a run by layer summaries
 
     def __init__(self, seed: int = 0, summary: bool = False) -> None:
         super().__init__(seed)
         self.safety = self.add("Safety", SafetyChain())
         self.chiller = self.add("Chiller", Chiller(self.safety))
         self.enclosure = self.add("Enclosure", Cell(self.safety))
-        self.part = self.add("Part", DepositedPart())
+        self.part = self.add("Part", WeldedPart())
         self.laser = self.add("Laser", DepositionLaser(self.safety, self._replan))
         self.pool = self.add("Pool", SpotCamera(self._replan))
         self.feeder = self.add("WireFeeder", WireFeeder(self.SPOOL))
@@ -61,6 +55,7 @@ class DedWireLaser(Plant):
             self.safety, self.part, self.bead, self._solidify, tick))
         self.bead.replan = self.head.replan
         self.bead.heats = self._heat
+        self.bead.air = lambda: self.enclosure.airy
         self.meter = self.add("Consumption", Consumption(self.BASE_POWER))
         self._finished: list[LayerResult] = []
         self.assemble()

@@ -240,7 +240,7 @@ class WireContact:
 
 def contact(
     metal: Alloy, diameter: float, feed: npt.ArrayLike, *, power: npt.ArrayLike, length: float,
-    gap: npt.ArrayLike = 0.0, current: float = 0.0, angle: float = 0.79,
+    gap: npt.ArrayLike = 0.0, current: npt.ArrayLike = 0.0, angle: float = 0.79,
     absorbed: float = ABSORBED, eta: float = 1.0, depth: float = POOL_DEPTH, supply: float = 15.0,
 ) -> WireContact:
     """How a wire meets the pool: heat balance along its way against the distance to the pool.
@@ -248,27 +248,27 @@ def contact(
     `feed` (m/s, above 0); `power` (W on the part) of the laser; `length` (m) of the stick-out at
     no height error; `gap` (m) by which the surface lies lower than planned, so that the wire, fed
     at `angle` (rad) to the surface, has gap/sin(angle) further to go; `current` (A) of a hot wire;
-    `supply` (V) is the open-circuit voltage. `feed`, `power` and `gap` broadcast. What the wire
-    still lacks when it reaches the surface is taken from the pool over a length in proportion to lack
-    over supply (default model).
+    `supply` (V) is the open-circuit voltage. Arrays broadcast. What the wire still
+     lacks when it reaches the surface is taken from the pool over a length in proportion to
+    lack over supply (default model).
     """
-    watts, low, feed = np.broadcast_arrays(
-        *(np.asarray(given, float) for given in (power, gap, feed)))
+    watts, low, feed, amps = np.broadcast_arrays(
+        *(np.asarray(given, float) for given in (power, gap, feed, current)))
     way = np.maximum(length + low / np.sin(angle), 0.25 * length)
-    hot = wire_temperature(metal, diameter, feed, way, current, eta)
+    hot = wire_temperature(metal, diameter, feed, way, amps, eta)
     rate = deposition_rate(metal, diameter, feed)
     # A lower surface keeps the wire longer in the beam, a higher one hardly lets it in.
     direct = watts * absorbed * ON_WIRE * np.clip(1.0 + low / (2 * depth), 0.0, 3.0)
     lacking = rate * (to_pool(metal) - heat_content(metal, hot)) - direct
     able = np.maximum(watts * absorbed * TO_METAL - direct, 1e-9)
     melt = depth * np.clip(lacking / able, -20.0, 20.0) - low
-    fused = (hot >= metal.solidus) & (current > 0)
+    fused = (hot >= metal.solidus) & (amps > 0)
     stub, drop = ~fused & (melt > depth), ~fused & (melt < 0)
     touching = np.where(fused, 0.5, np.where(drop, np.maximum(0.1, 1 + 2 * melt / depth), 1.0))
     volts = np.zeros(melt.shape)
-    if current > 0:
-        bridge = wire_voltage(metal, diameter, feed, hot, current, eta)
-        volts = touching * bridge + (1 - touching) * supply
+    if np.any(amps > 0):
+        bridge = wire_voltage(metal, diameter, feed, hot, amps, eta)
+        volts = np.where(amps > 0, touching * bridge + (1 - touching) * supply, 0.0)
     force = np.where(stub, 4.0 + 3.0 * np.minimum(melt / depth - 1.0, 3.0),
                      np.where(drop | fused, 0.0, 0.3 + 1.2 * melt / depth))
     mode = np.select([fused, stub, drop], [int(Contact.FUSED), int(Contact.STUB),

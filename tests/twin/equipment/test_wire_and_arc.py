@@ -174,7 +174,7 @@ def test_spool_gets_lighter_and_ends() -> None:
     rig.read(0.1 / rate + 5)
     assert not rig.feeder.wire_present
     assert rig.feeder.speed == pytest.approx(0.0, abs=1e-9)
-    rig.feeder.thread()
+    rig.feeder.fresh()
     rig.read(0.1 / rate + 10)
     assert rig.feeder.speed == pytest.approx(0.2)
 
