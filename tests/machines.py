@@ -105,6 +105,8 @@ def _pbf_eb(folder: Path, layers: int) -> Settings:
         preheat__time_2=3,
         preheat__current_1=22,
         preheat__current_2=40,
+        preheat__plate_current=80,
+        vacuum__start_pressure=5e-3,
         temperature__unpack=600,
     )
     return Settings("pbf-eb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
@@ -166,9 +168,9 @@ def _ded_powder(folder: Path, layers: int) -> Settings:
         "316L",
         "ded-powder",
         passes__layer_height=0.4,
-        thermal__interpass_limit=400,
+        thermal__interpass_limit=320,
         thermal__unpack=290,
-        thermal__dwell=0,
+        thermal__dwell=22,
         powder__lead=3,
     )
     part = folder / f"beads{layers}.stl"
@@ -176,7 +178,8 @@ def _ded_powder(folder: Path, layers: int) -> Settings:
     return Settings("ded-powder", parts=(str(part),), unit="mm", recipe=str(quick))
 
 
-def _wire(folder: Path, layers: int, machine: str, alloy: str, height: float) -> Settings:
+def _wire(folder: Path, layers: int, machine: str, alloy: str, height: float,
+          **changes: Any) -> Settings:
     quick = recipe(
         folder,
         alloy,
@@ -184,8 +187,9 @@ def _wire(folder: Path, layers: int, machine: str, alloy: str, height: float) ->
         passes__layer_height=height,
         thermal__interpass_limit=500,
         thermal__unpack=290,
-        thermal__dwell=0,
+        thermal__dwell=22,
         wire__pass_dwell=0,
+        **changes,
     )
     part = folder / f"wall{layers}.stl"
     trimesh.creation.box(extents=(24.0, 8.0, layers * height)).export(part)
@@ -193,7 +197,7 @@ def _wire(folder: Path, layers: int, machine: str, alloy: str, height: float) ->
 
 
 def _ded_wire_laser(folder: Path, layers: int) -> Settings:
-    return _wire(folder, layers, "ded-wire-laser", "316L", 1.4)
+    return _wire(folder, layers, "ded-wire-laser", "316L", 1.4, laser__regulate=False)
 
 
 def _ded_arc(folder: Path, layers: int) -> Settings:

@@ -54,7 +54,7 @@ FIGURES = (
 def powder_program(name: str, plan: PassPlan, recipe: Recipe) -> Program:
     """A program from ready passes and a recipe; `ValueError` if its laser melts nothing."""
     metal, laser, nozzle = alloy(recipe.alloy), recipe.laser, recipe.nozzle
-    preheat = recipe.thermal.interpass_limit + 50.0
+    preheat = recipe.thermal.interpass_limit
     law = PoolLaw.of(metal, laser.power * DepositionLaser.WINDOW, recipe.motion.travel_speed,
                      laser.spot_d4sigma / 4, preheat)
     second = (alloy(recipe.grading.alloy),) if recipe.grading else ()

@@ -22,7 +22,7 @@ class LaserSet(Section):
     """Laser spot on the surface, second-moment width (ISO 11146)."""
     regulate: bool = True
     """Let the camera regulate laser power by pool width."""
-    authority: Annotated[float, Quantity("%", 0, 50)] = 0.35
+    authority: Annotated[float, Quantity("%", 0, 50)] = 0.4
     """Most that the regulator may add or take."""
     pool_width: Annotated[float, Quantity("mm", 0, 20)] = 0.0
     """Width that the regulator holds; 0: that of the closed form at the working point."""

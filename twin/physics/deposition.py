@@ -188,9 +188,10 @@ def follow_width(first: float, steady: Floats, step: Floats, tau: float) -> Floa
 
 def mean_width(widths: Floats, step: Floats, tau: float) -> Floats:
     """Means (n,) over n steps (s) of what `follow_width` gave (n + 1,): exact for the law."""
-    fallen = -np.expm1(-step / tau)
+    lasting = np.maximum(step, 1e-9 * tau)
+    fallen = -np.expm1(-lasting / tau)
     target = (widths[1:] - widths[:-1] * (1 - fallen)) / fallen
-    return np.asarray(target + (widths[:-1] - target) * fallen * tau / step)
+    return np.asarray(target + (widths[:-1] - target) * fallen * tau / lasting)
 
 
 def layer_height(cone: PowderCone, pool_radius: npt.ArrayLike, stand_off: npt.ArrayLike,
