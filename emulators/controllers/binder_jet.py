@@ -29,6 +29,7 @@ class BinderJetController(BuildController):
     RESET = ("recoater_fault", "head_dirty", "oversaturated", "bed_wet")
     PATIENCE = 3.0  # times the drying time after which a layer counts as not drying
     DROP_ERROR = 0.1  # share by which drops may be off
+    LATE = 4 * 3600.0  # s of heating after which the oven counts as too cold
     HEAT_UP = 6 * 3600.0  # s that the oven may take on top of twice the curing time
     LAMP = (0.05, 1.0)  # least and most of the lamp
     plant: BinderJet
@@ -63,7 +64,7 @@ class BinderJetController(BuildController):
             level = round(io.recoater.powder_level * self.plant.recoater.CAPACITY, 2)
             self.feedstock.remaining_quantity = level
         late = self.phase == "cure" and self.soaked == inf and \
-            self.now > self.since + 0.5 * self.HEAT_UP
+            self.now >= self.since + self.LATE
         return {
             "recoater_fault": io.recoater.fault_active,
             "head_dirty": self.tries > process.clean_tries,
@@ -268,8 +269,8 @@ class BinderJetController(BuildController):
                 self.enter("cool")
             else:
                 self.wake = min(self.wake, due)
-        else:
-            self.wake = min(self.wake, self.since + 0.5 * self.HEAT_UP + 0.1)
+        elif self.now < self.since + self.LATE:
+            self.wake = min(self.wake, self.since + self.LATE)
 
     def _begin_cool(self) -> None:
         self.io.oven.temperature_demand = AMBIENT

@@ -43,7 +43,7 @@ class Process(Component):
                             doc="purges of the head before the job is held for missing nozzles")
     wipe_every = parameter(int, low=0, high=1000, start=20,
                            doc="layers between two wipes of the nozzle plate, 0 = none")
-    dry_limit = parameter("g/m2", low=0.1, high=100, start=3,
+    dry_limit = parameter("g/m2", low=0.1, high=1000, start=3,
                           doc="volatile binder that may be left when the next layer comes")
     edge_limit = parameter("um", low=10, high=2000, start=80,
                            doc="growth of the printed outline at which the job is held")

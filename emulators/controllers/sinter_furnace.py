@@ -35,6 +35,7 @@ class SinterFurnaceController(BuildController):
     CHECKPOINT = "gas"
     RESET = ("leak_found", "flame_out", "zone_lags", "thermocouples_disagree", "hydrogen_low")
     LOOK = 30.0  # s between two looks at what has no level of its own
+    PURGE = 3600.0  # s that a purge may take
     DISAGREE = 25.0  # K between limiter and zone
     plant: SinterFurnace
 
@@ -82,6 +83,7 @@ class SinterFurnaceController(BuildController):
             self.looked = {}
         return {
             "leak_found": self.leaks,
+            "purge_fails": self.phase == "purge" and self.now >= self.since + self.PURGE,
             "flame_out": bool(io.retort.hydrogen_flow > 0) and not io.retort.flame,
             "parts_rejected": io.inspection.done and io.inspection.parts_rejected > 0,
             **self.looked,
@@ -100,8 +102,9 @@ class SinterFurnaceController(BuildController):
             "element_current_low": bool(most > 40.0 and min(currents) < 0.6 * most),
             "thermocouples_disagree": bool(
                 abs(io.furnace.limiter_temperature - middle) > self.DISAGREE),
-            "hydrogen_low": wanted.gas == "hydrogen" and self.now > self.since + 600.0
-            and bool(io.retort.hydrogen < 0.5),
+            "hydrogen_low": wanted.gas == "hydrogen" and heated and bool(
+                io.retort.flow < 0.5 * io.retort.hydrogen_flow
+                or (io.retort.hydrogen < 0.5 and self.now > self.since + 600.0)),
             "pressure_low": wanted.gas != "vacuum" and bool(io.retort.pressure < 100_800.0),
         }
 
@@ -225,7 +228,10 @@ class SinterFurnaceController(BuildController):
         full = io.retort.pressure > 101_500.0
         if full and io.retort.oxygen < self.process.oxygen_limit:
             self.begin_layers("gas")
-        elif not full and io.retort.hydrogen_flow + io.retort.argon_flow == 0:
+            return
+        if self.now < self.since + self.PURGE:
+            self.wake = min(self.wake, self.since + self.PURGE)
+        if not full and io.retort.hydrogen_flow + io.retort.argon_flow == 0:
             io.retort.nitrogen_flow = self.process.purge_flow
 
     # -- segments -----------------------------------------------------------------------------

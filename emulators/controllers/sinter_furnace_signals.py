@@ -168,6 +168,14 @@ class Alarms(BuildAlarms):
         consequence="air is drawn in",
         response="check gas supply and seals",
     )
+    purge_fails = alarm(
+        doc="purging takes too long",
+        priority=Priority.MEDIUM,
+        phases=("purge",),
+        cause="no nitrogen, leak, oxygen cell",
+        consequence="the job does not begin",
+        response="check gas supply and seals",
+    )
     resin_gas_high = alarm(
         doc="much gas of burnt-off resin",
         priority=Priority.MEDIUM,

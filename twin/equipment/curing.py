@@ -24,14 +24,14 @@ class CuringOven(Equipment):
     """
 
     RESPONSE = 900.0  # s of the air, default
-    CORE = 2_700.0  # s of the powder box behind the air, default
+    CORE = 1_800.0  # s of the powder box behind the air, default
     POWER = 6_000.0  # W at full heat, default
     LOSS = 12.0  # W/K, default
     PIECES = 400  # of an integration
 
     temperature = measured("degC", low=0, high=300, start=20, noise=0.2, quantum=0.1,
                            companion="Monitoring/Process/OvenTemperature", doc="oven air")
-    box_temperature = measured("degC", low=0, high=300, start=20, noise=0.2, quantum=0.1,
+    box_temperature = measured("degC", low=0, high=300, start=20, noise=0.02, quantum=0.05,
                                doc="thermocouple in the middle of the build box")
     temperature_demand = actuator("degC", low=20, high=250, start=20,
                                   doc="setpoint of the oven's controller; 20 or less = off")

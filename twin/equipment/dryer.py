@@ -18,9 +18,9 @@ __all__ = ["Dryer", "Extraction"]
 class Extraction(Equipment):
     """The hood: air is drawn through so that solvent vapour stays far from its explosive limit."""
 
-    VOLUME = 1.2  # m3, default
+    VOLUME = 0.4  # m3, default
     FLOW = 0.03  # m3/s at full fan speed, default
-    BREATHING = 1e-3  # m3/s that leaks in and out without a fan, default
+    BREATHING = 3e-4  # m3/s that leaks in and out without a fan, default
     HUMIDITY = 0.45  # of the room, default
     FAN = 250.0  # W, default
     TRIP = 0.50  # share of the lower explosive limit at which the hard-wired switch opens, default

@@ -24,7 +24,7 @@ class HeatingZone(Equipment):
     VOLTAGE = 60.0  # V at full power, default
     LAG = 20.0  # s of the thermocouple, default
 
-    temperature = measured("degC", low=0, high=1600, start=20, noise=0.2, quantum=0.1,
+    temperature = measured("degC", low=0, high=1600, start=20, noise=0.05, quantum=0.1,
                            companion="Monitoring/Process/{name}Temperature",
                            doc="thermocouple of the zone")
     power = measured("W", low=0, high=20_000, noise=5, quantum=1, doc="electrical power")
@@ -69,15 +69,15 @@ class Furnace(Equipment):
     LEAKAGE = 4.0e-3  # m2: emissivity times area of the way to the shell, default
     IN_VACUUM = 0.4  # W/K to the shell without gas, default
     BY_GAS = (0.6, 2.0)  # W/K more in nitrogen or argon, in hydrogen, default
-    FAN = 45.0  # W/K of the cooling fan, default
+    FAN = 12.0  # W/K of the cooling fan, default
     EXCHANGE = 0.05  # m2: emissivity times area between zone and load, default
     CONVECTION = 5.0  # W/K between zone and load in gas, default
     NEIGHBOUR = 4.0  # W/K between zones, default
     TRAY = 5.0  # kg of trays and setters per zone, default
     HEAT = 600.0  # J/(kg K) of load and trays, default
     SHELL = (2.0e5, 800.0)  # J/K; W/K to the cooling water, default
-    GAIN = 0.02  # per K of error, default
-    RESET = 600.0  # s, default
+    GAIN = 0.03  # per K of error, default
+    RESET = 1_200.0  # s, default
     LIMIT = 1_703.15  # K at which the limiter opens the chain (1430 degC)
     LIMITER_LAG = 30.0  # s, default
     OFF_BELOW = 5.0  # K over the hall at which it counts as cold
@@ -86,7 +86,7 @@ class Furnace(Equipment):
                         doc="present setpoint of the programme controller")
     limiter_temperature = measured("degC", low=0, high=1600, start=20, noise=0.3, quantum=0.1,
                                    doc="thermocouple of the over-temperature limiter, middle zone")
-    load_temperature = measured("degC", low=0, high=1600, start=20, noise=0.3, quantum=0.1,
+    load_temperature = measured("degC", low=0, high=1600, start=20, noise=0.05, quantum=0.1,
                                 companion="Monitoring/Process/LoadTemperature",
                                 doc="thermocouple at the load in the middle zone")
     shell_temperature = measured("degC", low=0, high=150, start=20, noise=0.1, quantum=0.1,

@@ -51,6 +51,9 @@ class Retort(Equipment):
     dew_point = measured("degC", low=-80, high=30, start=9, noise=0.1, quantum=0.1,
                          companion="Monitoring/Process/RetortDewPoint",
                          doc="dew point in the exhaust")
+    flow = measured("L/min", low=0, high=1000, noise=0.1, quantum=0.1,
+                    companion="Monitoring/Process/RetortFlow",
+                    doc="gas flowing in, sum of the mass flow meters")
     flame = measured(bool, doc="burn-off flame at the exhaust proven")
     hydrogen_open = measured(bool, doc="hydrogen valve open, as the gas safety unit allows")
     safe_purge = measured(bool, doc="gas safety unit purges with nitrogen by itself")
@@ -143,6 +146,7 @@ class Retort(Equipment):
         self._prove()
         inlet = self.flows()
         total = sum(inlet.values())
+        self.flow = total
         self.take_gas(total)
         self.draw(self.PUMP_POWER * self.vacuum_pump + 50.0 * self.pilot)
         leak = self.leak / ATMOSPHERE

@@ -103,7 +103,7 @@ class PrintHead(Equipment):
     SCATTER = 0.015  # deviation of drop volume from nozzle to nozzle, default
     SHIFT = 7  # nozzles by which a remapped head moves from layer to layer, default
     WATCH = 1.5  # s of a look at all drops, default
-    PURGE = (8.0, 0.5)  # s, and how much of a clog's hardness it takes, default
+    PURGE = (8.0, 0.3)  # s, and how much of a clog's hardness it takes, default
     WIPE = (4.0, 0.15)  # the same of a wipe, default
     SPENT = 0.004  # share of the binder supply that a purge takes, default
     SUPPLY = 5e-3  # m3 of binder, default

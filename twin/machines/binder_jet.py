@@ -70,7 +70,7 @@ class BinderJet(Plant):
     WEAK = 0.75  # share of the layer's median saturation below which a line counts as dry, default
     MEDIUM = 0.03  # deviation of the packing of a layer from another, default
     SCRAPE = 20e-6  # m of powder that clings to each face after depowdering, default
-    JET = 0.1  # bending stress in a wall over the air jet's pressure, at slenderness 1, default
+    JET = 0.02  # bending stress in a wall over the air jet's pressure, at slenderness 1, default
 
     def __init__(self, seed: int = 0, fidelity: str = "vector", pictures: bool = False) -> None:
         super().__init__(seed)
