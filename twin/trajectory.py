@@ -7,7 +7,7 @@ scans at which nothing can happen.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import exp, expm1, inf, log, log1p
@@ -184,8 +184,8 @@ class Polyline:
 
     def span(self, start: float, end: float) -> tuple[float, float]:
         """The lowest and highest value within [start, end]."""
-        inside = [v for t, v in zip(self.times, self.values, strict=True) if start < t < end]
-        inside += [self.at(start), self.at(end)]
+        first, last = bisect_right(self.times, start), bisect_left(self.times, end)
+        inside = (*self.values[first:last], self.at(start), self.at(end))
         return min(inside), max(inside)
 
 

@@ -326,13 +326,17 @@ class ElectronGun(Beam):
     def radius(self, sigma: float, factor: Floats, demand: Floats, position: Floats) -> Floats:
         """Standard deviation of the spot; `sigma` is that of the recipe at its own current.
 
-        The recipe's diameter is a calibrated one: what changes it is a current, a focus and a
-        place other than those of its calibration, in squares.
+        The recipe's diameters are calibrated ones: what changes them is a current, a focus and a
+        place other than those of the calibration, in squares.
         """
-        current = demand / max(float(self._supply.demand), 1.0) / self.share
-        reference = float(self.demand_current)
+        volts = max(float(self._supply.demand), 1.0)
+        current = demand / volts / self.share
+        asked = float(self.demand_current)
+        job = self.scanner.job if self.scanner is not None else None
+        rated = job.rated_power / volts if job is not None and job.rated_power > 0 else asked
+        usual = current * (rated / asked if asked > 0 else 1.0)
         diameter = 4.0 * sigma * factor
-        more = (self.PER_AMPERE * current) ** 2 - (self.PER_AMPERE * reference) ** 2
+        more = self.PER_AMPERE**2 * (current**2 - usual**2)
         wide = spot_diameter(
             0.0, self.focus + self.focus_drift, np.hypot(*position.T), smallest=0.0,
             per_ampere=0.0, per_defocus=self.PER_DEFOCUS, per_metre=self.PER_METRE)

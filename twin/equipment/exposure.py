@@ -69,6 +69,8 @@ class BuildJob:
     mark_delay: float = 300e-6
     """Time that the deflection takes to settle, s per vector."""
     bulk_density: float = 4400.0
+    rated_power: float = 0.0
+    """Power (W) of the hatch at which a spot that grows with power has that radius; 0: at any."""
 
     @property
     def layers(self) -> int:

@@ -204,12 +204,13 @@ class BeamHeatedStage(Stage):
         """How far a beam (A on a spot of `diameter` m) charges the bed; above 1 it smokes."""
         if self.alloy is None or not self.powdered:
             return 0.0
-        sintered = float(degree(self.ripen()))
         film = self.film * float(self.oxidised_powder)
-        tau = charge_relaxation(self.powder, self.around, film, sintered, self._helium())
+        # A thicker film has to be bridged by larger necks.
+        sintered = float(degree(self.ripen() / film ** (1.0 / 3.0)))
+        tau = charge_relaxation(self.powder, self.around, film, sintered)
         kept = 1.0 - alloy_yield(self.alloy)
         q = charge_peak(self.powder, current, kept, speed, diameter,
-                        max(return_time, diameter / speed), tau)
+                        max(return_time, diameter / speed), tau, self._helium(), sintered)
         return float(lifting_index(self.powder, q, sintered)) / self.grip
 
     def hidden_state(self) -> dict[str, Any]:
@@ -232,7 +233,7 @@ class Preheater(Equipment):
     looked at on a grid of `TICK` while a beam is on it, and when something changes.
     """
 
-    TICK = 0.5  # s
+    TICK = 2.0  # s
 
     busy = measured(bool, doc="the beam preheats the bed")
     power = measured("W", low=0, high=10_000, noise=2, quantum=1,
@@ -313,7 +314,7 @@ class Preheater(Equipment):
 
     def watch(self) -> None:
         """Look at the bed on the grid as long as a beam is on it."""
-        if not self._watched:
+        if not self._watched and self._stage.powdered:
             self._watched = True
             self._watching += 1
             self.plant.run(self._tick(self._watching))

@@ -151,7 +151,7 @@ class VacuumSystem(Equipment):
         now = self.now
         self.sense(now)
         spin = 1.0 if self.turbo_pump else 0.0
-        if spin != self.turbo_speed:
+        if abs(spin - self.turbo_speed) > 1e-6:
             self.follow("turbo_speed", Ramp(now, self.turbo_speed, spin, 1.0 / self.SPIN_UP))
         else:
             self.settle("turbo_speed", spin)

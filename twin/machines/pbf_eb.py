@@ -62,7 +62,8 @@ class PbfEb(Plant):
     MOST_BEAMS = 8
     HEAT_LIMIT = 100.0  # K below the solidus that a part's surface may reach, default
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
-    SPATTERED = 0.3  # share of spatter that lands where it is built in, default
+    SPATTERED = 1e-3  # share of spatter that lands in the part: the bed is sintered, default
+    SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
     GAS = (0.15, 0.35)  # Pa, from a weak burst to a strong one, default
@@ -101,6 +102,7 @@ class PbfEb(Plant):
         self.smokes = 0
         self._smoking = False
         self._layers_raked = 0
+        self._last = 0.0  # when the last layer was melted
         self.assemble()
 
     # -- job ----------------------------------------------------------------------------------
@@ -110,7 +112,8 @@ class PbfEb(Plant):
 
         `ValueError` if the vectors are shared out among more beams than the machine has.
         """
-        needed = job.plan.describe()["lasers"]["lasers"] if job is not None else 0
+        pattern = job.plan.describe().get("arrangement") if job is not None else None
+        needed = pattern["splits"] if pattern else 1
         if needed > len(self.beams):
             raise ValueError(f"job {job.name if job else ''} is for {needed} beams; the machine "
                              f"has {len(self.beams)}")
@@ -123,6 +126,7 @@ class PbfEb(Plant):
         self.imaging.alloy = job.alloy if job is not None else None
         if job is not None:
             self.vacuum.air()  # A fresh plate came in through the door.
+            self._last = self.env.now
             self.rake.layer = job.plan.layer_thickness
             self.rake.powder_density = job.bulk_density
             self.rake.refill()
@@ -217,6 +221,11 @@ class PbfEb(Plant):
         self.vacuum.burst(min(low * index, high))
         self._smoking = False
 
+    def _off(self) -> float:
+        """How far (m) tracks of two guns may lie apart where they should touch."""
+        guns = len(self.beams) // self.splits
+        return (self.SEAM + float(self.deflection.drift)) if guns > 1 else 0.0
+
     # -- what a layer leaves ------------------------------------------------------------------
 
     def _solidify(self, result: ExposureResult) -> None:
@@ -237,8 +246,8 @@ class PbfEb(Plant):
         thickness = np.maximum(result.powder, 1e-9)
         counts = expected_defects(
             pool, alloy, vector_length=length, speed=speed, sigma=result.sigma,
-            hatch_spacing=job.hatch_spacing, layer_thickness=thickness, gas_porosity=0.0,
-            redeposition=self.SPATTERED, preheat=result.interlayer_temperature)
+            hatch_spacing=job.hatch_spacing + self._off(), layer_thickness=thickness,
+            gas_porosity=0.0, redeposition=self.SPATTERED, preheat=result.interlayer_temperature)
         places = rows.places
         defects = sample_defects(
             self.stream("defects", layer.index), counts.shared(places.row, places.share),
@@ -264,7 +273,8 @@ class PbfEb(Plant):
         content = alloy.composition.get("Al", 0.0)
         energy = float((result.metered * marked)[hatch].sum())
         melted = float(length[hatch].sum()) * job.hatch_spacing
-        mean_power = result.absorbed / max(result.duration, 1e-9)
+        since, self._last = self._last, self.env.now
+        mean_power = result.absorbed / max(self.env.now - since, result.duration, 1e-9)
         cap = float(heat_capped_power(
             layer.area, alloy.solidus - self.HEAT_LIMIT, self.stage.around, alloy.emissivity,
             self.CONDUCTANCE))
@@ -303,8 +313,9 @@ class PbfEb(Plant):
             "porosity": mean(porosity), "gas_pores": gas_pores}))
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"smokes": self.smokes, "raked": self._layers_raked}
+        return {"smokes": self.smokes, "raked": self._layers_raked, "last": self._last}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.smokes, self._layers_raked = hidden["smokes"], hidden["raked"]
+        self._last = hidden["last"]
         self._smoking = False

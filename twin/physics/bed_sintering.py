@@ -11,10 +11,12 @@ import numpy.typing as npt
 from twin.materials import GAS_CONSTANT, Alloy
 from twin.meltpool.pool import Array
 
-__all__ = ["FULL_NECK", "Necks", "bed_conductivity", "degree", "grow", "sintering_rate"]
+__all__ = ["BRIDGE", "FULL_NECK", "Necks", "bed_conductivity", "degree", "grow", "sintering_rate"]
 
 FULL_NECK: Final = 0.20
 """Neck over grain radius at which a bed counts as fully preheated: default."""
+BRIDGE: Final = 0.05
+"""Neck over grain radius below which the oxide film still parts the metal: default."""
 CONTACTS: Final = 7.0
 """Contacts of a grain in a raked bed: default, 6 to 8 at 0.58 to 0.62 packing."""
 
@@ -53,8 +55,9 @@ def grow(
 
 
 def degree(neck: npt.ArrayLike) -> Array:
-    """Degree of sintering, 0 loose to 1: the neck over that of a full preheat."""
-    return np.asarray(np.minimum(np.asarray(neck, float) / FULL_NECK, 1.0))
+    """Degree of sintering: 0 while oxide parts the grains, 1 with the necks of a full preheat."""
+    grown = (np.asarray(neck, float) - BRIDGE) / (FULL_NECK - BRIDGE)
+    return np.asarray(np.clip(grown, 0.0, 1.0))
 
 
 def bed_conductivity(

@@ -34,7 +34,9 @@ class Powder:
     ``activation`` (eV) of conduction through the oxide, ``metal_resistivity`` (Ohm m) of a bed
     whose grains have grown together, ``adhesion`` (N) between loose grains, ``neck_adhesion`` (N)
     of fully sintered ones, ``trapped`` part of the electrons that do not flow off at once,
-    ``helium`` (1/(Pa s)) discharge by ionised gas.
+    ``isolated`` part of these that sits on grains with bad contacts in a loose bed, from which it
+    leaks slower by the factor ``isolation`` and which falls to 1/e with a degree of sintering of
+    ``joining``, ``helium`` (1/(Pa s)) discharge by ionised gas.
     """
 
     diameter: float = 70e-6
@@ -45,8 +47,11 @@ class Powder:
     metal_resistivity: float = 1e-2
     adhesion: float = 6e-8
     neck_adhesion: float = 3e-6
-    trapped: float = 1.8e-4
-    helium: float = 1e4
+    trapped: float = 1.1e-4
+    isolated: float = 0.2
+    isolation: float = 1e4
+    joining: float = 0.08
+    helium: float = 30.0
 
 
 def resistivity(
@@ -68,32 +73,37 @@ def resistivity(
 
 def charge_relaxation(
     powder: Powder, temperature: npt.ArrayLike, oxide: npt.ArrayLike = 1.0,
-    sintering: npt.ArrayLike = 0.0, helium: npt.ArrayLike = 0.0,
+    sintering: npt.ArrayLike = 0.0,
 ) -> Array:
-    """Time (s) in which charge falls to 1/e: 1/tau = 1/(eps0 eps_r rho) + k_He p_He.
-
-    ``helium`` partial pressure in Pa.
-    """
+    """Time (s) in which charge falls to 1/e through contacts: eps0 eps_r rho, any shape."""
     rho = resistivity(powder, temperature, oxide, sintering)
-    leak = 1.0 / (VACUUM_PERMITTIVITY * powder.permittivity * rho)
-    return np.asarray(1.0 / (leak + powder.helium * np.asarray(helium, float)))
+    return np.asarray(VACUUM_PERMITTIVITY * powder.permittivity * rho)
 
 
 def charge_peak(
     powder: Powder, current: npt.ArrayLike, kept: npt.ArrayLike, speed: npt.ArrayLike,
     diameter: npt.ArrayLike, return_time: npt.ArrayLike, relaxation: npt.ArrayLike,
+    helium: npt.ArrayLike = 0.0, sintering: npt.ArrayLike = 0.0,
 ) -> Array:
     """Highest charge per area (C/m2) of a bed that a beam passes again and again, any shape.
 
-    dq/dt = J - q / tau with J = trapped x kept x I / d^2 during a passage of d / v, ``kept`` being
-    1 less the backscattered part and ``diameter`` d (m) that of the beam, and with J = 0 until the
-    beam is back after the ``return_time`` (s). In the end the peak is
-    J tau (1 - exp(-d / (v tau))) / (1 - exp(-return / tau)).
+    dq/dt = J - q / tau - k_He p_He q with J = trapped x kept x I / d^2 during a passage of d / v,
+    ``kept`` being 1 less the backscattered part and ``diameter`` d (m) that of the beam, and with
+    J = 0 until the beam is back after the ``return_time`` (s). In the end the peak is
+    J tau (1 - exp(-d / (v tau))) / (1 - exp(-return / tau)); the isolated part has a tau of its
+    own. ``relaxation`` (s): `charge_relaxation`; ``helium`` partial pressure in Pa, ``sintering``
+    degree.
     """
-    i, share, v, d, t, tau = (
-        np.asarray(a, float) for a in (current, kept, speed, diameter, return_time, relaxation))
+    i, share, v, d, t, leak, gas, s = (
+        np.asarray(a, float)
+        for a in (current, kept, speed, diameter, return_time, relaxation, helium, sintering))
+    apart = powder.isolated * np.exp(-s / powder.joining)
     density = powder.trapped * share * i / d**2
-    return np.asarray(density * tau * np.expm1(-d / (v * tau)) / np.expm1(-t / tau))
+    peak = np.zeros(())
+    for part, slower in ((1.0 - apart, 1.0), (apart, powder.isolation)):
+        tau = 1.0 / (1.0 / (slower * leak) + powder.helium * gas)
+        peak = peak + part * density * tau * np.expm1(-d / (v * tau)) / np.expm1(-t / tau)
+    return np.asarray(peak)
 
 
 def lifting_index(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from twin.materials import alloy
-from twin.physics.bed_sintering import FULL_NECK, Necks, bed_conductivity, degree, grow
+from twin.physics.bed_sintering import BRIDGE, FULL_NECK, Necks, bed_conductivity, degree, grow
 
 TI = alloy("Ti-6Al-4V")
 NECKS = Necks()
@@ -22,7 +22,8 @@ def test_growth_in_pieces_is_growth_in_one() -> None:
 
 
 def test_degree_ends_at_one() -> None:
-    assert degree([0.0, FULL_NECK / 2, 1.0]) == pytest.approx([0.0, 0.5, 1.0])
+    middle = (BRIDGE + FULL_NECK) / 2
+    assert degree([0.0, BRIDGE, middle, 1.0]) == pytest.approx([0.0, 0.0, 0.5, 1.0])
 
 
 @pytest.mark.parametrize("temperature", [313.15, 1003.15])

@@ -1,0 +1,87 @@
+"""What an operator does with his hands at a PBF-EB machine that stands."""
+
+from __future__ import annotations
+
+from emulators.controllers.service import ServiceWork
+from twin.machines.pbf_eb import PbfEb
+from twin.signals import command
+
+__all__ = ["Service"]
+
+
+class Service(ServiceWork):
+    """Work at a PBF-EB machine."""
+
+    _plant: PbfEb
+
+    @command()
+    def refill_powder(self) -> str:
+        """Fill the hoppers; during a job through the lock, under gas."""
+        done = self.begin("powder refilled")
+        self._plant.rake.refill()
+        self._plant.rake.log("process", done)
+        return done
+
+    @command()
+    def change_cathode(self) -> str:
+        """Put a new cathode into every gun and condition it."""
+        done = self.begin("cathodes changed")
+        for beam in self._plant.beams:
+            beam.aged, beam.cathode_hours = 0.0, 0.0
+            self._plant.drive(f"{beam.path}.CathodeWear", 0.0)
+            beam.log("process", done)
+        return done
+
+    @command()
+    def calibrate_beam(self) -> str:
+        """Measure current, focus and position of the beams on the pattern plate; correct them."""
+        done = self.begin("beams calibrated")
+        for beam in self._plant.beams:
+            for name, none in (("CalibrationLoss", 0.0), ("FocusDrift", 0.0), ("Astigmatism", 0.0)):
+                self._plant.drive(f"{beam.path}.{name}", none)
+        self._plant.drive("Deflection.Drift", 0.0)
+        self._plant.deflection.log("process", done)
+        return done
+
+    @command()
+    def condition_gun(self) -> str:
+        """Burn dirt off the insulator at raised voltage, without beam."""
+        done = self.begin("gun conditioned")
+        self._plant.drive("HighVoltage.Arcing", 0.0)
+        self._plant.supply.log("process", done)
+        return done
+
+    @command()
+    def mend_leak(self) -> str:
+        """Find the leaks of chamber and column with a helium spray and close them."""
+        done = self.begin("leaks mended")
+        self._plant.drive("Vacuum.Leak", 0.0)
+        self._plant.drive("Vacuum.ColumnLeak", 0.0)
+        self._plant.vacuum.log("process", done)
+        return done
+
+    @command()
+    def change_helium(self) -> str:
+        """Connect a full helium bottle."""
+        done = self.begin("helium bottle changed")
+        self._plant.drive("Vacuum.HeliumFailure", False)
+        self._plant.vacuum.log("process", done)
+        return done
+
+    @command()
+    def change_heat_shields(self) -> str:
+        """Put new heat shields around the bed."""
+        done = self.begin("heat shields changed")
+        self._plant.drive("Platform.ShieldDamage", 1.0)
+        self._plant.stage.log("process", done)
+        return done
+
+    @command()
+    def free_rake(self) -> str:
+        """Take away what blocks the rake, straighten its teeth, level what stands out."""
+        done = self.begin("rake freed")
+        self._plant.drive("Rake.Jam", False)
+        self._plant.drive("Rake.BladeNick", 0.0)
+        self._plant.rake.protrusion = 0.0
+        self._plant.rake.log("process", done)
+        return done
