@@ -95,18 +95,23 @@ def _pbf_lb(folder: Path, layers: int) -> Settings:
 
 
 def _pbf_eb(folder: Path, layers: int) -> Settings:
+    """A small build tank is hot within a minute."""
     quick = recipe(
         folder,
         "Ti-6Al-4V",
         "pbf-eb",
         layer_thickness=40,
         raking__speed=500,
-        preheat__time_1=2,
+        preheat__tank=60,
+        preheat__edge=50,
+        preheat__bed=800,
+        preheat__start=780,
+        preheat__plate_current=50,
+        preheat__current_1=5,
+        preheat__time_1=1,
+        preheat__current_2=8,
         preheat__time_2=3,
-        preheat__current_1=22,
-        preheat__current_2=40,
-        preheat__plate_current=80,
-        vacuum__start_pressure=5e-3,
+        vacuum__start_pressure=1e-2,
         temperature__unpack=600,
     )
     return Settings("pbf-eb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
