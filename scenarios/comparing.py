@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -82,34 +84,44 @@ def compare(
     the present machine's layers.
     """
     rows: list[Row] = []
-    for machine in machines:
-        recipe = (recipes or {}).get(machine)
-        tell(machine, 0.0)
-        rows.append(_built_by(machine, part, alloy, unit, recipe, seed, tell))
-        if machine == FURNACE and (green := [row for row in rows if row.machine == GREEN]):
-            rows.append(_together(green[0], rows[-1]))
+    chosen = list(machines)
+    with TemporaryDirectory(prefix="amtwin-") as folder:
+        # What the printer has made is in its record, which the furnace reads.
+        record = Path(folder) / "green" if {GREEN, FURNACE} <= set(chosen) else None
+        for machine in sorted(chosen, key=lambda name: name == FURNACE):
+            tell(machine, 0.0)
+            green = [row for row in rows if row.machine == GREEN and not row.why]
+            printed = machine == FURNACE and record is not None and bool(green)
+            settings = _settings(machine, str(record) if printed else part, alloy, unit,
+                                 (recipes or {}).get(machine), seed)
+            rows.append(_built_by(settings, alloy, record if machine == GREEN else None, tell))
+            if printed:
+                rows.append(_together(green[0], rows[-1]))
     return rows
 
 
-def _built_by(
-    machine: str, part: str, alloy: str | None, unit: str | None, recipe: str | None, seed: int,
-    tell: Tell,
-) -> Row:
+def _settings(
+    machine: str, part: str, alloy: str | None, unit: str | None, recipe: str | None, seed: int
+) -> Settings:
     from emulators.catalog import Settings
 
+    # What its recipe is for is the alloy of a machine that has one.
+    return Settings(machine=machine, parts=(part,), unit=unit, recipe=recipe,
+                    alloy=alloy if recipe is None else None, seed=seed, fidelity="layer")
+
+
+def _built_by(settings: Settings, alloy: str | None, record: Path | None, tell: Tell) -> Row:
+    """A run of the settings; `alloy`: the one asked for; it is recorded in `record` if given."""
+    machine = settings.machine
     row = Row(machine)
     notes: list[str] = []
-    # What its recipe is for is the alloy of a machine that has one.
-    wanted = None if recipe is not None else alloy
-    settings = Settings(machine=machine, parts=(part,), unit=unit, recipe=recipe, alloy=wanted,
-                        seed=seed, fidelity="layer")
     try:
-        built, settings, notes = _assembled(settings, lambda share: tell(f"{machine}: layers",
-                                                                         share))
+        built, settings, notes = _assembled(
+            settings, record, lambda share: tell(f"{machine}: layers", share))
         about: Mapping[str, Any] = built.about.get("recipe", {})
         row = replace(row, fidelity=settings.fidelity, alloy=str(about.get("alloy", "")),
                       recipe=str(about.get("name", "")))
-        if alloy is not None and wanted is None and row.alloy:
+        if alloy is not None and settings.recipe is not None:
             notes.append(f"{row.alloy}, for which its recipe is")
         return replace(_run(row, built, tell), notes=tuple(notes))
     except _bad_input() as error:
@@ -127,14 +139,14 @@ def _bad_input() -> tuple[type[Exception], ...]:
 
 
 def _assembled(
-    settings: Settings, progress: Callable[[float], None]
+    settings: Settings, record: Path | None, progress: Callable[[float], None]
 ) -> tuple[Built, Settings, list[str]]:
     """The machine at layer fidelity if it has it, of the alloy wanted if it has a recipe for it.
 
     Raises what building a machine raises, `MaterialError` for an alloy that nobody knows.
     """
-    from emulators.catalog import build
     from emulators.recipes import RecipeError, recipe_for
+    from emulators.runs import begin
     from twin.materials import alloy as find_alloy
 
     notes: list[str] = []
@@ -146,16 +158,16 @@ def _assembled(
             notes.append(f"{error}: its own alloy instead")
             settings = replace(settings, alloy=None)
     try:
-        return build(settings, progress), settings, notes
+        return begin(settings, record, progress=progress), settings, notes
     except _bad_input() as error:
         if "fidelity" not in str(error):
             raise
         settings = replace(settings, fidelity="vector")
-        return build(settings, progress), settings, notes
+        return begin(settings, record, progress=progress), settings, notes
 
 
 def _run(row: Row, built: Built, tell: Tell) -> Row:
-    from emulators.runs import finished, summarise
+    from emulators.runs import finish, finished, summarise
     from plc_interfaces.host import Act, ActKind
 
     emulator = built.emulator
@@ -181,17 +193,21 @@ def _run(row: Row, built: Built, tell: Tell) -> Row:
             why = f"not finished after {LONGEST / 86_400:.0f} days"
     emulator.shown.look(emulator.scan_number, emulator.time)
     summary = summarise(emulator, 1.0)
+    finish(emulator, summary)
     if summary["state"] == "aborted":
         why = f"aborted after {layers} layers: {_reason(emulator)}"
     hours = (emulator.time - began) / 3600.0
     used = summary["consumption"]
     volume = used.get("built_cm3")
-    return replace(
-        row, layers=layers, build_h=hours, why=why,
-        mean_layer_s=(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None,
+    row = replace(
+        row, build_h=hours, why=why,
         energy_kwh=used.get("energy_kwh"), gas_l=used.get("gas_l"),
         feedstock_kg=used.get("feedstock_kg"), built_cm3=volume,
         rate_cm3_h=volume / hours if volume else None)
+    if row.machine == FURNACE:  # What it counts are steps of its cycle.
+        return row
+    mean = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
+    return replace(row, layers=layers, mean_layer_s=mean)
 
 
 def _stands(emulator: Emulator) -> bool:
@@ -207,9 +223,8 @@ def _reason(emulator: Emulator) -> str:
 
 def _together(green: Row, sintered: Row) -> Row:
     """Printing and sintering as one way to the part."""
-    why = green.why or sintered.why
-    row = Row(f"{GREEN} + {FURNACE}", green.alloy, why=why and "one of the two did not finish")
-    if why:
+    row = Row(f"{GREEN} + {FURNACE}", green.alloy, why=sintered.why and "it was not sintered")
+    if row.why:
         return row
 
     def total(name: str) -> float | None:

@@ -29,7 +29,7 @@ from twin.image import Readings
 from twin.machine import Plant
 from twin.machines.sinter_furnace import SinterFurnace, SinterJob, SinterSegment
 from twin.materials import alloy
-from twin.parts import Part
+from twin.parts import Part, PartError
 from twin.parts.spans import unsupported_span
 from twin.physics.sintering import MasterCurve, Segment, anisotropic_shrinkage
 
@@ -143,6 +143,11 @@ def green_parts(settings: Settings, recipe: Recipe) -> tuple[list[GreenPart], li
             continue
         for part in load_parts([name], settings.unit):
             notes += [f"{part.name}: {note}" for note in part.notes]
+            if any(edge > room for edge, room in zip(part.size, SinterFurnace.ROOM, strict=True)):
+                size, room = (" × ".join(f"{edge * 1e3:.4g}" for edge in edges)
+                              for edges in (part.size, SinterFurnace.ROOM))
+                raise PartError(f"{part.source}: part is {size} mm, larger than the furnace's "
+                                f"room {room} mm")
             found.append(_from_part(part, recipe))
     return found, notes
 

@@ -97,6 +97,7 @@ class Inspection(Equipment):
 class SinterFurnace(Plant):
     """A retort furnace of three zones with hydrogen, inert gas and vacuum."""
 
+    ROOM = (0.4, 0.4, 0.3)  # m: retort, usable length, width and height, default
     STANDBY = 500.0  # W, default
     ZONES = 3
     OXIDE = 0.5  # hours of oxidising gas from which a part counts as oxidised, default
