@@ -192,7 +192,7 @@ def _wire(folder: Path, layers: int, machine: str, alloy: str, height: float,
         passes__layer_height=height,
         thermal__interpass_limit=500,
         thermal__unpack=290,
-        thermal__dwell=22,
+        thermal__dwell=31,
         wire__pass_dwell=0,
         **changes,
     )
