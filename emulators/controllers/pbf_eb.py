@@ -32,7 +32,7 @@ class PbfEbController(BuildController):
     CROSSOVER = 15.0  # Pa at which the turbo pump takes over
     HELIUM_GAIN = 1.2  # Pa that the fully open helium valve makes at full pumping speed
     HELIUM_BAND = 0.1  # share of the helium pressure that is good enough
-    HELIUM_LOOK = 10.0  # s between two corrections of the helium valve
+    HELIUM_LOOK = 5.0  # s between two corrections of the helium valve
     RECOVERY = (0.6, 2.5)  # factors on current and time of the preheats after smoke
     BREAK_OUT = 900.0  # s
     MOST_PREHEAT = 6.0  # of the time of preheat 2: then the layer goes on, warm or not

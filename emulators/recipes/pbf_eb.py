@@ -114,6 +114,8 @@ class Preheat(Section):
     """Start plate, at its thermocouple, at which building begins."""
     plate_current: _Current = 27e-3
     """Current that heats the bare plate."""
+    tank: Annotated[float, Quantity("mm", 50, 250)] = 0.25
+    """Edge of the build tank; an insert makes it smaller, and quicker to heat."""
     edge: Annotated[float, Quantity("mm", 20, 250)] = 0.2
     """Edge of the preheated square."""
     speed: Annotated[float, Quantity("m/s", 0.5, 50)] = 15.0

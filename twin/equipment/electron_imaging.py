@@ -50,7 +50,7 @@ class ElectronImaging(Equipment):
     `FALSE_CALLS` per area. Re-melting the indicated places closes what is there with `HEALED`.
     """
 
-    DURATION = 3.0  # s per image, default
+    DURATION = 2.0  # s per image, default
     REMELT = 0.4  # s per place, default
     HEALED = 0.85  # share of open defects that a second melting closes, default
     FALSE_CALLS = 40.0  # 1/m2, default

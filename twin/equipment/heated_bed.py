@@ -42,6 +42,8 @@ class BeamHeatedStage(Stage):
     PLATE = 3000.0  # J/K: start plate, default
     STACK = 2600.0 * 700.0  # J/(m3 K): powder and parts below the surface, default
     LAYER = 0.02  # m of bed between surface and stack, and what a growing one adds, default
+    METAL = 20.0  # W/(m K) of a start plate that no powder covers yet, default
+    CAKE = 4.0  # W/(m K) that parts in the cake add, default
     WALLS = 0.25  # W/K from the stack to the tank's walls, default
     EMISSIVITY = 0.12  # effective, through the heat shields, default
     HELIUM = 0.35  # W/K that helium well above `HELIUM_HALF` takes from the surface, default
@@ -77,6 +79,7 @@ class BeamHeatedStage(Stage):
         self.grip = 1.0  # this layer's adhesion over the usual one
         self._necked = 0.0  # when `neck` was that
         self.powdered = False  # whether powder lies on the plate
+        self.tank = self.BED[0]  # m, edge of the build tank; an insert makes it smaller
         self.powder = Powder()
         self.necks = Necks()
 
@@ -103,20 +106,20 @@ class BeamHeatedStage(Stage):
     # -- heat ---------------------------------------------------------------------------------
 
     def _heat(self) -> BedHeat:
-        area = self.BED[0] * self.BED[1]
-        height = self.LAYER + max(self.depth, 0.0)
-        k = 8.0
-        if self.alloy is not None:
+        area = self.tank**2
+        size = area / (self.BED[0] * self.BED[1])
+        height, k = self.LAYER + max(self.depth, 0.0), self.METAL
+        if self.powdered and self.alloy is not None:
             warm = min(max(self.around, 300.0), self.alloy.solidus)
             # The cake below has been hot for long.
-            k = float(bed_conductivity(self.alloy, 0.2, warm)) + 4.0
+            k = float(bed_conductivity(self.alloy, 0.2, warm)) + self.CAKE
         pressure = self._helium()
         return BedHeat(
-            surface=self.SURFACE,
-            stack=self.PLATE + self.STACK * area * max(self.depth, 0.0),
+            surface=self.SURFACE * size,
+            stack=self.PLATE * size + self.STACK * area * max(self.depth, 0.0),
             between=k * area / height,
-            walls=self.WALLS,
-            gas=self.HELIUM * pressure / (pressure + self.HELIUM_HALF),
+            walls=self.WALLS * size,
+            gas=size * self.HELIUM * pressure / (pressure + self.HELIUM_HALF),
             radiating=area * self.EMISSIVITY * float(self.shield_damage),
             cold=self.COLD,
         )
@@ -157,9 +160,9 @@ class BeamHeatedStage(Stage):
 
     # -- powder on top ------------------------------------------------------------------------
 
-    def load(self, alloy: Alloy | None, number: float) -> None:
-        """A clean plate at room temperature, and the powder of a job."""
-        self.alloy = alloy
+    def load(self, alloy: Alloy | None, density: float, tank: float) -> None:
+        """A clean plate at room temperature in a tank (edge in m), powder of a density (kg/m3)."""
+        self.alloy, self.tank = alloy, min(tank, self.BED[0])
         self.clear()
         self._preheat = self._melt = 0.0
         self.neck, self.film, self.grip, self._necked = 0.0, 1.0, 1.0, self.now
@@ -167,13 +170,14 @@ class BeamHeatedStage(Stage):
         if alloy is not None:
             self.settle("surface_temperature", AMBIENT)
             self.settle("temperature", AMBIENT)
-            self.powder = Powder(bulk_density=number)
+            self.powder = Powder(bulk_density=density)
         self._anchor_bed()
 
     def spread(self, mass: float, grip: float) -> None:
         """So much fresh powder (kg) lies on top, cold and loose; `grip`: its adhesion."""
         now = self.now
         self.sense(now)
+        # Surface and powder are both in proportion to the bed's area.
         cold = mass * self.POWDER_HEAT / self.SURFACE
         warm = float(self.surface_temperature)
         self.settle("surface_temperature", (warm + cold * self.FRESH) / (1.0 + cold))
@@ -216,13 +220,13 @@ class BeamHeatedStage(Stage):
     def hidden_state(self) -> dict[str, Any]:
         return {**super().hidden_state(), "preheat": self._preheat, "melt": self._melt,
                 "neck": self.neck, "necked": self._necked, "film": self.film, "grip": self.grip,
-                "powdered": self.powdered}
+                "powdered": self.powdered, "tank": self.tank}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._preheat, self._melt = hidden["preheat"], hidden["melt"]
         self.neck, self._necked = hidden["neck"], hidden["necked"]
         self.film, self.grip = hidden["film"], hidden["grip"]
-        self.powdered = hidden["powdered"]
+        self.powdered, self.tank = hidden["powdered"], hidden["tank"]
         super().restore_hidden(hidden)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from twin.machine import Equipment
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Ramp, Relaxation
+from twin.trajectory import Polyline, Ramp, Relaxation
 
 __all__ = ["ATMOSPHERE", "VacuumSystem", "rises_above"]
 
@@ -43,15 +43,15 @@ class VacuumSystem(Equipment):
     """
 
     VOLUME = 0.4  # m3, default
-    ROUGHING = 0.03  # m3/s, default
+    ROUGHING = 0.06  # m3/s, default
     TURBO = 0.5  # m3/s at full speed, for helium and air alike, default
     CROSSOVER = 20.0  # Pa below which the turbo pump may take over, default
     SPIN_UP = 240.0  # s to full speed, default
     HELD_UP = 1e-3  # m3/s that is left while the turbo pump stands
-    DESORPTION = 0.5  # Pa m3/s of water from walls and powder just pumped, default
-    DESORPTION_TIME = 600.0  # s, default
+    DESORPTION = 0.3  # Pa m3/s of water from walls and powder just pumped, default
+    DESORPTION_TIME = 800.0  # s, default
     COLUMN_PUMP = 0.1  # m3/s, default
-    APERTURE = 1e-4  # m3/s between column and chamber, default
+    APERTURE = 3e-5  # m3/s between column and chamber, default
     COLUMN_GAS = 1e-6  # Pa m3/s that the column gives off, default
     COLUMN_LAG = 0.05  # s, V/S of the column, default
     HELIUM = 0.6  # Pa m3/s through the valve fully open, default
@@ -71,10 +71,11 @@ class VacuumSystem(Equipment):
                                 "water and, with a leak, air")
     helium_flow = measured("mbar.L/s", low=0, high=20, noise=0.002, quantum=0.001,
                            doc="helium through the leak valve")
-    turbo_speed = measured("%", low=0, high=100, quantum=0.1, doc="speed of the turbo pump")
+    turbo_speed = measured("%", low=0, high=100, start=100, quantum=0.1,
+                           doc="speed of the turbo pump; it runs on behind its valve between jobs")
     gun_vacuum = measured(bool, start=True, doc="relay of the column gauge: high voltage allowed")
     roughing_pump = actuator(bool, doc="roughing pump and its valve")
-    turbo_pump = actuator(bool, doc="turbo pump and its gate valve; opens below the crossover")
+    turbo_pump = actuator(bool, doc="gate valve of the turbo pump; opens below the crossover")
     column_valve = actuator(bool, doc="valve between gun column and chamber open")
     helium_valve = actuator("%", low=0, high=100, doc="helium leak valve")
     vent_valve = actuator(bool, doc="let helium in up to ambient pressure")
@@ -89,14 +90,16 @@ class VacuumSystem(Equipment):
         self._since = -1e9  # when pumping from air began
         self._epoch = 0
         self._inlet = 0.0  # Pa m3/s of helium
+        self._turning = True  # the turbo pump has power
         self.relay: Callable[[bool], None] = lambda closed: None
         """Told when the relay of the column gauge opens or closes."""
 
     @property
     def helium(self) -> float:
         """True helium partial pressure in the chamber (Pa) now."""
-        partial: float = self.helium_share * self.pressure
-        return partial
+        share = self.trajectories.get("helium_share")
+        part = share.at(self.now) if share else float(self.helium_share)
+        return part * self.pressure
 
     @property
     def pressure(self) -> float:
@@ -119,6 +122,7 @@ class VacuumSystem(Equipment):
         """Gas that was held in the bed is set free at once: so much pressure (Pa) more."""
         self.sense(self.now)
         self.settle("chamber_pressure", self.chamber_pressure + pressure)
+        self.settle("column_pressure", self.column_pressure + self._passed() * pressure)
         self._anchor()
 
     def started(self) -> None:
@@ -130,6 +134,7 @@ class VacuumSystem(Equipment):
     def driven(self, attribute: str) -> None:
         if attribute == "roughing_pump" and self.roughing_pump and self.vented:
             self._since = self.now
+        self._turning = self._turning or attribute == "turbo_pump"
         self._anchor()
 
     def tripped(self, power_lost: bool) -> None:
@@ -137,6 +142,7 @@ class VacuumSystem(Equipment):
         if power_lost:
             self.roughing_pump = self.turbo_pump = self.column_valve = self.vent_valve = False
             self.helium_valve = 0.0
+            self._turning = False
             self._anchor()
 
     def _speed(self) -> float:
@@ -150,13 +156,13 @@ class VacuumSystem(Equipment):
     def _anchor(self) -> None:
         now = self.now
         self.sense(now)
-        spin = 1.0 if self.turbo_pump else 0.0
+        spin = 1.0 if self._turning else 0.0
         if abs(spin - self.turbo_speed) > 1e-6:
             self.follow("turbo_speed", Ramp(now, self.turbo_speed, spin, 1.0 / self.SPIN_UP))
         else:
             self.settle("turbo_speed", spin)
         rough, turbo = self.POWER
-        self.draw(rough * self.roughing_pump + turbo * self.turbo_pump)
+        self.draw(rough * self.roughing_pump + turbo * self._turning)
         supplied = 0.0 if self.helium_failure else 1.0
         self._inlet = self.HELIUM * self.helium_valve * supplied
         self.settle("helium_flow", self._inlet)
@@ -180,19 +186,32 @@ class VacuumSystem(Equipment):
             filled = max(air + self._inlet + water, 1e-7) / self.VOLUME
             course = Relaxation(now, self.chamber_pressure, ATMOSPHERE, ATMOSPHERE / filled)
         self.follow("chamber_pressure", course)
-        gas = air + self._inlet + water
-        self.settle("helium_share", 1.0 if self.vent_valve else self._inlet / max(gas, 1e-12))
+        self._share(now, air, self.DESORPTION * self.wet_powder * gone)
         self._column(now, course)
         self._arm()
 
+    def _share(self, now: float, air: float, water: float) -> None:
+        """Helium in what streams in, while the water goes."""
+        if self.vent_valve:
+            self.settle("helium_share", 1.0)
+            return
+        times = [i / 3.0 * self.DESORPTION_TIME for i in range(25)]
+        rest = air + self._inlet + 1e-4 * self.wet_powder
+        shares = [self._inlet / (rest + water * exp(-t / self.DESORPTION_TIME)) for t in times]
+        self.follow("helium_share", Polyline(tuple(now + t for t in times), tuple(shares)))
+
+    def _passed(self) -> float:
+        """Pressure in the column over that in the chamber."""
+        open_ = self.APERTURE / (self.COLUMN_PUMP + self.APERTURE)
+        return open_ if self.column_valve else 0.0
+
     def _column(self, now: float, course: Relaxation) -> None:
         own = (self.COLUMN_GAS + self.column_leak) / self.COLUMN_PUMP
-        share = self.APERTURE / (self.COLUMN_PUMP + self.APERTURE) if self.column_valve else 0.0
+        share = self._passed()
         # The same course, scaled down; the column's own lag is far shorter than the chamber's.
         self.follow("column_pressure", Relaxation(
             now, own + share * course.first, own + share * course.target, course.tau,
-            max(course.lag, self.COLUMN_LAG),
-            own + share * course.reading if course.lag > 0 else own + share * course.first))
+            max(course.lag, self.COLUMN_LAG), self.column_pressure))
 
     def _arm(self) -> None:
         """Wait for the column's relay, for the crossover and for the turbo pump to spin up."""
@@ -209,13 +228,12 @@ class VacuumSystem(Equipment):
                 self.plant.run(self._lost(due, epoch))
         chamber = self.trajectories["chamber_pressure"]
         assert isinstance(chamber, Relaxation)
-        if self.turbo_pump:
-            speed = self.trajectories.get("turbo_speed")
-            if isinstance(speed, Ramp):
-                # In steps: pumping speed is constant between events.
-                self.plant.run(self._again(min(now + self.SPIN_UP / 8, speed.end()), epoch))
-            elif self.chamber_pressure >= self.CROSSOVER:
-                self.plant.run(self._again(now + 10.0, epoch))
+        speed = self.trajectories.get("turbo_speed")
+        if isinstance(speed, Ramp):
+            # In steps: pumping speed is constant between events.
+            self.plant.run(self._again(min(now + self.SPIN_UP / 8, speed.end()), epoch))
+        elif self.turbo_pump and self.chamber_pressure >= self.CROSSOVER:
+            self.plant.run(self._again(now + 10.0, epoch))
         if self.vent_valve and self.pressure < 0.94 * ATMOSPHERE:
             self.plant.run(self._again(now + self.VENTING, epoch))
 
@@ -238,7 +256,8 @@ class VacuumSystem(Equipment):
         self.relay(closed)
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"since": self._since, "inlet": self._inlet}
+        return {"since": self._since, "inlet": self._inlet, "turning": self._turning}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._since, self._inlet = hidden["since"], hidden["inlet"]
+        self._turning = hidden["turning"]

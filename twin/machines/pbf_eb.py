@@ -119,8 +119,10 @@ class PbfEb(Plant):
                              f"has {len(self.beams)}")
         self.imaging.keep_layer()
         self.deflection.load(job)
-        self.stage.load(job.alloy if job is not None else None,
-                        job.bulk_density if job is not None else 2500.0)
+        if job is None:
+            self.stage.load(None, 2500.0, self.stage.BED[0])
+        else:
+            self.stage.load(job.alloy, job.bulk_density, job.tank)
         self.rake.empty()
         self.imaging.forget()
         self.imaging.alloy = job.alloy if job is not None else None
