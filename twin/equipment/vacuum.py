@@ -89,6 +89,7 @@ class VacuumSystem(Equipment):
         super().__init__()
         self._since = -1e9  # when pumping from air began
         self._epoch = 0
+        self._dues: list[float] = []  # when the gas balance is made anew
         self._inlet = 0.0  # Pa m3/s of helium
         self._turning = True  # the turbo pump has power
         self.relay: Callable[[bool], None] = lambda closed: None
@@ -127,7 +128,8 @@ class VacuumSystem(Equipment):
 
     def started(self) -> None:
         if self.trajectories:
-            self._arm()
+            self.sense(self.now)
+            self._arm(self._dues)
         else:
             self._anchor()
 
@@ -213,8 +215,11 @@ class VacuumSystem(Equipment):
             now, own + share * course.first, own + share * course.target, course.tau,
             max(course.lag, self.COLUMN_LAG), self.column_pressure))
 
-    def _arm(self) -> None:
-        """Wait for the column's relay, for the crossover and for the turbo pump to spin up."""
+    def _arm(self, dues: list[float] | None = None) -> None:
+        """Wait for the column's relay, for the crossover and for the turbo pump to spin up.
+
+        `dues` (s): of a plant taken up again, when its gas balance is due.
+        """
         self._epoch += 1
         now, epoch = self.now, self._epoch
         column = self.trajectories["column_pressure"]
@@ -226,16 +231,22 @@ class VacuumSystem(Equipment):
             self._relay(True)
             if due < inf:
                 self.plant.run(self._lost(due, epoch))
-        chamber = self.trajectories["chamber_pressure"]
-        assert isinstance(chamber, Relaxation)
+        self._dues = self._next_dues(now) if dues is None else dues
+        for each in self._dues:
+            self.plant.run(self._again(each, epoch))
+
+    def _next_dues(self, now: float) -> list[float]:
+        """When the gas balance must be made anew (s), counted from now."""
+        found = []
         speed = self.trajectories.get("turbo_speed")
         if isinstance(speed, Ramp):
             # In steps: pumping speed is constant between events.
-            self.plant.run(self._again(min(now + self.SPIN_UP / 8, speed.end()), epoch))
+            found.append(min(now + self.SPIN_UP / 8, speed.end()))
         elif self.turbo_pump and self.chamber_pressure >= self.CROSSOVER:
-            self.plant.run(self._again(now + 10.0, epoch))
+            found.append(now + 10.0)
         if self.vent_valve and self.pressure < 0.94 * ATMOSPHERE:
-            self.plant.run(self._again(now + self.VENTING, epoch))
+            found.append(now + self.VENTING)
+        return found
 
     def _again(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         yield self.plant.env.at(due)
@@ -256,8 +267,9 @@ class VacuumSystem(Equipment):
         self.relay(closed)
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"since": self._since, "inlet": self._inlet, "turning": self._turning}
+        return {"since": self._since, "inlet": self._inlet, "turning": self._turning,
+                "dues": list(self._dues)}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._since, self._inlet = hidden["since"], hidden["inlet"]
-        self._turning = hidden["turning"]
+        self._turning, self._dues = hidden["turning"], list(hidden["dues"])
