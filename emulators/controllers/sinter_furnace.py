@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil, isnan
+from math import ceil
 from typing import Any
 
 from emulators.controllers.base import Watch
@@ -20,6 +20,7 @@ from emulators.controllers.sinter_furnace_signals import (
 )
 from emulators.controllers.states import MachineState
 from twin.image import Readings
+from twin.machine import AMBIENT
 from twin.machines.sinter_furnace import SinterFurnace, SinterSegment
 
 __all__ = ["SinterFurnaceController"]
@@ -35,8 +36,8 @@ class SinterFurnaceController(BuildController):
     CHECKPOINT = "gas"
     RESET = ("leak_found", "flame_out", "zone_lags", "thermocouples_disagree", "hydrogen_low")
     LOOK = 30.0  # s between two looks at what has no level of its own
+    LAG = 3600.0  # s that the load may lag on top of the whole way from the hall's temperature
     PURGE = 3600.0  # s that a purge may take
-    DISAGREE = 25.0  # K between limiter and zone
     plant: SinterFurnace
 
     def __init__(self, plant: SinterFurnace, readings: Readings,
@@ -92,16 +93,20 @@ class SinterFurnaceController(BuildController):
     def _look(self) -> dict[str, bool]:
         io, process, wanted = self.io, self.process, self.segment()
         zones = self._zones()
-        currents = [0.0 if isnan(z.current) else z.current for z in zones]
-        most = max(currents)
+        # An element that is whole draws in proportion to what its controller asks for.
+        asked = [z.current / z.demand for z in zones if z.demand > 0.1]
         heated = self.phase in ("ramp", "soak")
         lag = max(io.furnace.setpoint - z.temperature for z in zones)
         middle = zones[len(zones) // 2].temperature
         return {
             "zone_lags": bool(heated and lag > process.lag_limit),
-            "element_current_low": bool(most > 40.0 and min(currents) < 0.6 * most),
+            "load_lags": self.phase == "ramp" and bool(
+                io.furnace.setpoint >= wanted.target - 0.5) and self.now > self.since
+            + self.LAG + (wanted.target - AMBIENT) / wanted.rate,
+            "element_current_low": bool(len(asked) > 1 and min(asked) < 0.7 * max(asked)),
             "thermocouples_disagree": bool(
-                abs(io.furnace.limiter_temperature - middle) > self.DISAGREE),
+                abs(io.furnace.limiter_temperature - middle)
+                > process.disagree_limit),
             "hydrogen_low": wanted.gas == "hydrogen" and heated and bool(
                 io.retort.flow < 0.5 * io.retort.hydrogen_flow
                 or (io.retort.hydrogen < 0.5 and self.now > self.since + 600.0)),
@@ -126,6 +131,10 @@ class SinterFurnaceController(BuildController):
             self.resume_phase = "gas"
         if self.phase == "soak":
             self.since = self.now
+
+    def reset_drives(self) -> None:
+        super().reset_drives()
+        self.io.retort.reset_safety = self.io.retort.safe_purge
 
     def make_safe(self) -> None:
         io = self.io
@@ -225,7 +234,8 @@ class SinterFurnaceController(BuildController):
 
     def _purge(self) -> None:
         io = self.io
-        full = io.retort.pressure > 101_500.0
+        # After a hold the retort is full; before a job it comes from the leak check.
+        full = io.retort.pressure > (100_500.0 if self.resume_phase else 101_500.0)
         if full and io.retort.oxygen < self.process.oxygen_limit:
             self.begin_layers("gas")
             return
@@ -337,7 +347,7 @@ class SinterFurnaceController(BuildController):
                 return [level("Retort.Pressure", "EvacuationPressure")]
             case "purge":
                 return [Watch("Retort.Oxygen", self.process.oxygen_limit * 100),
-                        Watch("Retort.Pressure", 1015.0)]
+                        Watch("Retort.Pressure", 1015.0), Watch("Retort.Pressure", 1005.0)]
             case "gas":
                 return [Watch("Retort.Oxygen", _HYDROGEN_SAFE * 100), lean]
             case "ramp":

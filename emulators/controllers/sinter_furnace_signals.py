@@ -61,6 +61,8 @@ class Process(Component):
                           doc="below the target: where the time at temperature begins")
     lag_limit = parameter("K", low=5, high=300, start=40,
                           doc="zone below its setpoint at which the run is held")
+    disagree_limit = parameter("K", low=2, high=500, start=25,
+                               doc="between limiter and middle zone, where the run is held")
     fan_below = parameter("degC", low=25, high=1480, start=900,
                           doc="temperature from which the fan helps to cool")
     cooling_flow = parameter("L/min", low=1, high=400, start=20, doc="gas flow while cooling")
@@ -196,6 +198,14 @@ class Alarms(BuildAlarms):
         cause="element open, mains low, heating too fast",
         consequence="parts in the zone sinter less",
         response="repair the element, resume; time at temperature is counted on",
+    )
+    load_lags = alarm(
+        doc="load does not come to temperature",
+        priority=Priority.MEDIUM,
+        phases=("ramp",),
+        cause="zone thermocouple drifted, zone weak, heavy load",
+        consequence="the time at temperature does not begin",
+        response="compare load, zone and limiter thermocouples",
     )
     element_current_low = alarm(
         doc="element current low",

@@ -30,6 +30,8 @@ class HeatingZone(Equipment):
     power = measured("W", low=0, high=20_000, noise=5, quantum=1, doc="electrical power")
     current = measured("A", low=0, high=400, noise=0.3, quantum=0.1,
                        companion="Monitoring/Health/{name}Current", doc="element current")
+    demand = measured("%", low=0, high=100, quantum=0.1,
+                      doc="output of the zone's temperature controller")
     element_failure = fault("%", low=0, high=100, doc="share of the element that is open")
     thermocouple_drift = fault("K", low=-200, high=200,
                                doc="error of the thermocouple: what it reads over the truth")
@@ -235,7 +237,7 @@ class Furnace(Equipment):
             reads = zone.true + zone.thermocouple_drift
             zone.seen = reads + (seen - reads) * exp(-step / zone.LAG)
             zone.follow("temperature", Polyline(times, (seen, zone.seen)))
-            zone.power, zone.current = power, power / zone.VOLTAGE
+            zone.power, zone.current, zone.demand = power, power / zone.VOLTAGE, share
             loads.append((before, zone.load))
             total, lost = total + power, lost + to_shell
         middle = zones[len(zones) // 2]

@@ -37,7 +37,7 @@ class Retort(Equipment):
     LIMIT = 0.01  # oxygen above which the gas safety unit lets no hydrogen in
     MOLAR = 0.030  # kg/mol of resin gas, default
 
-    pressure = measured("mbar", low=0, high=1200, start=1013.25, noise=0.2, quantum=0.01,
+    pressure = measured("mbar", low=0, high=1200, start=1013.25, noise=0.01, quantum=0.01,
                         companion="Monitoring/Process/RetortPressure",
                         doc="absolute pressure in the retort")
     oxygen = measured("%", low=0, high=25, start=20.95, noise=1e-3, quantum=1e-4,
@@ -62,6 +62,8 @@ class Retort(Equipment):
     argon_flow = actuator("L/min", low=0, high=400, doc="argon flow demand")
     vacuum_pump = actuator(bool, doc="vacuum pump and its valve; the vent is shut")
     pilot = actuator(bool, doc="pilot burner of the exhaust flame")
+    reset_safety = actuator(bool, edge=True, doc="acknowledge the gas safety unit (rising edge): "
+                            "its own purge ends if there is flame and no air")
     leak = fault("mbar.L/s", low=0, high=500, doc="air leak into the retort")
     hydrogen_loss = fault(bool, doc="no hydrogen comes from the supply")
     inert_loss = fault(bool, doc="no nitrogen or argon comes from the supply")
@@ -112,7 +114,8 @@ class Retort(Equipment):
 
     def driven(self, attribute: str) -> None:
         self._prove()
-        if attribute == "nitrogen_flow" and self.nitrogen_flow > 0 and self.energised:
+        safe = self.energised and self.mix["oxygen"] < self.LIMIT
+        if attribute == "reset_safety" and self.reset_safety and safe:
             self.safe_purge = False
 
     @property

@@ -286,7 +286,7 @@ def oxidising(temperature: float, vapour: float, hydrogen: float, oxygen: float)
     """0 where the gas reduces chromium oxide, to 1 where it oxidises fast.
 
     From the ratio of water vapour (Pa) to the pressure in balance with the oxide at chromium
-    activity 0.2 (default), logarithmic over three decades, and from free oxygen (mole fraction)
+    activity 0.2 (default), logarithmic over one decade, and from free oxygen (mole fraction)
     over 10 to 10 000 ppm; below 900 K steel does not oxidise enough to matter (default).
     """
     if temperature < 900.0:
@@ -295,6 +295,6 @@ def oxidising(temperature: float, vapour: float, hydrogen: float, oxygen: float)
     if hydrogen < 1e-3:
         return float(by_oxygen)
     balance = oxide_dew_point(temperature, hydrogen, 0.2)
-    by_water = np.clip(log(max(vapour, 1e-6) / balance) / log(1e3), 0.0, 1.0)
+    by_water = np.clip(log(max(vapour, 1e-6) / balance) / log(10.0), 0.0, 1.0)
     return float(max(by_oxygen, by_water))
 
