@@ -116,7 +116,7 @@ class JetBench(_Bench):
 
 
 class FurnaceBench(_Bench):
-    """A sinter furnace that looks ahead in steps of 50 s instead of 10."""
+    """A sinter furnace that looks ahead in steps of 30 s instead of 10."""
 
     plant: Any
     controller: Any
@@ -124,6 +124,6 @@ class FurnaceBench(_Bench):
     def __init__(self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False
                  ) -> None:
         plant = SinterFurnace(seed)
-        plant.furnace.STEP = 50.0
+        plant.furnace.STEP = 30.0
         self._put(plant, SinterFurnaceController, built or sinter(), "sinter-furnace", seed,
                   every_scan)

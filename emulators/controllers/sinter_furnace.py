@@ -116,6 +116,11 @@ class SinterFurnaceController(BuildController):
     def _zones(self) -> list[Any]:
         return [getattr(self.io, f"zone{i + 1}") for i in range(len(self.plant.zones))]
 
+    def regulate(self) -> None:
+        # Gas and water serve what is hot until it no longer is, however the job ended.
+        if self.state in (MachineState.FINISHED, MachineState.ABORTED):
+            self.rest()
+
     # -- hold, abort, end ---------------------------------------------------------------------
 
     def stop_work(self) -> None:
