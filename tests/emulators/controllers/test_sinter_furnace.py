@@ -61,6 +61,7 @@ def test_sequence(usual: FurnaceBench) -> None:
     assert all(v < 1 for t, v in usual.traces["Retort.Oxygen"] if t >= first)
     assert usual.read("Retort.Hydrogen") < 4
     usual.until(lambda: not usual.plant.safety.door_locked, 3600)
+    usual.rest(0.1)
     assert usual.read("Safety.DoorLocked") is False
     assert usual.read("Consumption.Energy") > 5
     assert usual.read("Consumption.Gas") > 1000
