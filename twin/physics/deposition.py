@@ -175,7 +175,7 @@ def follow_width(first: float, steady: Floats, step: Floats, tau: float) -> Floa
     decay = np.exp(-step / tau)
     widths = np.empty(len(steady) + 1)
     widths[0] = first
-    if len(steady) and float(np.ptp(decay[:-1])) == 0.0:
+    if len(steady) > 1 and float(np.ptp(decay[:-1])) == 0.0:
         d = float(decay[0])
         widths[1:], _ = lfilter([1 - d], [1, -d], steady, zi=[d * first])
         last = float(decay[-1])
