@@ -170,7 +170,7 @@ def _prepare(options: RunOptions, watch: _Stopwatch) -> tuple[Built, Serving | N
                 def progress(share: float) -> None:
                     if not bars:
                         bar = Progress(console=Console(stderr=True), transient=True)
-                        bars.append((bar, bar.add_task("table of melt pools", total=1.0)))
+                        bars.append((bar, bar.add_task("preparing", total=1.0)))
                         stack.enter_context(bar)
                     bars[0][0].update(bars[0][1], completed=share)
 

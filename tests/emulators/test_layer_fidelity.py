@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from emulators.catalog import build
 from emulators.controllers.build import Program
 from emulators.controllers.states import MachineState as S
 from emulators.settings import Settings, SettingsError
-from plc_interfaces.host import Act, ActKind
+from plc_interfaces.host import Act, ActKind, Event
 from tests.bench import Bench, block, program
+from tests.machines import Machine, trial
+from tests.pools import SteadyAlong
 from twin.equipment.exposure import BuildJob
 from twin.equipment.live_pool import PoolModels
 from twin.machines.pbf_lb import PbfLb
@@ -56,9 +58,12 @@ def table() -> Part:
     """Two legs, two islands, under a top that hangs over."""
     bodies = [((4e-3, 5e-3, 8e-4), (-5e-3, 0, 4e-4)), ((2e-3, 5e-3, 8e-4), (5e-3, 0, 4e-4)),
               ((16e-3, 5e-3, 4e-4), (0, 0, 9e-4))]
-    boxes = [trimesh.creation.box(extents=size, transform=trimesh.transformations
-                                  .translation_matrix(centre)) for size, centre in bodies]
-    return part_from_mesh(trimesh.util.concatenate(boxes), "table", "table")
+    boxes = []
+    for size, centre in bodies:
+        boxes.append(trimesh.creation.box(extents=size))
+        boxes[-1].apply_translation(centre)
+    joined: Any = trimesh.util.concatenate(boxes)
+    return part_from_mesh(joined, "table", "table")
 
 
 PAIR = [block((16e-3, 5e-3, 2.4e-4), "wide"), block((4e-3, 9e-3, 2.4e-4), "deep")]
@@ -161,9 +166,14 @@ def test_faults_and_holds_have_the_same_alarms_and_consequences(
 def test_defects_lie_on_the_part_they_belong_to(tmp_path: Path) -> None:
     built = with_sums(program(PAIR), tmp_path)
     bench = Bench(built)
-    kept = []
-    bench.plant.take_tables = (  # type: ignore[method-assign]
-        lambda vectors: kept.extend(bench.plant.finished) or bench.plant.finished.clear() or [])
+    kept: list[Any] = []
+
+    def take_tables(vectors: bool) -> list[Any]:
+        kept.extend(bench.plant.finished)
+        bench.plant.finished.clear()
+        return []
+
+    bench.plant.take_tables = take_tables  # type: ignore[method-assign]
     bench.start().finish()
     (wide, deep) = (placed for placed in built.job.plan.describe()["parts"])
     for result, defects in kept:
@@ -174,6 +184,35 @@ def test_defects_lie_on_the_part_they_belong_to(tmp_path: Path) -> None:
             for axis in "xy":
                 half = placed["size"]["xy".index(axis)] / 2 + 1e-4
                 assert (np.abs(mine[axis] - placed[axis]) < half).all()
+
+
+def _layers(machine: Machine, count: int) -> list[Mapping[str, Any]]:
+    """What a machine tells of its first layers."""
+    events: list[Event] = []
+    machine.emulator.listen(lambda update: events.extend(update.events))
+    machine.order()
+    machine.scan_until(lambda: bool(machine.value("Job.Layer") >= count))
+    return [event.fields for event in events if event.kind == "layer"]
+
+
+def test_an_electron_beam_machine_has_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMTWIN_HOME", str(tmp_path))
+    told: list[list[Mapping[str, Any]]] = []
+    for fidelity in ("vector", "layer"):
+        settings = replace(trial("pbf-eb").settings(tmp_path, 4), fidelity=fidelity)
+        told.append(_layers(Machine(settings, tmp_path), 4))
+    fine, sums = told
+    assert len(fine) == len(sums) == 4
+    for one, other in zip(fine, sums, strict=True):
+        assert other["vectors"] == one["vectors"]
+        for name in ("duration", "scan_length", "area_energy", "energy_absorbed"):
+            assert other[name] == pytest.approx(one[name], rel=1e-9), name
+        for name, within in {"width_mean": 1e-3, "depth_mean": 5e-3, "aluminium_loss": 5e-3,
+                             "interlayer_temperature": 5e-3, "bed_temperature": 0.03}.items():
+            # A layer that was melted once more after its image was is warmer for a while.
+            assert other[name] == pytest.approx(one[name], rel=within), name
 
 
 def test_what_needs_vectors_is_refused() -> None:
@@ -187,8 +226,7 @@ def test_what_needs_vectors_is_refused() -> None:
 
 def test_a_plant_with_paths_refuses_summaries(tmp_path: Path) -> None:
     job: BuildJob = with_sums(program(), tmp_path).job
-    for plant in (PbfLb(1, models=PoolModels(paths=lambda: None)),  # type: ignore[arg-type]
-                  PbfLb(1, pictures=True)):
+    for plant in (PbfLb(1, models=PoolModels(paths=SteadyAlong)), PbfLb(1, pictures=True)):
         with pytest.raises(ValueError, match="need every vector"):
             plant.load(job)
 
