@@ -56,8 +56,12 @@ class DedController(BuildController):
         """Start or stop the feedstock."""
 
     def lead(self) -> float:
-        """How long feed runs before the first pass of a layer, s."""
+        """How long feed runs before it is there, s."""
         return 0.0
+
+    def fed(self) -> bool:
+        """Whether the feed is there already."""
+        return False
 
     def shield(self, on: bool) -> None:
         """Gas at the head on or off."""
@@ -185,9 +189,13 @@ class DedController(BuildController):
         if head.layer_done == self.job.layer + 1:
             head.run = False
             self.energise(False)
-            self.feed(False)
+            # A pause shorter than the feed needs to come back is not worth stopping it.
+            process = self.process
+            cools = process.adaptive_dwell and self.io.part.temperature >= process.interpass_limit
+            if cools or process.dwell_time >= self.lead():
+                self.feed(False)
             self.layer_finished("dwell")
-        elif self.waited(self.lead()) and not head.run:
+        elif not head.run and (self.fed() or self.waited(self.lead())):
             self.energise(True)
             head.run = True
 

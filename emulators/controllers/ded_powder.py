@@ -136,6 +136,11 @@ class DedPowderController(DedController):
     def lead(self) -> float:
         return float(self.process.feed_lead)
 
+    def fed(self) -> bool:
+        used = [hopper for hopper in self._hoppers() if hopper.demand > 0]
+        low = self.FLOW_BAND[0]
+        return bool(used) and all(h.mass_flow > low * h.flow_demand > 0 for h in used)
+
     def shield(self, on: bool) -> None:
         gas, process = self.io.gas, self.process
         gas.shield_demand = process.shield_flow if on else 0.0

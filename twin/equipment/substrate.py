@@ -12,7 +12,7 @@ when either has moved by a step, so that no look changes a bit.
 from __future__ import annotations
 
 from collections.abc import Generator
-from math import inf, sqrt
+from math import inf, pi, sqrt
 from typing import Any
 
 from twin.machine import AMBIENT, Equipment
@@ -29,7 +29,7 @@ class DepositedPart(Equipment):
 
     PLATE_CAPACITY = 8_000.0  # J/K: about 17 kg of steel, default
     TABLE = 12.0  # W/K from the plate through the clamps into the table, default
-    CONTACT = 4000.0  # W/(m2 K) between the first layer and the plate, default
+    SPREADING = 2.26  # of k sqrt(A): an isothermal spot on a half space, 4 k a (Carslaw, Jaeger)
     TRANSFER = 15.0  # W/(m2 K) convection in quiet shielding gas, default
     EMISSIVITY = 0.5  # oxidised metal, default
     HEATER = 3_000.0  # W of the plate heater, default
@@ -128,7 +128,15 @@ class DepositedPart(Equipment):
         if self.alloy is None or self.footprint <= 0:
             return 0.0
         k = float(self.alloy.conductivity(min(max(self.temperature, 300.0), self.alloy.solidus)))
-        return self.footprint / (1 / self.CONTACT + 0.5 * self.height / k)
+        into = 1 / (self.SPREADING * k * sqrt(self.footprint))
+        return 1 / (into + 0.5 * self.height / (k * self.footprint))
+
+    def _capacity(self, warm: float) -> float:
+        """Of the part, and of the plate near it: half of a hemisphere over the footprint, J/K."""
+        assert self.alloy is not None
+        near = 0.5 * 2 / 3 * pi * (self.footprint / pi) ** 1.5
+        mass = self.mass + near * float(self.alloy.density(300.0))
+        return float(mass * float(self.alloy.specific_heat(warm)))
 
     def _anchor(self) -> None:
         now = self.now
@@ -141,7 +149,7 @@ class DepositedPart(Equipment):
             self.settle("temperature", plate)
         else:
             warm = min(max(part, 300.0), alloy.solidus)
-            capacity = self.mass * float(alloy.specific_heat(warm))
+            capacity = self._capacity(warm)
             through = self._conductance()
             skin = self.footprint + 4 * sqrt(self.footprint) * self.height
             lost = share * loss_conductance(warm, AMBIENT, skin, self.TRANSFER, self.EMISSIVITY)

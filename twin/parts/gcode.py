@@ -74,7 +74,7 @@ class Stroke(NamedTuple):
     on: bool
     """Whether the energy source is on."""
     demand: float
-    """S word: what the source was asked for, in its own unit (laser: W)."""
+    """S word: what the source was asked for, in its own unit (laser: W); nan before the first."""
     feedstock: float
     """P word of M302; nan before the first one."""
     line: int
@@ -111,7 +111,7 @@ class _Machine:
     motion: float | None = None
     feed: float = 0.0
     on: bool = False
-    demand: float = 0.0
+    demand: float = math.nan
     feedstock: float = math.nan
     strokes: list[Stroke | Pause] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)

@@ -446,8 +446,10 @@ def _grouped(
         if not item.on:
             close()
             continue
-        alike = chain and (item.feed, item.demand) == (chain[-1].feed, chain[-1].demand) and (
-            item.feedstock == chain[-1].feedstock or math.isnan(item.feedstock))
+        alike = chain and all(
+            a == b or (math.isnan(a) and math.isnan(b)) for a, b in (
+                (item.feed, chain[-1].feed), (item.demand, chain[-1].demand),
+                (item.feedstock, chain[-1].feedstock)))
         if not alike:
             close()
         if not chain:

@@ -120,6 +120,15 @@ M30
         PassPlan.from_gcode(path)
 
 
+def test_a_source_without_a_demand_is_the_recipe_s(tmp_path: Path) -> None:
+    path = tmp_path / "wall.nc"
+    path.write_text("G21 G0 X0 Y0 Z0\nM3\nG1 X10 F600\nG1 Y5\nM5")
+    (only,) = PassPlan.from_gcode(path).layer(0).passes
+    assert len(only.points) == 3
+    assert math.isnan(only.demand)
+    assert math.isnan(only.feedstock)
+
+
 @pytest.mark.skipif(not REAL.exists(), reason="the file is not part of the project")
 def test_the_real_file_builds_a_plan() -> None:
     plan = PassPlan.from_gcode(REAL)
