@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trimesh
 from asyncua import Client, Server, ua
 from rich.console import Console
 from rich.table import Table
@@ -113,6 +114,35 @@ def test_accelerated_run(machine_type: str, tmp_path: Path, report: Report) -> N
             "megabytes of record": sum(f.stat().st_size for f in folder.rglob("*.*")) / 1e6,
         },
     )
+
+
+@pytest.mark.parametrize("machine", ["pbf-lb", "pbf-eb"])
+def test_layer_fidelity(
+    machine: str, tmp_path: Path, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block of 60 x 60 mm: processor time of a layer by vectors, and by their sums once kept."""
+    monkeypatch.setenv("AMTWIN_HOME", str(tmp_path))
+    part = tmp_path / "block.stl"
+    trimesh.creation.box(extents=(60, 60, 3)).export(part)
+    cost: dict[str, float] = {}
+    for name in ("vector", "layer", "layer, kept"):
+        cpu = time.process_time()
+        fidelity = name.partition(",")[0]
+        built = begin(Settings(machine, parts=(str(part),), unit="mm", fidelity=fidelity), None)
+        cost[f"{name}: build s"] = time.process_time() - cpu
+        emulator = built.emulator
+        emulator.submit(Act(ActKind.CALL, "Job.StoreAndStart", ["J1", built.programs[0]]))
+        while emulator.plant.layers_done < 2:
+            emulator.scan(emulator.next_scan)
+        cpu, began, since = time.process_time(), emulator.time, emulator.plant.layers_done
+        while emulator.plant.layers_done < since + 20:
+            emulator.scan(emulator.next_scan)
+        cpu = time.process_time() - cpu
+        cost[f"{name}: ms per layer"] = cpu / 20 * 1e3
+        cost[f"{name}: speed factor"] = (emulator.time - began) / cpu
+    gain = cost["vector: ms per layer"] / cost["layer, kept: ms per layer"]
+    report(f"layer fidelity {machine}", {**cost, "gain (mark 3)": gain})
+    assert cost["layer, kept: build s"] < 0.5 * cost["layer: build s"]
 
 
 def test_where_the_time_goes(machine_type: str, tmp_path: Path, report: Report) -> None:
