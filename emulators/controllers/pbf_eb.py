@@ -185,6 +185,9 @@ class PbfEbController(BuildController):
         vacuum = self.io.vacuum
         vacuum.vent_valve = False
         vacuum.roughing_pump = True
+        # Whatever opened it wide before is no guide now.
+        usual = min(self.process.helium_pressure / self.HELIUM_GAIN, 1.0)
+        vacuum.helium_valve = min(vacuum.helium_valve, usual)
 
     def _pump_down(self) -> None:
         vacuum, process = self.io.vacuum, self.process

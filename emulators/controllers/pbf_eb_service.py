@@ -23,6 +23,16 @@ class Service(ServiceWork):
         return done
 
     @command()
+    def change_powder(self) -> str:
+        """Empty the hoppers and fill them with dry powder of another lot."""
+        done = self.begin("powder changed")
+        self._plant.drive("Platform.OxidisedPowder", 1.0)
+        self._plant.drive("Vacuum.WetPowder", 1.0)
+        self._plant.rake.refill()
+        self._plant.rake.log("process", done)
+        return done
+
+    @command()
     def change_cathode(self) -> str:
         """Put a new cathode into every gun and condition it."""
         done = self.begin("cathodes changed")

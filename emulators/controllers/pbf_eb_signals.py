@@ -66,8 +66,8 @@ class Process(Component):
                                doc="chamber pressure above which the job is held")
     arc_limit = parameter("", low=1, high=1000, start=10, doc="arc trips in a minute above which "
                           "the job is held")
-    bed_low = parameter("degC", low=-20, high=1200, start=650, doc="bed surface below which the "
-                        "alarm comes; follows the bed temperature at a job's start, 80 K below")
+    bed_low = parameter("degC", low=-20, high=1200, start=670, doc="bed surface below which the "
+                        "alarm comes; follows the bed temperature at a job's start, 60 K below")
     part_limit = parameter("degC", low=100, high=1600, start=1300,
                            doc="part surface above which the next layer waits")
     imaging = parameter(bool, start=True, doc="take an electron image of every layer")
@@ -85,7 +85,7 @@ class Process(Component):
         self.melt_current, self.scan_speed = recipe.hatch.current, recipe.hatch.speed
         self.focus = recipe.hatch.focus_offset
         self.bed_temperature, self.start_temperature = heat.bed, heat.start
-        self.bed_low = max(heat.bed - 80.0, 253.15)
+        self.bed_low = max(heat.bed - 60.0, 253.15)
         self.preheat_1_current, self.preheat_1_time = heat.current_1, heat.time_1
         self.preheat_2_current, self.preheat_2_time = heat.current_2, heat.time_2
         self.fixed_preheat = heat.fixed
@@ -200,8 +200,8 @@ class Alarms(BuildAlarms):
         source="Platform.SurfaceTemperature",
         low="Process.BedLow",
         deadband=5,
-        on_delay=2,
-        phases=("melt", "post heat"),
+        on_delay=0.5,
+        phases=("melt", "post heat", "image", "remelt"),
         cause="beam current below what is measured, heat shields, larger area, short preheat",
         consequence="little sintering: smoke; cracks",
         response="preheat longer or with more current; check beam current on the bed",
@@ -343,6 +343,7 @@ class BeamAlarms(Component):
         source="{name}.Bias",
         low=350,
         deadband=30,
+        off_delay=10,
         phases=("melt",),
         cause="the cathode ages",
         consequence="the current will soon fall short",

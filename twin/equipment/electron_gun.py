@@ -43,7 +43,8 @@ class HighVoltage(Equipment):
     BURST = 3  # arcs within `WITHIN` that latch the supply off, default
     WITHIN = 0.1  # s
     WINDOW = 60.0  # s over which trips are counted for the rate
-    DOSE = 1.2  # uSv/h for each mA at 60 kV through a gap in the shield, default
+    PEAK_HELD = 1.0  # s
+    DOSE = 3.0  # uSv/h for each mA at 60 kV through a gap in the shield, default
     BACKGROUND = 0.15e-6 / 3600  # Sv/s
     DOSE_LIMIT = 5e-6 / 3600  # Sv/s at which the monitor opens the safety chain, default
 
@@ -53,6 +54,9 @@ class HighVoltage(Equipment):
     current = measured("mA", low=0, high=200, noise=0.02, quantum=0.01,
                        companion="Monitoring/Process/BeamCurrent",
                        doc="current of all beams, from the supply")
+    peak_current = measured("mA", low=0, high=1000, noise=0.02, quantum=0.1,
+                            companion="Monitoring/Health/PeakCurrent",
+                            doc="highest current of the last second, peak detector at the supply")
     ready = measured(bool, doc="voltage at its demand, nothing latched")
     arc_trips = measured(int, low=0, high=1_000_000_000,
                          companion="Monitoring/Health/ArcTrips",
@@ -77,6 +81,9 @@ class HighVoltage(Equipment):
         self._times: list[float] = []  # of the last arcs
         self._epoch = 0
         self._arcs = 0  # arcs that the dirty insulator has made, for its stream
+        self._peak_until = 0.0  # when the peak detector lets go
+        self._arc_due = inf  # when it will arc next
+        self._fresh = True  # the plant has just been made
         vacuum.relay = self._relay
 
     def feed(self, guns: list[ElectronGun]) -> None:
@@ -100,14 +107,22 @@ class HighVoltage(Equipment):
                 self._times = []
                 self.log("process", "high voltage reset")
                 self._anchor()
-            return
-        self._anchor()
+        elif attribute == "shield_gap":
+            self.emission()
+        elif attribute == "arcing":
+            self._arm()
+        elif attribute == "drift":
+            for gun in self._guns:
+                gun.supplied()
+        else:
+            self._anchor()
 
     def started(self) -> None:
-        if not self.trajectories:
+        if self._fresh:
+            self._fresh = False
             self._anchor()
         else:
-            self._arm()
+            self._arm(restored=True)
 
     def tripped(self, power_lost: bool) -> None:
         self.enable = False
@@ -131,19 +146,24 @@ class HighVoltage(Equipment):
         self.emission()
         self._arm()
 
-    def _arm(self) -> None:
+    def _arm(self, restored: bool = False) -> None:
         self._epoch += 1
         epoch = self._epoch
         on = self.enable and self.possible and self.demand > 0
         if on and not self.ready:
             way = self.trajectories.get("voltage")
             due = self.now
-            if isinstance(way, Relaxation):
-                due = max(self.now, way.crossing(0.99 * float(self.demand)))
+            enough = 0.99 * float(self.demand)
+            if isinstance(way, Relaxation) and way.at(self.now) < enough:
+                due = max(self.now, way.crossing(enough))
             if due < inf:
                 self.plant.run(self._up(due, epoch))
         if on and self.arcing > 0:
-            self.plant.run(self._flash(epoch))
+            if not restored:
+                self._arcs += 1
+                wait = self.plant.stream("arcs", self._arcs).exponential(1.0 / self.arcing)
+                self._arc_due = self.now + float(wait)
+            self.plant.run(self._flash(self._arc_due, epoch))
         if self._times:
             self.plant.run(self._forget(self._times[0] + self.WINDOW, epoch))
 
@@ -159,11 +179,9 @@ class HighVoltage(Equipment):
             gun.supplied()
         self._arm()
 
-    def _flash(self, epoch: int) -> Generator[Any, Any, None]:
+    def _flash(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         """The dirty insulator arcs at random."""
-        self._arcs += 1
-        wait = float(self.plant.stream("arcs", self._arcs).exponential(1.0 / self.arcing))
-        yield self.plant.env.at(self.now + wait)
+        yield self.plant.env.at(due)
         if epoch == self._epoch:
             self.arc()
 
@@ -188,6 +206,10 @@ class HighVoltage(Equipment):
         self.ready = False
         for gun in self._guns:
             gun.surge()
+        self._peak_until = now + self.PEAK_HELD
+        peak = ElectronGun.SURGE_CURRENT * len(self._guns)
+        self.follow("peak_current", Polyline(
+            (now, self._peak_until, self._peak_until + 0.01), (peak, peak, 0.0)))
         if burst:
             self.latched = True
             self.log("interlock", "burst of arcs: high voltage latched off")
@@ -216,13 +238,18 @@ class HighVoltage(Equipment):
             dose += self.DOSE * 1e-6 / 3600 * total * 1e3 * (self.actual / 60e3) ** 2
         self.dose_rate = dose
         self.settle("current", total)
+        if self.now > self._peak_until:
+            self.settle("peak_current", total)
         self._chain.switch(SafetyChain.X_RAY, opens=dose > self.DOSE_LIMIT)
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"times": list(self._times), "arcs": self._arcs}
+        return {"times": list(self._times), "arcs": self._arcs, "arc_due": self._arc_due,
+                "peak": self._peak_until}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._times, self._arcs = list(hidden["times"]), hidden["arcs"]
+        self._peak_until = hidden["peak"]
+        self._arc_due, self._fresh = hidden["arc_due"], False
 
 
 class ElectronGun(Beam):
@@ -366,7 +393,8 @@ class ElectronGun(Beam):
                           for f in MeltPool.__slots__))
 
     def track_readings(self, track: Track) -> dict[str, Floats]:
-        return {"current": track.metered / max(float(self._supply.demand), 1.0)}
+        current = track.metered / max(float(self._supply.demand), 1.0)
+        return {"current": current, "bias": self._bias(current)}
 
     def pool_readings(
         self, pool: MeltPool, photodiode: Floats, pyrometer: Floats
@@ -407,11 +435,16 @@ class ElectronGun(Beam):
             self.cathode_hours += now - self._since
         self._since = now
 
+    def _bias(self, current: npt.ArrayLike) -> Floats:
+        """Bias (V) that holds back all but a current (A), any shape.
+
+        Space charge (Child 1911): the current grows as the 1.5th power of the field let through.
+        """
+        part = np.asarray(current, float) / max(self.emission * self.share, 1e-9)
+        return np.asarray(self.CUT_OFF * (1.0 - np.clip(part, 0.0, 1.0) ** (2.0 / 3.0)))
+
     def _grid(self) -> None:
-        """Bias: what holds back all but the current that is asked."""
-        share = self.mean_current / max(self.emission * self.share, 1e-9)
-        # Space charge (Child): the current grows as the 1.5th power of the field let through.
-        self.settle("bias", self.CUT_OFF * max(1.0 - min(share, 1.0) ** (2 / 3), 0.0))
+        self.settle("bias", float(self._bias(self.mean_current)))
 
     def beam(self, mean_power: float) -> None:
         volts = max(float(self._supply.demand), 1.0)

@@ -296,8 +296,9 @@ class Preheater(Equipment):
         if not on:
             if self.busy:
                 self.busy = False
-                for gun in self._guns:
-                    gun.glow(0.0)
+                if self._melting() is None:
+                    for gun in self._guns:
+                        gun.glow(0.0)
                 self.power = 0.0
                 self._stage.preheated(0.0)
             return
