@@ -148,6 +148,7 @@ def _sinter_furnace(folder: Path, layers: int) -> Settings:
         purging__flow=300,
         purging__vacuum=400,
         purging__leak_time=10,
+        purging__leak_limit=10,
         purging__oxygen_limit=10_000,
         debinding__first=25,
         debinding__last=25,
