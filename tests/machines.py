@@ -58,6 +58,8 @@ class Trial:
     """A process fault that a job survives."""
     interlock: tuple[str, str]
     """A fault that ends a job, and its alarm."""
+    thorough: Callable[[Path, int], Settings] | None = None
+    """A job that uses all the machine has, if the quick one does not."""
 
 
 def block(folder: Path, layers: int, side: float = 4.0) -> Path:
