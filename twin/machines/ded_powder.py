@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from twin.equipment.chamber import Chamber
+from twin.equipment.chamber import InertChamber
 from twin.equipment.consumption import Consumption
 from twin.equipment.deposition import (
     Deposit,
@@ -34,7 +34,7 @@ __all__ = ["DedPowder", "Enclosure", "PowderSettings"]
 Floats = npt.NDArray[np.float64]
 
 
-class Enclosure(Chamber):
+class Enclosure(InertChamber):
     """Light-tight enclosure of laser class 1, which can be made inert."""
 
     VOLUME = 0.9  # m3, default
@@ -95,6 +95,13 @@ class DedPowder(Plant):
         self.part.load(job.alloy if job else None)
         if job is not None:
             self.enclosure.air()  # A fresh plate came in through the door.
+
+    def drive(self, path: str, value: Any) -> bool:
+        changed = super().drive(path, value)
+        if changed and path == "Laser.Enable" and not value:
+            # Nothing is regulated, so nothing is at a limit.
+            self.pool.saturated = False
+        return changed
 
     def _alloys(self) -> list[Alloy]:
         """The alloy in each hopper; what the recipe does not name is the first one."""
