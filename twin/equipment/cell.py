@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from twin.equipment.chamber import AIR_OXYGEN, Chamber
+from twin.equipment.chamber import AIR_OXYGEN, InertChamber
 
 __all__ = ["Cell"]
 
 
-class Cell(Chamber):
+class Cell(InertChamber):
     """Light-tight cell with a tent over the table; in it argon replaces air for reactive alloys."""
 
     VOLUME = 1.5  # m3 inside the tent, default

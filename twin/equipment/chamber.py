@@ -14,7 +14,7 @@ from twin.machine import AMBIENT, Equipment
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Relaxation
 
-__all__ = ["Chamber", "GasCircuit"]
+__all__ = ["Chamber", "GasCircuit", "InertChamber"]
 
 AIR_OXYGEN = 0.2095
 ATMOSPHERE = 101_325.0
@@ -31,7 +31,7 @@ def dew_point(vapour_pressure: float) -> float:
     return 273.15 + b * x / (a - x)
 
 
-class Chamber(Equipment):
+class InertChamber(Equipment):
     """Gas-tight process chamber: a stirred volume with purge, leak and desorption.
 
     Oxygen: V dC/dt = q_leak (0.2095 - C) + q_des - q_in (C - C_in), linear between events, so
@@ -51,10 +51,7 @@ class Chamber(Equipment):
     REGULATION = 4.0  # s, response of the pressure, default
     DRYING = 4e-4  # Pa m3/s of water vapour from walls and powder at the start, default
     RELIEF = 60e2  # Pa over ambient, default
-    PUMP_TIME = 95.0  # s, V/S of the vacuum pump set, default
-    ULTIMATE = 5e-3  # Pa, default
     VENT = 1.5e-5  # m3/s of leak that halves the over-pressure, default
-    PUMP_POWER = 1500.0  # W of the vacuum pump set, default
     LASER_SHARE = 0.1  # share of the laser's power that the gas takes up, default
     PLATE_LOSS = 1.0  # W/K from plate to gas, default
     WALL_LOSS = 12.0  # W/K from gas to walls, default
@@ -73,14 +70,11 @@ class Chamber(Equipment):
     pressure = measured("mbar", low=-1013, high=100, noise=0.05, quantum=0.01,
                         companion="Monitoring/Process/ChamberPressure",
                         doc="chamber pressure over ambient")
-    vacuum = measured("Pa", low=0, high=120_000, start=101_325, noise=0,
-                      doc="absolute chamber pressure, wide-range gauge")
     temperature = measured("degC", low=0, high=150, start=20, noise=0.05, quantum=0.01,
                            companion="Monitoring/Process/ChamberTemperature",
                            doc="chamber gas temperature")
     purge_flow = actuator("L/min", low=0, high=400, doc="purge gas flow demand")
     process_flow = actuator("L/min", low=0, high=30, doc="process gas flow demand")
-    vacuum_pump = actuator(bool, doc="vacuum pumps and their valve")
     leak = fault("mbar.L/s", low=0, high=500, doc="leak into the chamber near the build plane")
     supply_failure = fault(bool, doc="no gas comes from the supply")
     regulator_failure = fault(bool, doc="the pressure regulator stays open")
@@ -125,7 +119,7 @@ class Chamber(Equipment):
         """The door was open long enough for air to fill the chamber; now it is closed again."""
         self._since = self.now
         for name, value in (("oxygen_top", AIR_OXYGEN), ("oxygen_bottom", AIR_OXYGEN),
-                            ("moisture", HUMID), ("pressure", 0.0), ("vacuum", ATMOSPHERE)):
+                            ("moisture", HUMID), ("pressure", 0.0)):
             self.settle(name, value)
         self._anchor()
 
@@ -146,7 +140,6 @@ class Chamber(Equipment):
         # An open chain leaves the inert gas on; without power the valves fall shut.
         if power_lost:
             self.purge_flow = self.process_flow = 0.0
-            self.vacuum_pump = False
             self._anchor()
 
     def _anchor(self, added: float = 0.0) -> None:
@@ -158,16 +151,12 @@ class Chamber(Equipment):
             volume_leak += DRAUGHT
         inlet = 0.0 if self.supply_failure else self.purge_flow + self.process_flow
         self.take_gas(inlet)
-        self.draw(self.PUMP_POWER * self.vacuum_pump)
         desorbed = self.DESORPTION * exp(-(now - self._since) / self.DESORPTION_TIME)
         exchange = max(inlet + volume_leak, 1e-8)
         target = (volume_leak * AIR_OXYGEN + desorbed + inlet * self.GAS_PURITY) / exchange
         target = min(target, AIR_OXYGEN)
         tau = self.VOLUME / exchange
-        floor = self.ULTIMATE + self.leak * self.PUMP_TIME / self.VOLUME
-        if self.vacuum_pump:
-            # The cells answer to the partial pressure.
-            tau, target = self.PUMP_TIME, AIR_OXYGEN * floor / ATMOSPHERE
+        tau, target = self._pumped(tau, target)
         # The leak sits at the bottom: its sensor sees a plume before the gas is mixed.
         plume = self.PLUME * volume_leak / (volume_leak + self.PLUME_FLOW)
         self.follow("oxygen_bottom", Relaxation(now, mean + plume, target + plume, tau,
@@ -176,20 +165,23 @@ class Chamber(Equipment):
                                              self.CELL_LAG + self.MIXING_LAG, self.oxygen_top))
         dry = (volume_leak * HUMID + desorbed / self.DESORPTION * self.DRYING) / exchange + 1.0
         self.follow("moisture", Relaxation(now, self.moisture, min(dry, HUMID), 1.5 * tau))
-        if self.vacuum_pump:
-            gauge = -ATMOSPHERE
-            self.follow("vacuum", Relaxation(now, self.vacuum, floor, self.PUMP_TIME))
-            self.follow("pressure", Relaxation(now, self.pressure, gauge + floor, self.PUMP_TIME))
-        else:
-            # The gas leaves through a vent, so that flow lifts the pressure; a leak lowers it.
-            over = self.OVER_PRESSURE * min(inlet / (5 * LITRE_PER_MIN), 1.0)
-            over += self.PURGE_RISE * max(inlet - self.process_flow, 0.0) / LITRE_PER_MIN
-            over /= 1 + volume_leak / self.VENT
-            if self.regulator_failure and inlet > 0:
-                over = self.RUNAWAY
-            self.follow("pressure", Relaxation(now, self.pressure, over, self.REGULATION))
-            self.follow("vacuum", Relaxation(now, self.vacuum, ATMOSPHERE + over, self.REGULATION))
+        self._press(inlet, volume_leak)
         self._arm()
+
+    def _pumped(self, tau: float, target: float) -> tuple[float, float]:
+        """Time constant (s) and end value of the oxygen, given those of a chamber without pump."""
+        return tau, target
+
+    def _press(self, inlet: float, leak: float) -> float:
+        """Let the pressure follow gas let in and leaking (m3/s); where it tends to, Pa."""
+        # The gas leaves through a vent, so that flow lifts the pressure; a leak lowers it.
+        over = self.OVER_PRESSURE * min(inlet / (5 * LITRE_PER_MIN), 1.0)
+        over += self.PURGE_RISE * max(inlet - self.process_flow, 0.0) / LITRE_PER_MIN
+        over /= 1 + leak / self.VENT
+        if self.regulator_failure and inlet > 0:
+            over = self.RUNAWAY
+        self.follow("pressure", Relaxation(self.now, self.pressure, over, self.REGULATION))
+        return over
 
     def _arm(self) -> None:
         self._epoch += 1
@@ -212,6 +204,50 @@ class Chamber(Equipment):
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._since, self.moisture = hidden["since"], hidden["moisture"]
         self._laser_heat, self._plate = hidden["laser_heat"], hidden["plate"]
+
+
+class Chamber(InertChamber):
+    """A chamber that can also be pumped down."""
+
+    PUMP_TIME = 95.0  # s, V/S of the vacuum pump set, default
+    PUMP_POWER = 1500.0  # W of the vacuum pump set, default
+    ULTIMATE = 5e-3  # Pa, default
+
+    vacuum = measured("Pa", low=0, high=120_000, start=101_325, noise=0,
+                      doc="absolute chamber pressure, wide-range gauge")
+    vacuum_pump = actuator(bool, doc="vacuum pumps and their valve")
+
+    def air(self) -> None:
+        self.settle("vacuum", ATMOSPHERE)
+        super().air()
+
+    def tripped(self, power_lost: bool) -> None:
+        if power_lost:
+            self.vacuum_pump = False
+        super().tripped(power_lost)
+
+    @property
+    def _floor(self) -> float:
+        return self.ULTIMATE + self.leak * self.PUMP_TIME / self.VOLUME
+
+    def _pumped(self, tau: float, target: float) -> tuple[float, float]:
+        self.draw(self.PUMP_POWER * self.vacuum_pump)
+        if not self.vacuum_pump:
+            return tau, target
+        # The cells answer to the partial pressure.
+        return self.PUMP_TIME, AIR_OXYGEN * self._floor / ATMOSPHERE
+
+    def _press(self, inlet: float, leak: float) -> float:
+        now = self.now
+        if self.vacuum_pump:
+            floor = self._floor
+            self.follow("vacuum", Relaxation(now, self.vacuum, floor, self.PUMP_TIME))
+            self.follow("pressure",
+                        Relaxation(now, self.pressure, floor - ATMOSPHERE, self.PUMP_TIME))
+            return floor - ATMOSPHERE
+        over = super()._press(inlet, leak)
+        self.follow("vacuum", Relaxation(now, self.vacuum, ATMOSPHERE + over, self.REGULATION))
+        return over
 
 
 class GasCircuit(Equipment):
