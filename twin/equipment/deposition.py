@@ -339,8 +339,8 @@ class DepositionHead(Equipment):
     def dress(self) -> float:
         """Somebody scans and grinds where a pass has stopped; the volume taken, m3.
 
-        Of the stretch that is run again, and a bead beyond it, all is cut down to what the layer
-        is laid on: the end of the bead and the lump of a wire that struck.
+        Of the stretch that is run again, and half a bead beyond it, all is cut down to what was
+        there before the layer: the end of the bead and the lump of a wire that struck.
         """
         layer = self._layer
         if self.busy or layer is None or self.map is None or self._next >= len(layer.passes):
@@ -349,9 +349,12 @@ class DepositionHead(Equipment):
         bead = self._bead()
         along = _lengths(run.points)
         at = np.arange(max(self._from - self.overlap, 0.0),
-                       min(self._from + bead, float(along[-1])), 0.25 * bead)
+                       min(self._from + 0.5 * bead, float(along[-1])), 0.25 * bead)
         spots = _on(run.points[:, :2], along, at) if len(at) else self._at[None, :]
-        return self.map.cut(spots, 0.5 * bead, self._true_z)
+        assert self._before is not None
+        probes, _, heights = self._before
+        nearest = ((spots[:, None] - probes[None]) ** 2).sum(axis=2).argmin(axis=1)
+        return self.map.cut(spots, 0.4 * bead, heights[nearest])
 
     def _park(self) -> None:
         if self.park:

@@ -91,16 +91,20 @@ class HeightMap:
         np.minimum(self.heights, level, out=self.heights)
         return before - self.volume
 
-    def cut(self, spots: Floats, radius: float, level: float) -> float:
-        """Take off what stands above `level` (m) within `radius` (m) of spots (n, 2); m3 taken."""
+    def cut(self, spots: Floats, radius: float, levels: Floats) -> float:
+        """Take off what stands above levels (n,) m within `radius` (m) of spots (n, 2); m3 taken.
+
+        Where spots are near each other the higher level holds.
+        """
         before = self.volume
         ny, nx = self.heights.shape
         x = self.origin[0] + self.cell * np.arange(nx)
         y = self.origin[1] + self.cell * np.arange(ny)
-        near = np.zeros((ny, nx), bool)
-        for spot in spots:
-            near |= ((x - spot[0]) ** 2)[None, :] + ((y - spot[1]) ** 2)[:, None] <= radius**2
-        self.heights[near] = np.minimum(self.heights[near], level)
+        limit = np.full((ny, nx), -np.inf)
+        for spot, level in zip(spots, levels, strict=True):
+            near = ((x - spot[0]) ** 2)[None, :] + ((y - spot[1]) ** 2)[:, None] <= radius**2
+            limit[near] = np.maximum(limit[near], level)
+        np.minimum(self.heights, limit, out=self.heights, where=np.isfinite(limit))
         return before - self.volume
 
     def store(self) -> dict[str, Any]:
