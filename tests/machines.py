@@ -147,7 +147,7 @@ def _sinter_furnace(folder: Path, layers: int) -> Settings:
         folder,
         "316L",
         "sinter-furnace",
-        purging__flow=300,
+        purging__flow=250,
         purging__vacuum=400,
         purging__leak_time=10,
         purging__leak_limit=10,
