@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ def _from_part(part: Part, recipe: Recipe) -> GreenPart:
     return GreenPart(
         part.name, part.size, (x, y, z), density, recipe.green.resin,
         wall=2.0 * part.volume / float(part.mesh.area) * scale[0],
-        span=span * scale[0], span_height=over * scale[2])
+        span=span * scale[0], span_height=over * scale[2],
+        fill=part.volume / math.prod(part.size))
 
 
 def _from_record(folder: str, recipe: Recipe) -> list[GreenPart]:
@@ -126,7 +128,8 @@ def _from_record(folder: str, recipe: Recipe) -> list[GreenPart]:
             tuple(fields[f"nominal_{axis}"] for axis in _AXES),
             tuple(fields[f"green_{axis}"] for axis in _AXES),
             fields["green_density"], fields["resin"], fields["wall"], fields["span"],
-            fields["span_height"], fields["weakest"])
+            fields["span_height"], fields["weakest"],
+            min(fields["volume"] / math.prod(fields[f"green_{axis}"] for axis in _AXES), 1.0))
         for fields in sound
     ]
 

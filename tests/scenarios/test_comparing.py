@@ -11,6 +11,8 @@ import trimesh
 from rich.console import Console
 
 from emulators.catalog import Settings, build
+from emulators.machines.sinter_furnace import green_parts
+from emulators.recipes import recipe_for
 from emulators.runs import finished, summarise
 from plc_interfaces.host import Act, ActKind
 from scenarios.comparing import (
@@ -23,6 +25,7 @@ from scenarios.comparing import (
     print_rows,
 )
 from tests.machines import invoke, trial
+from twin.parts import example_part
 
 SUM = f"{GREEN} + {FURNACE}"
 
@@ -168,3 +171,12 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     (row,) = rows
     assert (row["event"], row["part"], row["layers"], row["fidelity"]) == (
         "row", "block3", 3, "layer")
+
+
+def test_the_furnace_counts_what_a_part_fills_of_its_box() -> None:
+    settings = Settings(FURNACE, parts=("example:bracket",))
+    bracket = example_part("bracket")
+    ((green,), _) = green_parts(settings, recipe_for("316L", FURNACE))
+    size = bracket.size[0] * bracket.size[1] * bracket.size[2]
+    assert green.fill == pytest.approx(bracket.volume / size)
+    assert green.fill < 0.5

@@ -42,6 +42,8 @@ class GreenPart:
     """Height of material over it, m."""
     weakest: float = 1.0
     """Saturation of its driest line over the mean one, when it was printed."""
+    fill: float = 1.0
+    """Share of the box around it that the part fills."""
 
 
 @dataclass(frozen=True)

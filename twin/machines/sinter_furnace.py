@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -128,7 +129,7 @@ class SinterFurnace(Plant):
         if job is not None:
             if not self.furnace.hot:
                 self.retort.air()
-            mass = sum(p.green[0] * p.green[1] * p.green[2] * p.density for p in job.parts)
+            mass = sum(math.prod(p.green) * p.fill * p.density for p in job.parts)
             self.consumption.used(mass * job.material.solid_density)
 
     def drive(self, path: str, value: Any) -> bool:
@@ -195,9 +196,8 @@ class SinterFurnace(Plant):
             inspection.log("part", f"part {number + 1} " + ("good" if not wrong else "rejected: "
                            + ", ".join(kind.name.lower() for kind in wrong)), **{
                 "part": number, "good": int(not wrong), **found})
-            size = [found[f"final_{axis}"] for axis in "xyz"]
-            ratio = size[0] * size[1] * size[2] / np.prod(part.part.nominal)
-            self.consumption.built(float(np.prod(part.part.nominal) * ratio))
+            box = math.prod(found[f"final_{axis}"] for axis in "xyz")
+            self.consumption.built(box * part.part.fill)
         if results:
             inspection.density = float(np.mean([f["density"] for f, _ in results]))
             inspection.deviation = max(f["deviation"] for f, _ in results)
