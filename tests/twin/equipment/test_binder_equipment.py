@@ -221,4 +221,4 @@ def test_oxide_nitrogen_and_carbon_do_what_they_should_to_a_part() -> None:
         for temperature in (750.0, 1643.15):
             for _ in range(60):
                 part.advance(temperature, temperature, 60.0, Gas(0.0, 0.0, 0.0, 1.0), material)
-    assert spanned[1].sag > 100 * spanned[0].sag
+    assert spanned[1].sag > 20 * spanned[0].sag
