@@ -64,6 +64,16 @@ class DedBench(Bench):
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
         self.traces: dict[str, list[tuple[float, float]]] = {}
+        self.passes: list[dict[str, Any]] = []
+        """Columns of each finished layer's passes."""
+        take = self.plant.take_tables
+
+        def keep(_: bool) -> list[tuple[str, dict[str, Any]]]:
+            made = take(True)
+            self.passes += [columns for name, columns in made if name == "vectors"]
+            return made
+
+        self.plant.take_tables = keep  # type: ignore[method-assign]
         self.emulator.listen(self._update)
 
     def depositing(self) -> DedBench:

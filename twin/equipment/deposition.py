@@ -563,9 +563,13 @@ class DepositionHead(Equipment):
         self.depositing = False
         made, times = _deposit(run).kept(n), run.times[: n + 1]
         reached = run.reached[: n + 1]
-        spots = np.column_stack(
-            [np.interp(reached, run.length, run.run.points[:, i]) for i in range(2)])
-        self.map.add(spots[:-1], spots[1:], made.area, made.width)
+        # Corners of the path lie within intervals of time.
+        inside = run.length[(run.length > reached[0]) & (run.length < reached[-1])]
+        knots = np.unique(np.concatenate([reached, inside]))
+        spots = _on(run.run.points[:, :2], run.length, knots)
+        if n:
+            own = np.clip(np.searchsorted(reached, knots[:-1], side="right") - 1, 0, n - 1)
+            self.map.add(spots[:-1], spots[1:], made.area[own], made.width[own], np.diff(knots))
         self._at = spots[-1]
         for name, value in (("x", spots[-1][0]), ("y", spots[-1][1]), ("speed", 0.0)):
             self.settle(name, float(value))

@@ -64,10 +64,15 @@ class HeightMap:
         mean: Floats = found.reshape(len(points), -1).mean(axis=1)
         return mean
 
-    def add(self, start: Floats, end: Floats, area: Floats, width: Floats) -> None:
-        """Lay beads from `start` to `end` (n, 2) with cross-sections (n,) m2 and widths (n,) m."""
+    def add(self, start: Floats, end: Floats, area: Floats, width: Floats,
+            way: Floats | None = None) -> None:
+        """Lay beads from `start` to `end` (n, 2) with cross-sections (n,) m2 and widths (n,) m.
+
+        `way` (n,): lengths of the paths if they are not straight, m; their volume is kept.
+        """
         step = end - start
         length = np.hypot(*step.T)
+        area = area if way is None else area * way / np.where(length > 0, length, 1.0)
         kept = (length > 0) & (area > 0)
         if not kept.any():
             return

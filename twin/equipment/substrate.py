@@ -156,7 +156,9 @@ class DepositedPart(Equipment):
             total = through + lost
             rest = (through * plate + lost * AMBIENT + self._power) / total
             self.follow("temperature", Relaxation(now, part, rest, capacity / total))
-            inward = through * (part - plate)
+            # The part will have gone half its step by the middle of the time ahead.
+            ahead = 0.5 * min(max(rest - part, -self.STEP), self.STEP)
+            inward = through * (part + ahead - plate)
         self._warm_plate(now, plate, inward, max(self.TABLE * share, 0.3))
         self._arm()
 
