@@ -392,7 +392,7 @@ class PbfEbController(BuildController):
         vacuum.vent_valve = True
 
     def _vent(self) -> None:
-        if self.io.vacuum.chamber_pressure > 0.9 * ATMOSPHERE:
+        if self.io.vacuum.chamber_pressure > 0.97 * ATMOSPHERE:
             self.enter("break out")
 
     def _begin_break_out(self) -> None:
@@ -437,7 +437,7 @@ class PbfEbController(BuildController):
                 return [level("Platform.Temperature", "UnpackTemperature"),
                         level("Platform.SurfaceTemperature", "UnpackTemperature")]
             case "vent":
-                return [Watch("Vacuum.ChamberPressure", 0.9 * ATMOSPHERE / 100.0)]
+                return [Watch("Vacuum.ChamberPressure", 0.97 * ATMOSPHERE / 100.0)]
         return []
 
     def snapshot(self) -> dict[str, Any]:

@@ -335,6 +335,12 @@ class ElectronGun(Beam):
         return np.asarray(np.minimum(np.asarray(demand, float), self.emission * self.share))
 
     @property
+    def landed_current(self) -> float:
+        """Current (A) that reaches the bed now."""
+        landed: float = self.mean_current * (1.0 - self.calibration_loss)
+        return landed
+
+    @property
     def demand(self) -> float:
         if not (self.enable and self._supply.ready):
             return 0.0

@@ -344,7 +344,7 @@ class Preheater(Equipment):
         if melting is not None:
             index = stage.charge_index(*melting)
         elif self.busy:
-            current = sum(gun.mean_current for gun in self._guns)
+            current = sum(gun.landed_current for gun in self._guns)
             index = stage.charge_index(
                 current, float(self.speed), float(self.spot), self.period)
         else:

@@ -42,8 +42,8 @@ class VacuumSystem(Equipment):
     chamber through a fine aperture, C (p - p_col) = S_col p_col, at once.
     """
 
-    VOLUME = 0.4  # m3, default
-    ROUGHING = 0.06  # m3/s, default
+    VOLUME = 0.2  # m3, default
+    ROUGHING = 0.03  # m3/s, default
     TURBO = 0.5  # m3/s at full speed, for helium and air alike, default
     CROSSOVER = 20.0  # Pa below which the turbo pump may take over, default
     SPIN_UP = 240.0  # s to full speed, default
@@ -169,9 +169,6 @@ class VacuumSystem(Equipment):
         self._inlet = self.HELIUM * self.helium_valve * supplied
         self.settle("helium_flow", self._inlet)
         vent = supplied * self.vent_valve
-        # A full chamber takes no more.
-        flow = self.VOLUME / self.VENTING * vent if self.pressure < 0.94 * ATMOSPHERE else 0.0
-        self.take_gas(self._inlet / ATMOSPHERE + flow)
         pumping = self._speed()
         air = self.leak * (1.0 - self.chamber_pressure / ATMOSPHERE)
         gone = exp(-min((now - self._since) / self.DESORPTION_TIME, 50.0))
@@ -187,6 +184,10 @@ class VacuumSystem(Equipment):
             # Everything stays inside: it rises towards ambient with the leak, slowly without.
             filled = max(air + self._inlet + water, 1e-7) / self.VOLUME
             course = Relaxation(now, self.chamber_pressure, ATMOSPHERE, ATMOSPHERE / filled)
+        # Mean over the time until it is looked at again; a full chamber takes no more.
+        filled_up = course.at(now + self.VENTING / 2) - self.chamber_pressure if vent else 0.0
+        flow = self.VOLUME * max(filled_up, 0.0) / ATMOSPHERE / (self.VENTING / 2)
+        self.take_gas(self._inlet / ATMOSPHERE + flow)
         self.follow("chamber_pressure", course)
         self._share(now, air, self.DESORPTION * self.wet_powder * gone)
         self._column(now, course)

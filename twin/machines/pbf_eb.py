@@ -181,7 +181,7 @@ class PbfEb(Plant):
     def _melting(self) -> tuple[float, float, float, float] | None:
         """Current (A), speed (m/s), spot (m) and return time (s) of the melting beams."""
         job = self.deflection.job
-        current = max((beam.mean_current for beam in self.beams), default=0.0)
+        current = max((beam.landed_current for beam in self.beams), default=0.0)
         if not self.deflection.busy or job is None or current <= 0.0:
             return None
         speed = float(self.deflection.scan_speed)

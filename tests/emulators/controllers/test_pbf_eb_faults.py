@@ -39,17 +39,17 @@ def test_smoke_shows_in_order() -> None:
         bench.to_state(MachineState.SUSPENDED, 100.0)
         bench.call("Service.ChangePowder")
         bench.job("Resume")
-        bench.to("preheat 2", 1, 200.0)
+        bench.to("melt", 1, 200.0)
     order = [
         bench.departs("HighVoltage.PeakCurrent", 0.0, 50.0),
         bench.departs("HighVoltage.ArcTrips", 0.0, 0.5),
-        bench.departs("Vacuum.ChamberPressure", 0.2),
+        bench.departs("Vacuum.ChamberPressure", 0.1),
         bench.departs("Imaging.DarkShare", 0.0, 1.0),
         bench.departs("Rake.Torque", 0.0, 1.2),
         bench.departs("Platform.Temperature", 0.0, 5.0),
     ]
-    assert order == sorted(order)
-    assert order[-1] < float("inf")
+    assert order == sorted(order), order
+    assert order[-1] < float("inf"), order
     assert "Smoke" in bench.raised()
 
 
@@ -124,11 +124,11 @@ def _in_the_middle(bench: EbBench) -> object:
 
 
 def test_a_bed_that_cools_smokes_and_the_alarm_comes_before() -> None:
-    bench = EbBench(eb_program([block((8e-3, 8e-3, 3e-3))], preheat__fixed=True)).start()
+    bench = EbBench(eb_program([block((8e-3, 8e-3, 5e-3))], preheat__fixed=True)).start()
     bench.to("rake", 1)
     bench.watch("Platform.SurfaceTemperature")
-    bench.fault("Beam1.CalibrationLoss", 80.0)
-    bench.to_state(MachineState.SUSPENDED, 2000.0)
+    bench.fault("Platform.ShieldDamage", 5.0)
+    bench.to_state(MachineState.SUSPENDED, 3000.0)
     raised = bench.raised()
     assert raised.index("BedCold") < raised.index("Smoke")
     temperatures = [value for _, value in bench.traces["Platform.SurfaceTemperature"]]
