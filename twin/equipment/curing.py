@@ -101,6 +101,7 @@ class Depowdering(Equipment):
     """Brush, vacuum and air: loose powder goes back to the supply, weak green parts break."""
 
     SUCTION = 1_500.0  # W, default
+    AIR = 2e-8  # m3/s of compressed air (at ambient) per Pa at the jets, default
 
     progress = measured("%", low=0, high=100, quantum=0.1, doc="share of the depowdering done")
     recovered_powder = measured("kg", low=0, high=500, quantum=0.01,
@@ -140,22 +141,27 @@ class Depowdering(Equipment):
             assert self._work is not None
             self._work.interrupt("safety chain")
 
+    def _run(self, on: bool) -> None:
+        """Suction and air jets on or off."""
+        self.draw(self.SUCTION * on)
+        self.take_gas(self.AIR * self.air_pressure * on)
+
     def _clean(self) -> Generator[Any, Any, None]:
         begun, whole = self.now, max(self.duration, 1.0)
         left = whole if self._left is None else self._left
         self.sense(begun)
         self.follow("progress", Ramp(begun, 1.0 - left / whole, 1.0, 1.0 / whole))
-        self.draw(self.SUCTION)
+        self._run(True)
         try:
             yield self.plant.env.timeout(left)
         except simpy.Interrupt:
             self._left = left - (self.now - begun)
             self.sense(self.now)
             self.settle("progress", self.progress)
-            self.draw(0.0)
+            self._run(False)
             return
         self.settle("progress", 1.0)
-        self.draw(0.0)
+        self._run(False)
         self._left = 0.0
         self.recovered_powder, self.parts_sound, self.parts_broken = self._finished()
         self.done = True
