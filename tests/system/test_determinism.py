@@ -105,7 +105,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
         pytest.param(END, {}, id="again"),
         pytest.param(END, {"every_scan": True}, id="every scan"),
         pytest.param(END, {"looking": True}, id="somebody looks"),
-        pytest.param(END, {"speed": 50.0}, id="50 x", marks=pytest.mark.timeout(30)),
+        pytest.param(END, {"speed": 100.0}, id="100 x", marks=pytest.mark.timeout(30)),
         pytest.param(SHORT, {"speed": 1.0}, id="real time"),
         pytest.param(SHORT, {"speed": 1.0, "every_scan": True}, id="real time, every scan"),
     ],
