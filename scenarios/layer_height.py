@@ -74,15 +74,15 @@ LOOPS: dict[str, HeightLoop] = {
         # All wire goes into the bead, so that both act at once; the line scanner looks.
         moves=(Move("Process.WireFeed", 1.0, 1.0, 0.6),
                Move("Process.TravelSpeed", -1.0, 0.4, 0.3)),
-        gain=0.2,
-        layer_gain=0.15,
+        gain=0.35,
+        layer_gain=0.05,
     ),
     "ded-arc": HeightLoop(
         # The arc itself is the sensor: less current means more distance.
-        moves=(Move("Process.WireFeed", 1.0, 0.6, 0.4),
-               Move("Process.TravelSpeed", -1.0, 0.6, 0.4)),
-        gain=0.2,
-        layer_gain=0.15,
+        moves=(Move("Process.WireFeed", 1.0, 0.6, 0.5),
+               Move("Process.TravelSpeed", -1.0, 0.6, 0.5)),
+        gain=0.35,
+        layer_gain=0.05,
         measure="Bead.TipDistance",
     ),
 }

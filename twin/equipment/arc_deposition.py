@@ -118,7 +118,7 @@ class ArcDeposition(Equipment):
         """Beads by mass balance and pool width; a wire without arc heaps up, no wire is no bead."""
         n, speed, gap = len(stretch.speed), stretch.speed, stretch.stand_off
         metal, source = self._metal, self._source
-        cover = self._torch.cover(gap, stretch.times[0], self.air())
+        cover = self._torch.cover(gap, stretch.middle, self.air())
         trim = self._height.trim(gap - stretch.job.stand_off, stretch.job.step)
         nothing = np.zeros(n)
         if metal is None or source.state not in ("arc", "short circuit"):

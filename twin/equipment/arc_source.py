@@ -88,13 +88,16 @@ class Torch(Equipment):
         """So much wire (m) rubbed through the tip."""
         self.used += self.WEAR * length
 
-    def cover(self, distance: npt.ArrayLike, time: float, air: float = 1.0) -> Floats:
-        """How well gas covers the pool (0..1) at nozzle `distance` (m), with the flow at `time`.
+    def cover(self, distance: npt.ArrayLike, times: Floats, air: float = 1.0) -> Floats:
+        """How well gas covers the pool (0..1) at nozzle `distance` (m) at times (s), (n,) each.
 
         `air`: share of air in what surrounds it; without any nothing can go wrong.
         """
         flow = self.trajectories.get("gas_flow")
-        there = flow.at(time) if flow else self.gas_flow
+        there = np.full(len(times), self.gas_flow)
+        if isinstance(flow, Relaxation):
+            decay = np.exp((flow.since - times) / flow.tau)
+            there = flow.target + (flow.first - flow.target) * decay
         return np.asarray(1 - air * (1 - shielding(there, distance, self.draught)))
 
     def hidden_state(self) -> dict[str, Any]:
@@ -194,10 +197,10 @@ class ArcSource(Equipment):
 
     def quench(self) -> None:
         """End the arc and stop the wire."""
-        self._epoch += 1
         self._feeder.let(run=False)
         if self.state == "off":
             return
+        self._epoch += 1
         was = self.state
         self._enter("off")
         self._electrical(0.0, 0.0, self.COLLAPSE)
@@ -229,6 +232,9 @@ class ArcSource(Equipment):
             return
         if self.ignition_failure or feeder.stuck:
             self.short("the wire sticks" if feeder.stuck else "cold start")
+            return
+        if self.arc_disturbance:
+            self.lose("blown out")
             return
         self._enter("arc")
         self.changed()

@@ -178,7 +178,7 @@ class WireDeposition(Equipment):
         gap = stretch.stand_off - job.stand_off
         trim = self._height.trim(gap, job.step)
         feed = self._feeder.settled_speed * trim
-        cover = self._nozzle.cover(stretch.stand_off, stretch.times[0], self.air())
+        cover = self._nozzle.cover(stretch.stand_off, stretch.middle, self.air())
         wire = np.zeros(n)
         # The source follows a trim of the feed, so that the wire stays as hot.
         amps = self._hot.heating * np.sqrt(trim)

@@ -237,7 +237,7 @@ def cooling_time(temperature: float, limit: float, *, capacity: float, area: flo
 
 SHIELD_NEED: Final = 12e-3 / 60
 """m3/s of gas below which air gets to the pool, default."""
-SHIELD_REACH: Final = 22e-3
+SHIELD_REACH: Final = 17e-3
 """m from nozzle to pool beyond which air gets in, default."""
 
 

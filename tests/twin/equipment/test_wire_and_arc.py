@@ -140,15 +140,15 @@ def test_worn_tip_lowers_the_arc() -> None:
 
 def test_gas_covers_the_pool_until_it_is_lost() -> None:
     rig = burning()
-    assert float(rig.torch.cover(GAP, 5.0)) == pytest.approx(1.0)
+    assert float(rig.torch.cover(GAP, np.array([5.0]))[0]) == pytest.approx(1.0)
     rig.drive("Torch.GasLoss", 0.8)
     rig.read(6.0)
     assert rig.torch.gas_flow == pytest.approx(0.2 * 16e-3 / 60, rel=1e-3)
-    assert float(rig.torch.cover(GAP, 6.0)) < 0.3
+    assert float(rig.torch.cover(GAP, np.array([6.0]))[0]) < 0.3
     rig.drive("Torch.GasLoss", 0.0)
     rig.drive("Torch.Draught", 3.5)
     rig.read(12.0)
-    assert float(rig.torch.cover(GAP, 12.0)) < 0.5
+    assert float(rig.torch.cover(GAP, np.array([12.0]))[0]) < 0.5
 
 
 def test_wire_drive_follows_and_slips() -> None:
