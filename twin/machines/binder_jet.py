@@ -263,10 +263,12 @@ class BinderJet(Plant):
         grid, cell = self.head.grid, job.dot[0] * job.dot[1]
         x = grid.x(done.first + np.arange(done.mask.shape[0]))
         y = grid.y(done.low + np.arange(done.mask.shape[1]))
+        whole = done.mask.sum(axis=1)
+        alone = len(self.sums) == 1
         for sums, (x0, y0, x1, y1) in zip(self.sums, self._bounds(done.index), strict=True):
-            mine = (x >= x0) & (x <= x1)
-            along = (y >= y0) & (y <= y1)
-            count = done.mask[np.ix_(mine, along)].sum(axis=1)
+            mine = slice(*np.searchsorted(x, (x0, x1)))
+            along = slice(*np.searchsorted(y, (y0, y1)))
+            count = whole[mine] if alone else done.mask[mine, along].sum(axis=1)
             if not count.sum():
                 continue
             area = float(count.sum()) * cell
@@ -277,9 +279,9 @@ class BinderJet(Plant):
             sums["growth"] += float(width[mine] @ count) * cell
             sums["lines"] += int(dry[mine].sum())
             mean = float(filled[mine] @ count) / count.sum()
-            long = mine & (done.mask.sum(axis=1) > 10)
+            long = whole[mine] > 10
             if long.any() and mean > 0:
-                sums["weakest"] = min(sums["weakest"], float(filled[long].min() / mean))
+                sums["weakest"] = min(sums["weakest"], float(filled[mine][long].min() / mean))
 
     # -- the green parts ----------------------------------------------------------------------
 

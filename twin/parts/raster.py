@@ -70,9 +70,10 @@ def raster(region: Any, grid: Grid) -> tuple[int, int, Bools]:
     share = (column - ax[edge]) / (bx[edge] - ax[edge])
     crossing = ay[edge] + share * (by[edge] - ay[edge])
     row = np.clip(np.ceil(crossing), low, high).astype(np.intp) - low
-    toggles = np.bincount((column - first) * (rows + 1) + row, minlength=columns * (rows + 1))
-    inside = np.cumsum(toggles.reshape(columns, rows + 1), axis=1)[:, :rows] % 2 == 1
-    return first, low, inside
+    toggles = np.zeros(columns * (rows + 1), np.uint8)
+    np.bitwise_xor.at(toggles, (column - first) * (rows + 1) + row, 1)
+    inside = np.bitwise_xor.accumulate(toggles.reshape(columns, rows + 1), axis=1)
+    return first, low, inside[:, :rows].view(bool)
 
 
 def column_runs(mask: Bools, columns: Ints) -> tuple[Ints, Ints, Ints]:
