@@ -425,6 +425,34 @@ def compare(
 
 
 @app.command()
+def validate(
+    machine: Annotated[
+        list[str] | None, typer.Option(help="machine type; may be given several times; default all")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON object per line, nothing else")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="write the page (Markdown) to this file, print nothing")
+    ] = None,
+) -> None:
+    """Compare the machines' physics with published figures, misses included."""
+    from scenarios.process_validation import MACHINES, validate_processes
+
+    for name in machine or ():
+        if name not in MACHINES:
+            _refuse(f"no check values of a machine {name!r}; there are some of: "
+                    f"{', '.join(MACHINES)}")
+    if write is not None and as_json:
+        _refuse("--json does not go with --write")
+    try:
+        known = validate_processes(machine or MACHINES, as_json, write)
+    except OSError as error:
+        _refuse(error)
+    raise typer.Exit(DONE if known else FAILED)
+
+
+@app.command()
 def user(
     name: Annotated[str, typer.Argument(help="user name")],
     role: Annotated[

@@ -15,44 +15,7 @@ STEEL, D = alloy("ER70S-6"), 1.2e-3
 ARC = arc_for(STEEL, D)
 
 
-def test_melting_rate_constants_verification() -> None:
-    # Usual figures of 1.2 mm steel wire: a 0.3 mm/(A s), b 5e-5 1/(A2 s) (Norrish after Halmoy).
-    assert pytest.approx(0.3e-3, rel=0.02) == ARC.alpha
-    assert pytest.approx(5e-5, rel=0.02) == ARC.beta
-
-
-@pytest.mark.parametrize(("diameter", "current", "ipm", "miss"), [
-    (0.045, 125.0, 125.0, -0.08), (0.035, 125.0, 200.0, 0.05), (0.030, 90.0, 180.0, 0.13),
-    (0.030, 62.5, 125.0, 0.06), (0.035, 62.5, 100.0, -0.07)])
-def test_melting_rate_validation_chart(diameter: float, current: float, ipm: float,
-                                       miss: float) -> None:
-    # Solid steel wire, short-circuit range, extension about 8 mm: setting charts of Miller
-    # (OM-228042) and Hobart (OM-283007, OM-925): 1, 1.6 and 2 in/min per A. +- 15 %.
-    found = float(arc_for(STEEL, diameter * 0.0254).melting_rate(current, 8e-3)) / 0.0254 * 60
-    assert found / ipm - 1 == pytest.approx(miss, abs=0.03)
-
-
-@pytest.mark.parametrize(("diameter", "extension", "current", "feed", "miss"), [
-    (1.143, 17, 120, 3.4, -0.04), (1.143, 17, 150, 4.7, -0.08), (1.143, 17, 180, 6.4, -0.14),
-    (1.143, 17, 275, 11.5, -0.12), (1.143, 17, 340, 16.5, -0.16), (1.588, 23, 235, 3.8, -0.04),
-    (1.588, 23, 325, 6.4, -0.11), (1.588, 23, 460, 11.4, -0.17)])
-def test_melting_rate_validation_metal_cored_miss(
-    diameter: float, extension: float, current: float, feed: float, miss: float
-) -> None:
-    # Lincoln MC-715 metal-cored steel wire, 75-95 % Ar, tip distance 19-25 and 25-32 mm: the
-    # maker's table of feed (m/min) and current. A solid wire's model is 4 to 17 % low, as it
-    # must be: only the sheath carries current, so it is hotter. Shape over 1:4 in feed holds.
-    wire_ = arc_for(STEEL, diameter * 1e-3)
-    found = float(wire_.melting_rate(current, extension * 1e-3)) * 60
-    assert found / feed - 1 == pytest.approx(miss, abs=0.03)
-
-
-def test_arc_efficiency_validation() -> None:
-    # GMAW 0.84 +- 0.04 by calorimeter (DuPont and Marder 1995); the model's is that of EN 1011-1.
-    assert pytest.approx(0.84, abs=0.05) == arc.ARC_EFFICIENCY
-
-
-def test_deposition_range_validation() -> None:
+def test_usual_deposition_rates_need_usual_currents() -> None:
     # 15 to 160 g/min are usual with gas metal arcs (Rodrigues et al. 2019): 1.2 mm wire, and
     # 1.6 mm at the upper end, carry it with currents that such wires are used at.
     for rate, diameter, gap in ((15.0, D, 0.016), (80.0, D, 0.016), (160.0, 1.6e-3, 0.029)):
@@ -114,23 +77,6 @@ def test_heat_input_and_bead() -> None:
     # Usual gas-metal-arc walls of steel: 5 to 10 mm wide, 1.5 to 4 mm a layer.
     assert 5e-3 < widths[1] < 10e-3
     assert 1.5e-3 < heights[1] < 4e-3
-
-
-@pytest.mark.parametrize(("quantity", "measured", "miss"), [("width", 0.752, 0.13),
-                                                            ("height", 0.806, 0.05)])
-def test_bead_over_travel_speed_validation_316l(quantity: str, measured: float,
-                                                miss: float) -> None:
-    # 316L, 5 m/min, 19 V, travel 125 and 175 mm/min: beads 8.28 x 5.30 and 6.23 x 4.27 mm
-    # (dataset of GMAW-based WAAM of SS316L, published with Deepug-07/Bead_predictor). Ratios, as
-    # the wire's diameter is not given. The source's own section falls by 39 %, a mass balance
-    # asks for 29 %: the width misses by 13 %, the height by 5 %.
-    metal = alloy("316L")
-    wire_ = arc_for(metal, D)
-    power = wire_.steady(5 / 60, 0.015, wire_.setting_for(5 / 60, 0.015, 3e-3)).power
-    speeds = np.array([125.0, 175.0]) / 60e3
-    width, height, _ = arc.arc_bead(metal, D, 5 / 60, speeds, power, 350.0)
-    ratio = (width if quantity == "width" else height)
-    assert ratio[1] / ratio[0] / measured - 1 == pytest.approx(miss, abs=0.05)
 
 
 WALL = {"capacity": 4000.0, "area": 0.08, "convection": 10.0, "emissivity": 0.7}

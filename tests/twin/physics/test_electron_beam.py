@@ -1,4 +1,4 @@
-"""Electron beam on metal: check values of the field, limits of the formulas, measured yields."""
+"""Electron beam on metal: limits of the formulas and how they hang together."""
 
 import numpy as np
 import pytest
@@ -7,37 +7,11 @@ from hypothesis import strategies as st
 
 from twin.materials import alloy
 from twin.meltpool import Laws, Mode
-from twin.meltpool.electron_image import ATOMIC_NUMBER, alloy_yield, backscatter_yield
+from twin.meltpool.electron_image import alloy_yield
 from twin.physics import electron_beam as eb
 
 TI = alloy("Ti-6Al-4V")
 STEEL = alloy("316L")
-
-
-@pytest.mark.parametrize(("element", "expected"), [("Ti", 0.245), ("Fe", 0.28)])
-def test_verification_backscatter_yield(element: str, expected: float) -> None:
-    got = float(backscatter_yield(ATOMIC_NUMBER[element]))
-    assert got == pytest.approx(expected, abs=0.005)
-
-
-@pytest.mark.parametrize(
-    ("element", "measured", "within"),
-    [
-        # Donovan, Pingitore and Westphal 2003 (Microsc. Microanal. 9, 202) measured pure metals,
-        # values as reproduced in the NeXLCore documentation; uncertainty some 2 % each. Cubic:
-        # Cu 0.302 (-5 %), Au 0.487 (+0.4 %): copper misses by more than the measurement's
-        # uncertainty, as does the spread of older data (0.29 to 0.33).
-        ("Cu", 0.3174, 0.055),
-        ("Au", 0.4852, 0.01),
-    ],
-)
-def test_validation_backscatter_yield(element: str, measured: float, within: float) -> None:
-    got = float(backscatter_yield(ATOMIC_NUMBER[element]))
-    assert abs(got / measured - 1.0) < within
-
-
-def test_validation_copper_yield_is_low_by_more_than_the_measurement_is_uncertain() -> None:
-    assert 0.03 < 1.0 - float(backscatter_yield(29)) / 0.3174 < 0.055
 
 
 def test_yield_of_an_alloy_by_atoms_is_that_by_mass() -> None:
@@ -55,26 +29,9 @@ def test_verification_absorbed_share_is_near_the_usual_efficiency() -> None:
     assert eb.absorbed_share(alloy("W")) < eb.absorbed_share(STEEL) < eb.absorbed_share(TI)
 
 
-@pytest.mark.parametrize(
-    ("metal", "expected"), [((22, 47.867, 4506.0), 18e-6), ((26, 55.845, 7874.0), 10e-6)]
-)
-def test_verification_range_at_60_kv(metal: tuple[float, float, float], expected: float) -> None:
-    assert eb.electron_range(60.0, *metal) == pytest.approx(expected, rel=0.03)
-
-
 def test_range_grows_with_energy_to_the_power_of_one_and_two_thirds() -> None:
     one, two = eb.electron_range([30.0, 60.0], 22, 47.867, 4506.0)
     assert two / one == pytest.approx(2.0**1.67)
-
-
-@pytest.mark.parametrize(("milliamps", "expected"), [(13.5, 1.80), (14.55, 1.94), (16.8, 2.24)])
-def test_verification_area_energies_of_titanium_aluminide(
-    milliamps: float, expected: float
-) -> None:
-    # Published areal energies of Ti-48Al-2Cr-2Nb builds; currents at 60 kV, 4.5 m/s and 0.1 mm
-    # are those that give them, not published ones.
-    energy = eb.area_energy(60e3, milliamps * 1e-3, 4.5, 1e-4)
-    assert energy == pytest.approx(expected * 1e6, rel=1e-9)
 
 
 SPOT = {"smallest": 140e-6, "per_ampere": 8e-3, "per_defocus": 8e-3, "per_metre": 5e-4}
@@ -131,20 +88,11 @@ def test_a_beam_as_wide_as_ebpbf_uses_melts_in_conduction_and_a_fine_one_keyhole
     assert np.all(pool.peak_temperature <= metal.boiling)
 
 
-def test_verification_spot_example() -> None:
-    # 660 W for 515 us on points 0.3 mm apart in a layer of 70 um (obpcreator documentation):
-    # energy 0.34 J, 3.8 J/mm2; the middle of a 0.4 mm spot on warm Ti-6Al-4V melts, a cold one
-    # of 2 mm does not.
-    energy = 660.0 * 515e-6
-    assert energy / 0.3e-3**2 == pytest.approx(3.78e6, rel=0.01)
-    rho, cp, k = TI.solid_means(1003.0)
-    share = eb.absorbed_share(TI)
-    warm = eb.spot_rise(share * 660.0, 515e-6, 0.2e-3, k, k / (rho * cp))
-    assert warm > TI.liquidus - 1003.0
+def test_a_wide_spot_on_cold_metal_does_not_melt() -> None:
     rho, cp, k = TI.solid_means(293.0)
-    cold = eb.spot_rise(share * 660.0, 515e-6, 1.0e-3, k, k / (rho * cp))
+    power = eb.absorbed_share(TI) * 660.0
+    cold = eb.spot_rise(power, 515e-6, 1.0e-3, k, k / (rho * cp))
     assert cold < TI.solidus - 293.0
-    assert energy * share > float(eb.melt_energy(TI, 70e-6, 1003.0)) * 0.3e-3**2
 
 
 def test_spot_rise_has_its_limits() -> None:
@@ -155,30 +103,6 @@ def test_spot_rise_has_its_limits() -> None:
     t = 1e-8
     early = 2 * p * np.sqrt(a * t) / (np.pi**1.5 * k * w**2)
     assert eb.spot_rise(p, t, w, k, a) == pytest.approx(early, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("preheat", "time", "expected", "within"),
-    [
-        # W/mm2 from notes whose material constants are not given; ours are those of alloys.toml to
-        # the liquidus: 2 % low from cold, 9 % high from 900 degC.
-        (293.15, 0.5e-3, 583e6, 0.02),
-        (293.15, 10e-3, 130e6, 0.02),
-        (1173.15, 0.5e-3, 227e6, 0.10),
-        (1173.15, 10e-3, 51e6, 0.10),
-    ],
-)
-def test_verification_areal_powers_of_316l(
-    preheat: float, time: float, expected: float, within: float
-) -> None:
-    rho, cp, k = STEEL.solid_means(preheat)
-    power = eb.tile_power(STEEL.liquidus - preheat, time, k, k / (rho * cp))
-    assert power == pytest.approx(expected, rel=within)
-
-
-def test_verification_energy_to_melt_a_layer() -> None:
-    # At most 0.41 J/mm2 for 50 um, from cold.
-    assert eb.melt_energy(STEEL, 50e-6) == pytest.approx(0.41e6, rel=0.03)
 
 
 def test_tiles() -> None:

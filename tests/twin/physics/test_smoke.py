@@ -61,7 +61,8 @@ def test_verification_relaxation_is_that_of_a_leaky_dielectric() -> None:
     ],
     ids=str,
 )
-def test_validation_directions(change: dict[str, float], calms: bool) -> None:
+def test_directions_that_were_observed(change: dict[str, float], calms: bool) -> None:
+    # The form of the model was chosen to give these: no validation.
     base = {"temperature": 850.0, "helium": 0.05}
     before = index(**base)
     after = index(**(base | change))
