@@ -114,6 +114,8 @@ class Alarm:
 
     def update(self, now: float, raw: bool, value: float = 0.0) -> bool:
         """Advance to `now` (s) with the raw condition; True if what is shown changed."""
+        if raw == self.active and self.pending_since is None and self.shelved_until == -inf:
+            return False  # Nothing under way: most alarms, most of the time.
         before = (self.state, self.active)
         if self.shelved_until <= now:
             self.shelved_until = -inf

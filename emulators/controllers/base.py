@@ -48,7 +48,8 @@ class Rack:
                 setattr(node, _attribute(name), nodes[id(child)])
         table = readings.table
         self._inputs = [
-            (nodes[id(table.owners[s.path])], s.attribute, i, s)
+            (nodes[id(table.owners[s.path])], s.attribute, i,
+             s.unit.to_si if s.type is float else None)
             for i, s in enumerate(readings.signals)
         ]
         self._outputs = [
@@ -75,11 +76,13 @@ class Rack:
     def read(self) -> None:
         """Copy the latched readings to the input terminals, SI; end pulses that were given."""
         values, quality = self._readings.values, self._readings.quality
-        for node, attribute, i, signal in self._inputs:
-            node.__dict__[attribute] = signal.to_si(values[i])
-            if quality[i] == Quality.BAD and signal.type is float:
-                # No comparison with it is true, so nothing that waits for a value goes on.
-                node.__dict__[attribute] = nan
+        for node, attribute, i, to_si in self._inputs:
+            node.__dict__[attribute] = values[i] if to_si is None else to_si(values[i])
+        if any(quality):
+            for node, attribute, i, to_si in self._inputs:
+                if quality[i] == Quality.BAD and to_si is not None:
+                    # No comparison with it is true, so nothing that waits for a value goes on.
+                    node.__dict__[attribute] = nan
         self._read_back()
         for i in self._pulses:
             if self._last[i]:
