@@ -68,7 +68,8 @@ def test_json_has_every_figure_of_a_machine() -> None:
     assert (rate["published"], rate["unit"], rate["kind"]) == (8.1, "kg/h", "verification")
     assert rate["computed"] == pytest.approx(8.15, abs=0.01)
     assert rate["deviation"] == pytest.approx(rate["computed"] / 8.1 - 1, abs=1e-4)
-    assert {row["verdict"] for row in rows} == {"ok"}
+    assert {row["verdict"] for row in rows} == {"ok", "miss"}
+    assert all((row["verdict"] == "miss") == (row["known_miss"] is not None) for row in rows)
 
 
 def test_table_tells_misses_and_why(monkeypatch: pytest.MonkeyPatch) -> None:

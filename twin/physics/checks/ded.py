@@ -114,6 +114,12 @@ def _hot_feed() -> float:
     return wire.most_feed(metal, _DIAMETER, 5500.0, float(hot)) * 60
 
 
+def _width(spot: float) -> float:
+    """Width of a bead over that of the spot (m), 5.5 kW at 0.36 m/min on a cold plate."""
+    absorbed = wire.ABSORBED * 5500.0
+    return float(wire.laser_bead_width(alloy("308L"), absorbed, 6e-3, 293.15, spot)) / spot
+
+
 def _wire() -> Iterator[Check]:
     ocr = "read by optical character recognition"
     for feed, amps in _CURRENTS.items():
@@ -137,6 +143,13 @@ def _wire() -> Iterator[Check]:
     yield Check(_WIRE, "feed of hot wire that 5.5 kW melt", "validation", _AMADA, 33 * 0.36,
                 "m/min", _hot_feed, 0.0, bound="at least",
                 why="deposited well at 0.36 m/min and a feed ratio of 33")
+    for millimetres, miss in ((3, None), (11, -0.38)):
+        yield Check(_WIRE, f"width of a bead over that of a spot of {millimetres} mm",
+                    "validation", _AMADA, 1.0, "1", partial(_width, millimetres * 1e-3), 0.15,
+                    miss=miss,
+                    why="“about as wide as the spot” from 3 to 11 mm; 5.5 kW at 0.36 m/min are "
+                        "assumed" + ("" if miss is None else ": with them conduction alone melts "
+                                                             "no more than 7 mm"))
 
 
 # -- arc --------------------------------------------------------------------------------------
