@@ -34,8 +34,8 @@ SUMMED_UP: Final[Mapping[str, str]] = {
     "ded-powder": "Heights follow feed and speed, slow beads come out too high. Widths and the "
                   "area of the pool do not follow the power: too narrow at low, too wide at high "
                   "power, as the closed forms of the melt pool have it.",
-    "ded-wire-laser": "Little is tested: all measured figures are of one source, of which one point "
-                      "set the stick-out. The current goes with the root of the feed and the "
+    "ded-wire-laser": "Little is tested: all measured figures are of one source, of which one "
+                      "point set the stick-out. The current goes with the root of the feed and the "
                       "published feed can be melted; beads under wide spots come out too narrow.",
     "ded-arc": "Solid wire is right within the charts' scatter. Cored wire melts faster than a "
                "solid wire's model says, by up to 17 % at high current. A faster travel narrows "
