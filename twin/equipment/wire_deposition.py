@@ -89,7 +89,8 @@ class WireDeposition(Equipment):
     """Beads of a wire that is melted by a laser, cold or heated by a current of its own."""
 
     WIRE_IN = 0.25  # s until the wire has come to the pool, default
-    STICKS = 0.8  # s of stubbing after which the wire has frozen onto the part, default
+    POOL = 0.45  # depth of the pool over the width of the spot, default
+    STICKS = 1.2  # s of stubbing after which the wire has frozen onto the part, default
     CAUGHT = 0.3  # s of stubbing that a stop of the pass does not melt clear, default
     FREEZE = 2.0  # s after a stop in which a stubbing wire can still be drawn off, default
     RIPPLE = (0.6, 6e-3)  # amplitude and length (m) of the humps that drops leave, default
@@ -158,7 +159,8 @@ class WireDeposition(Equipment):
                amps: Floats) -> WireContact:
         settings = self._settings
         return contact(job.alloy, settings.wire_diameter, feed, power=power, gap=gap,
-                       length=settings.stick_out, current=amps, supply=HotWireSource.OPEN)
+                       length=settings.stick_out, current=amps, supply=HotWireSource.OPEN,
+                       depth=self.POOL * settings.spot)
 
     def deposit(self, stretch: Stretch, state: dict[str, float]) -> Deposit:
         """Beads by mass balance on a pool as wide as power and spot allow."""
@@ -236,7 +238,9 @@ class WireDeposition(Equipment):
         self._await(times, modes, now)
 
     def _classify(self, modes: Floats, now: int) -> None:
-        self.transfer = 1 + int(modes[now]) if len(modes) else 0
+        before, self.transfer = self.transfer, 1 + int(modes[now]) if len(modes) else 0
+        if self.transfer == 1 + Contact.FUSED != before:
+            self.log("process", "the hot wire has melted before the pool")
         stubs = self.transfer == 1 + Contact.STUB
         if stubs and not self._stubbing:
             self._since = self.now
@@ -261,8 +265,6 @@ class WireDeposition(Equipment):
         yield self.plant.env.at(due)
         if epoch == self._epoch and self._running:
             self._classify(modes, index)
-            if self.transfer == 1 + Contact.FUSED:
-                self.log("process", "the hot wire has melted before the pool")
             self._await(times, modes, index)
 
     def _stick(self, due: float, epoch: int) -> Generator[Any, Any, None]:
