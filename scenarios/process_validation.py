@@ -49,6 +49,8 @@ SUMMED_UP: Final[Mapping[str, str]] = {
 }
 """By machine, what its misses come to."""
 _HEADS: Final = ("quantity", "published", "ours", "deviation", "verdict", "source", "remark")
+_WIDE = 140
+"""Columns of a terminal that holds the whole table."""
 
 
 class Row:
@@ -120,11 +122,13 @@ def _counts(rows: Sequence[Row], machine: str) -> Mapping[str, tuple[int, int]]:
             for kind, some in found.items()}
 
 
-def _tables(rows: Sequence[Row]) -> Iterator[Table]:
+def _tables(rows: Sequence[Row], width: int) -> Iterator[Table]:
+    """A table per machine; a narrow one leaves sources and remarks to the page."""
+    heads = _HEADS if width >= _WIDE else _HEADS[:5]
     for machine in dict.fromkeys(row.check.machine for row in rows):
         table = Table(title=machine, title_justify="left", show_lines=False)
         table.add_column("kind")
-        for head in _HEADS:
+        for head in heads:
             right = head in ("published", "ours", "deviation")
             table.add_column(head, justify="right" if right else "left", overflow="fold")
         for row in rows:
@@ -134,7 +138,7 @@ def _tables(rows: Sequence[Row]) -> Iterator[Table]:
                 cells[4] = f"[{colour}]{cells[4]}[/]"
                 # Remarks of what agrees are on the page; here they would drown the figures.
                 cells[6] = "" if row.verdict == "ok" else cells[6]
-                table.add_row(row.check.kind, *cells)
+                table.add_row(row.check.kind, *cells[: len(heads)])
         yield table
 
 
@@ -189,7 +193,7 @@ def validate_processes(machines: Sequence[str], as_json: bool, file: Path | None
             typer.echo(json.dumps(row.record(), ensure_ascii=False))
     else:
         console = Console(highlight=False)
-        for table in _tables(rows):
+        for table in _tables(rows, console.width):
             console.print(table)
         console.print(
             f"{len(rows)} figures, {sum(row.verdict == 'ok' for row in rows)} agree, "
