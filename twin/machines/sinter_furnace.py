@@ -101,6 +101,7 @@ class SinterFurnace(Plant):
     ROOM = (0.4, 0.4, 0.3)  # m: retort, usable length, width and height, default
     STANDBY = 500.0  # W, default
     ZONES = 3
+    LEAN = 0.04  # hydrogen in air that burns
     OXIDE = 0.5  # hours of oxidising gas from which a part counts as oxidised, default
 
     def __init__(self, seed: int = 0) -> None:
@@ -137,7 +138,11 @@ class SinterFurnace(Plant):
         if changed and path.startswith("Retort."):
             self.furnace.wake()
         if changed and path == "Safety.DoorForced" and value:
+            if self.retort.mix["hydrogen"] > self.LEAN:
+                self.retort.log("process", "air met hydrogen in the retort: deflagration",
+                                hydrogen=self.retort.mix["hydrogen"])
             self.retort.air()
+            self.furnace.wake()
         return changed
 
     @property

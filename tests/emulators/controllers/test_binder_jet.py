@@ -59,6 +59,15 @@ def test_sequence_and_green_part() -> None:
     assert bench.read("Consumption.Feedstock") > 0
 
 
+def test_picture_of_a_layer() -> None:
+    bench = JetBench(jet())
+    bench.plant.pictures = True
+    bench.start().to("dry")
+    picture = bench.plant.camera.picture
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 1_000_000
+
+
 def test_pause_in_the_midst_of_a_layer_goes_on_with_its_next_swath() -> None:
     bench = JetBench(jet([block((100e-3, 5e-3, 9.8e-4))])).start()
     bench.to("print", 1)

@@ -446,6 +446,16 @@ def test_loss_of_water_opens_the_chain() -> None:
     bench.ordered("Chiller.Flow", "Zone2.Power", share=0.4)
 
 
+def test_door_forced_open_lets_air_into_hydrogen() -> None:
+    bench = soaking(furnace())
+    bench.fault("Safety.DoorForced", True)
+    bench.to_state(S.ABORTED)
+    assert bench.read("Safety.FirstOut") == 2
+    assert bench.came("process", "air met hydrogen") < float("inf")
+    assert bench.read("Retort.Oxygen") > 15
+    assert bench.read("Furnace.Enable") is False
+
+
 def test_warm_water_warms_the_shell() -> None:
     bench = soaking(furnace())
     bench.fault("Chiller.CoolingLoss", 100)
@@ -469,9 +479,10 @@ COVERED = {
     "Zone1.ElementFailure", "Zone2.ThermocoupleDrift", "Zone2.Runaway", "Furnace.PowerDip",
     "Retort.Leak", "Retort.HydrogenLoss", "Retort.InertLoss", "Retort.PilotFailure",
     "Retort.WetGas", "Chiller.FlowLoss", "Chiller.CoolingLoss", "Safety.PowerLoss",
+    "Safety.DoorForced",
 }
 """Faults that the tests above set, of one zone for all."""
-ELSEWHERE = {"Safety.EmergencyStop", "Safety.WatchdogExpired", "Safety.DoorForced"}
+ELSEWHERE = {"Safety.EmergencyStop", "Safety.WatchdogExpired"}
 """Faults of shared equipment, tested with PBF-LB."""
 
 
