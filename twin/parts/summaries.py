@@ -27,7 +27,7 @@ from twin.parts.slicing import Floats
 __all__ = ["Cells", "LayerSummary", "SummaryPlan", "summaries_for", "summarise"]
 
 PLACES: Final = 4  # vectors of a group that are kept to show where it lies
-_VERSION: Final = b"1"
+_VERSION: Final = b"2"
 _OFFSETS: Final = ("groups", "places", "parts", "islands", "contacts")
 
 Progress = Callable[[float], None]
@@ -91,9 +91,11 @@ def summarise(plan: BuildPlan, index: int, cells: Cells) -> tuple[LayerSummary, 
     """
     layer, found = plan.layer(index), islands(plan, index)
     length = np.hypot(*(layer.end - layer.start).T)
+    # Each beam's vectors in their order, whether or not the beams take turns in the layer.
+    own = np.argsort(layer.laser, kind="stable")
+    laser, way = layer.laser[own], layer.start[own[1:]] - layer.end[own[:-1]]
     jump = np.zeros(len(length))
-    jump[1:] = np.hypot(*(layer.start[1:] - layer.end[:-1]).T)
-    jump[1:][layer.laser[1:] != layer.laser[:-1]] = 0.0
+    jump[own[1:]] = np.where(laser[1:] == laser[:-1], np.hypot(*way.T), 0.0)
     cell = cells.of((layer.start + layer.end) / 2)
     keys = np.column_stack([layer.laser, layer.part, layer.role, found.vector, cell])
     groups, first, group = np.unique(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from twin.materials import Alloy, alloy
 from twin.parts import BuildPlan, HatchStyle, Placement, Role
 from twin.parts.geometry import part_from_mesh
 from twin.parts.layers import Layer
+from twin.parts.summaries import summaries_for
 from twin.signals import actuator, measured
 
 SHARE = 0.85
@@ -93,10 +95,14 @@ class Bench(Plant):
         self.assemble()
 
 
-def marked(arrange: Points | None, sets: dict[int, VectorSet]) -> Bench:
+def marked(
+    arrange: Points | None, sets: dict[int, VectorSet], folder: Path | None = None
+) -> Bench:
+    """Amid its first layer; by sums of vectors if there is a folder to keep them."""
     part = part_from_mesh(trimesh.creation.box(extents=(4e-3, 4e-3, 1e-4)), "block", "block")
     style = HatchStyle(hatch_spacing=2e-4)
-    plan = BuildPlan([Placement(part, 0.0, 0.0)], 5e-5, style, arrange=arrange)
+    vectors = BuildPlan([Placement(part, 0.0, 0.0)], 5e-5, style, arrange=arrange)
+    plan = vectors if folder is None else summaries_for(vectors, Recoater.cells(), folder)
     bench = Bench()
     bench.deflection.load(BuildJob(
         "job", plan, METAL, 1e-4, 2e-4, sets, jump_speed=8000.0, laser_delay=0.0, mark_delay=0.0))
@@ -113,18 +119,51 @@ def test_points_take_their_dwell_and_nothing_else_when_jumps_are_free() -> None:
     bench = marked(Points(), {Role.HATCH: VectorSet(dwell=dwell)})
     bench.advance(60.0)
     (result,) = bench.results
-    points = result.layer.role == Role.HATCH
-    length = np.hypot(*(result.layer.end - result.layer.start).T)
+    points = result.rows.role == Role.HATCH
+    length = result.rows.length
     assert points.sum() > 10
     assert not length[points].any()
     assert np.allclose((result.ended - result.begun)[points], dwell)
     beams = [
         dwell * (points & mine).sum() + length[~points & mine].sum()
-        for mine in (result.layer.laser == 0, result.layer.laser == 1)
+        for mine in (result.rows.beam == 0, result.rows.beam == 1)
     ]
     # Jumps of some millimetres at 8000 m/s: below a microsecond each.
     assert result.duration == pytest.approx(max(beams), abs=1e-6 * len(length))
     assert result.duration >= max(beams)
+
+
+def test_points_at_layer_fidelity_take_as_long_and_as_much(tmp_path: Path) -> None:
+    sets: dict[int, VectorSet] = {Role.HATCH: VectorSet(dwell=5e-4)}
+    found = []
+    for folder in (None, tmp_path):
+        bench = marked(Points(), sets, folder)
+        bench.advance(60.0)
+        found += bench.results
+    fine, sums = found
+    assert len(sums.rows) < len(fine.rows) / 2
+    assert sums.duration == pytest.approx(fine.duration, rel=1e-12)
+    assert sums.absorbed == pytest.approx(fine.absorbed, rel=1e-12)
+    assert sums.rows.count.sum() == pytest.approx(len(fine.rows))
+    assert sums.rows.length.sum() == pytest.approx(fine.rows.length.sum())
+
+
+def test_a_pause_within_groups_loses_nothing(tmp_path: Path) -> None:
+    straight = marked(None, {}, tmp_path)
+    straight.advance(60.0)
+    bench = marked(None, {}, tmp_path)
+    for pause in (0.01, 0.02, 0.03):
+        bench.advance(bench.env.now + pause)
+        bench.drive("Deflection.Run", False)
+        bench.advance(bench.env.now + 1.0)
+        assert not bench.results
+        bench.drive("Deflection.Run", True)
+    bench.advance(60.0)
+    (one,), (other,) = straight.results, bench.results
+    assert other.duration == pytest.approx(one.duration, rel=1e-9)
+    assert other.absorbed == pytest.approx(one.absorbed, rel=0.02)
+    assert other.rows.length.sum() == pytest.approx(one.rows.length.sum(), rel=1e-9)
+    assert other.rows.count.sum() == pytest.approx(one.rows.count.sum(), rel=1e-9)
 
 
 def test_each_beam_is_read_while_it_is_on() -> None:
