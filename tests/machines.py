@@ -141,6 +141,24 @@ def _binder_jet(folder: Path, layers: int) -> Settings:
     )
 
 
+def _binder_jet_thorough(folder: Path, layers: int) -> Settings:
+    """Warm box, cured, with a strip so thin that it breaks."""
+    strip = folder / "strip.stl"
+    trimesh.creation.box(extents=(20, 0.5, layers * 0.04)).export(strip)
+    quick = recipe(
+        folder,
+        "316L",
+        "binder-jet",
+        layer_thickness=40,
+        shrinkage__compensate=False,
+        drying__box_temperature=30,
+        curing__time=1,
+        depowdering__time=0.1,
+    )
+    parts = (str(block(folder, layers)), str(strip))
+    return Settings("binder-jet", parts=parts, unit="mm", recipe=str(quick))
+
+
 def _sinter_furnace(folder: Path, layers: int) -> Settings:
     """So many segments; they count as layers."""
     quick = recipe(
@@ -178,11 +196,11 @@ def _ded_powder(folder: Path, layers: int) -> Settings:
         passes__layer_height=0.4,
         thermal__interpass_limit=320,
         thermal__unpack=290,
-        thermal__dwell=22,
+        thermal__dwell=28,
         powder__lead=3,
     )
     part = folder / f"beads{layers}.stl"
-    trimesh.creation.box(extents=(16.0, 8.0, layers * 0.4)).export(part)
+    trimesh.creation.box(extents=(12.0, 6.0, layers * 0.4)).export(part)
     return Settings("ded-powder", parts=(str(part),), unit="mm", recipe=str(quick))
 
 
@@ -210,6 +228,35 @@ def _ded_wire_laser(folder: Path, layers: int) -> Settings:
 
 def _ded_arc(folder: Path, layers: int) -> Settings:
     return _wire(folder, layers, "ded-arc", "ER70S-6", 2.5)
+
+
+def _sinter_furnace_thorough(folder: Path, layers: int) -> Settings:
+    """Hydrogen and heat, a part that passes a lenient inspection and a thick one that cracks."""
+    thick = folder / "thick.stl"
+    trimesh.creation.box(extents=(40, 40, 40)).export(thick)
+    quick = recipe(
+        folder,
+        "316L",
+        "sinter-furnace",
+        purging__flow=400,
+        debinding__first=350,
+        debinding__last=450,
+        debinding__steps=layers - 1,
+        debinding__rate=30,
+        debinding__time=30,
+        presintering__hold=0,
+        sintering__temperature=700,
+        sintering__rate=30,
+        sintering__hold=5,
+        sintering__soak_band=30,
+        cooling__unload=200,
+        quality__density=50,
+        quality__tolerance=20,
+        quality__carbon=20_000,
+        green__compensated=False,
+    )
+    parts = (str(block(folder, 100)), str(thick))
+    return Settings("sinter-furnace", parts=parts, unit="mm", recipe=str(quick))
 
 
 TRIALS: dict[str, Trial] = {
@@ -272,6 +319,7 @@ TRIALS: dict[str, Trial] = {
         failure=("Hood.Vapour", 15.0, "Alarms.VapourRising"),
         fault=("Head.DropDrift", 5.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_binder_jet_thorough,
     ),
     "sinter-furnace": Trial(
         settings=_sinter_furnace,
@@ -282,6 +330,7 @@ TRIALS: dict[str, Trial] = {
         failure=("Furnace.ShellTemperature", 50.0, "Alarms.ShellHot"),
         fault=("Zone1.ElementFailure", 10.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_sinter_furnace_thorough,
     ),
 }
 
