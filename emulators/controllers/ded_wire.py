@@ -96,7 +96,6 @@ class WireController(DedController):
     """
 
     AGAIN = 4.0  # s of a resumed pass in which a failure counts as the same one
-    SLIP = 0.06  # share by which the wire may lag the rolls
     RUNAWAY = 973.15  # K found by a layer above which the bead does not stand
     STEP_BAND = (0.3, 1.5)  # of the planned step, what a measured layer may move the head by
     process: WireProcess
@@ -212,8 +211,6 @@ class WireController(DedController):
             "wire_stub": strikes and watched and not again,
             "source_lost": lost and watched and not again,
             "restart_failed": (strikes or lost) and again,
-            "wire_slips": feeder.motor_speed > 1e-3 and (
-                feeder.speed < (1 - self.SLIP) * feeder.motor_speed),
             "spool_empty": not (feeder.wire_present and feeder.at_tip),
             "height_saturated": bool(io.height.saturated),
             "interpass_high": self._interpass > process.interpass_alarm,
@@ -231,9 +228,6 @@ class WireController(DedController):
             found.append(Watch(path, 0.95 * self.process.shield_flow * 6e4))
         if self.phase == "pass":
             found.append(self.level("Part.Temperature", "InterpassLimit"))
-        if self.phase == "pass" and self.io.wire_feeder.motor_speed > 1e-3:
-            rolls = self.io.wire_feeder.motor_speed * 60
-            found.append(Watch("WireFeeder.Speed", (1 - self.SLIP) * rolls))
         return found
 
     def gas_path(self) -> str:

@@ -116,6 +116,9 @@ class WireAlarms(DedAlarms):
     wire_slips = alarm(
         doc="wire slower than the rolls",
         priority=Priority.MEDIUM,
+        source="WireFeeder.Slippage",
+        high=6,
+        deadband=1,
         on_delay=2,
         phases=("pass",),
         cause="worn rolls, low pressure, tight liner",

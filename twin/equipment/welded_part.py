@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from twin.equipment.substrate import DepositedPart
 from twin.physics.deposition import thick_rise
+from twin.signals import measured
 
 __all__ = ["WeldedPart"]
 
 
 class WeldedPart(DepositedPart):
     """A part welded onto a thick plate that is clamped to a cooled table."""
+
+    temperature = measured("degC", low=0, high=1500, start=20, noise=0.2, quantum=0.1,
+                           companion="Monitoring/Process/InterpassTemperature",
+                           doc="interpass temperature: thermocouple in the part beside the bead")
 
     PLATE_CAPACITY = 40_000.0  # J/K: about 80 kg of steel, default
     TABLE = 60.0  # W/K through the clamps into the cooled table, default

@@ -36,6 +36,7 @@ class WireFeeder(Equipment):
     LINER = 15.0  # N, friction of a clean liner, default
     GRIP = 90.0  # N that the rolls hold before they slip, default
     PUSHED = 0.12  # s, response of the torque to a wire that strikes, default
+    COMPARED = 0.3  # s over which wheel and rolls are compared, default
     SPOOL = 15.0  # kg on a fresh spool
     REEL = 0.02  # kg: what is left has come off the spool and is gone at once, default
     DRAW = 0.05  # m/s at which the wire is drawn back, default
@@ -51,6 +52,9 @@ class WireFeeder(Equipment):
     motor_torque = measured("N.m", low=0, high=5, noise=0.005, quantum=0.001,
                             companion="Monitoring/Health/{name}Torque",
                             doc="torque of the wire drive")
+    slippage = measured("%", low=0, high=100, noise=0.2, quantum=0.1,
+                        companion="Monitoring/Health/{name}Slippage",
+                        doc="share by which the measuring wheel lags the drive rolls")
     spool_mass = measured("kg", low=0, high=500, start=SPOOL, noise=0.002, quantum=0.001,
                           companion="Monitoring/Health/{name}SpoolMass",
                           doc="wire on the spool, weighed")
@@ -189,6 +193,8 @@ class WireFeeder(Equipment):
         self.follow("motor_speed", Relaxation(now, self.motor_speed, demand, self.RESPONSE))
         wire = 0.0 if held else demand * (1 - self.slip)
         self.follow("speed", Relaxation(now, 0.0 if held else before, wire, self.RESPONSE))
+        lag = 0.0 if demand <= 0 else 1.0 if held else self.slip
+        self.follow("slippage", Relaxation(now, self.slippage, lag, self.COMPARED))
         pushed = self.GRIP if self.stuck and demand > 0 else min(self.force, self.GRIP)
         load = self.LINER * self.liner_friction * (0.3 if not self.wire_present else 1.0) + pushed
         torque = load * self.ROLL if demand > 0 else 0.0
