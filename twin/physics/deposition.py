@@ -141,7 +141,7 @@ class PoolLaw:
         """The law linearised about a working point of the closed-form level (`Laws`).
 
         Steps of 5 % in power and speed and of 50 K. Without `tau`: the time in which the head
-        passes a pool width. Raises ValueError if nothing melts there.
+        passes half a pool width. Raises ValueError if nothing melts there.
         """
         t = min(temperature, alloy.solidus - 160.0)
         pool = Laws().pools(alloy, power * np.array([1, 0.95, 1.05, 1, 1, 1, 1]),
@@ -153,7 +153,7 @@ class PoolLaw:
         rise = float(w[2] - w[1]) / (0.1 * power), float(w[3] - w[4]) / (0.1 * speed)
         span = min(t - 260.0, 50.0) + 50.0
         return cls(float(w[0]), power, speed, t, rise[0], rise[1], float(w[6] - w[5]) / span,
-                   float(w[0]) / speed if tau is None else tau)
+                   0.5 * float(w[0]) / speed if tau is None else tau)
 
     def steady(self, power: npt.ArrayLike, speed: npt.ArrayLike,
                temperature: npt.ArrayLike) -> Floats:
