@@ -264,7 +264,7 @@ class Alarms(BuildAlarms):
     layer_flagged = alarm(
         doc="indications left in a layer",
         priority=Priority.LOW,
-        phases=("image", "lower", "rake"),
+        phases=("lower",),
         cause="defects that melting again did not remove, or false calls",
         consequence="the layer is flagged for inspection",
         response="look at the image; have the part scanned there",

@@ -100,8 +100,10 @@ def pbf_eb_program(name: str, plan: BuildPlan, recipe: Recipe) -> Program:
         # A tile is as wide as a Gaussian of its area: pi w^2, w = sqrt(2) sigma.
         wide = 4.0 * exposure.tile_edge / math.sqrt(2.0 * math.pi)
         spot = 1.0 if spots else wide / hatch.spot_d4sigma
+        # From point to point of a vector in one dwell.
+        speed = exposure.spot_pitch * exposure.rounds / dwell / hatch.speed if spots else 1.0
         for role in (Role.HATCH, Role.UPSKIN, Role.DOWNSKIN):
-            sets[int(role)] = VectorSet(1.0, 1.0, spot, dwell)
+            sets[int(role)] = VectorSet(1.0, speed, spot, dwell)
     job = BuildJob(
         name=name,
         plan=plan,

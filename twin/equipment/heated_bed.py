@@ -56,7 +56,7 @@ class BeamHeatedStage(Stage):
     temperature = measured("degC", low=0, high=1200, start=20, noise=0.2, quantum=0.1,
                            companion="Monitoring/Process/PlateTemperature",
                            doc="thermocouple under the start plate")
-    surface_temperature = measured("degC", low=0, high=1500, start=20, noise=0.8, quantum=0.1,
+    surface_temperature = measured("degC", low=0, high=1500, start=20, noise=0.3, quantum=0.1,
                                    companion="Monitoring/Process/BedTemperature",
                                    doc="bed surface, infrared")
     shield_damage = fault("", low=1, high=10, start=1, doc="factor on what the heat shields let "

@@ -141,6 +141,8 @@ class VectorRows(Rows):
         free = max(since, float(begun.end[-1])) if len(begun) else since
         end = free + np.cumsum(idle + mark)
         begin = end - mark
+        # A jump that takes no time must not begin before the last vector's end, by rounding.
+        begin[1:] = np.maximum(begin[1:], end[:-1])
         share = np.ones(len(row))
         if begun.under_way(now):
             last, goal, whole = (a[-1:].copy() for a in (begun.end, begun.stop, begun.share))

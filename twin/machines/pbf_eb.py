@@ -62,7 +62,7 @@ class PbfEb(Plant):
     MOST_BEAMS = 8
     HEAT_LIMIT = 100.0  # K below the solidus that a part's surface may reach, default
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
-    SPATTERED = 1e-3  # share of spatter that lands in the part: the bed is sintered, default
+    SPATTERED = 1e-4  # share of spatter that lands in the part: the bed is sintered, default
     SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
@@ -240,8 +240,9 @@ class PbfEb(Plant):
         dwell = dwells[rows.role]
         marked = np.maximum(rows.length / result.speed + rows.count * dwell, 1e-12)
         # A point melts one pitch of what is a track elsewhere.
-        pitch = rows.count * job.hatch_spacing * (dwell > 0)
-        length = np.where(rows.length > 0, rows.length, pitch)
+        points = np.where(dwell > 0, marked / np.where(dwell > 0, dwell, 1.0), 0.0)
+        length = np.where(dwell > 0, points * job.hatch_spacing, rows.length)
+        marks = float(np.where(dwell > 0, points, rows.count).sum())
         speed = np.maximum(length / marked, 1e-4)
         thickness = np.maximum(result.powder, 1e-9)
         counts = expected_defects(
@@ -293,7 +294,7 @@ class PbfEb(Plant):
         gas_pores = float(gas_pore_density()) * volume
         self.imaging.finish(Finished(result, defects, {
             "layer": layer.index + 1, "z": layer.z, "area": layer.area,
-            "overhang_area": layer.overhang_area, "vectors": round(float(rows.count.sum())),
+            "overhang_area": layer.overhang_area, "vectors": round(marks),
             "scan_length": float(length.sum()), "duration": result.duration,
             "energy_absorbed": result.absorbed, "covered": result.covered,
             "area_energy": monitor.area_energy, "chamber_pressure": self.vacuum.pressure,
