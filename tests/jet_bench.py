@@ -127,3 +127,10 @@ class FurnaceBench(_Bench):
         plant.furnace.STEP = 30.0
         self._put(plant, SinterFurnaceController, built or sinter(), "sinter-furnace", seed,
                   every_scan)
+
+    def sintered(self) -> Bench:
+        """Run to the end of the programme and look at the parts without waiting for the cold."""
+        self.to("cool", limit=2e5)
+        self.plant.furnace.unload = True
+        self.plant.furnace.driven("unload")
+        return self.rest(0.1)

@@ -90,11 +90,10 @@ def test_verification_density_is_that_of_the_true_temperature(usual: FurnaceBenc
     assert 1365 < peak < 1385
 
 
-def test_step_of_the_grid_matters_little() -> None:
-    coarse, fine = furnace(), furnace()
+def test_step_of_the_grid_matters_little(usual: FurnaceBench) -> None:
+    coarse, fine = usual, furnace(three())
     fine.plant.furnace.STEP = Furnace.STEP
-    for bench in (coarse, fine):
-        bench.start().to("cool", limit=1e5)
+    fine.start().to("cool", limit=1e5)
     one, other = (b.plant.furnace.parts[0] for b in (coarse, fine))
     material = coarse.plant.job.material
     assert one.density(material) == pytest.approx(other.density(material), abs=0.002)
@@ -121,7 +120,7 @@ def test_too_fast_a_debinding_cracks_a_thick_part() -> None:
                    debinding__first=873.15, debinding__time=600.0)
     slow = furnace([thick])
     for bench in (fast, slow):
-        bench.start().finish()
+        bench.start().sintered()
     assert fast.parts()[0]["cracked"] == 1
     assert fast.parts()[0]["good"] == 0
     assert slow.parts()[0]["cracked"] == 0
@@ -131,7 +130,7 @@ def test_too_fast_a_debinding_cracks_a_thick_part() -> None:
 def test_a_long_span_sags() -> None:
     bench = furnace([green(name="short", span=5e-3, span_height=4e-3),
                      green(name="long", span=40e-3, span_height=4e-3)])
-    bench.start().finish()
+    bench.start().sintered()
     short, long = bench.parts()
     assert short["sag"] < 5e-6
     assert long["sag"] > 200 * short["sag"]
@@ -201,14 +200,14 @@ def test_element_failure_held_repaired_and_counted_on() -> None:
     assert bench.raised()[:2] == ["ElementCurrentLow", "ZoneLags"]
     bench.call("Service.RepairElements")
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert [p["good"] for p in bench.parts()] == [1, 1, 1]
 
 
 def test_element_failure_ignored_leaves_the_zones_part_porous() -> None:
     bench = element_gone()
     bench.write("Process.LagLimit", 300)
-    bench.finish()
+    bench.sintered()
     good = {p["name"]: p["good"] for p in bench.parts()}
     assert good == {"middle": 1, "first": 0, "last": 1}
     density = {p["name"]: p["density"] for p in bench.parts()}
@@ -236,14 +235,14 @@ def test_air_leak_into_hot_hydrogen_shows_in_the_dew_point() -> None:
     bench.call("Service.TightenRetort")
     bench.until(lambda: not bench.controller.acting("B"))
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.parts()[0]["good"] == 1
 
 
 def test_air_leak_ignored_oxidises() -> None:
     bench = leaking()
     bench.write("Process.DewLimit", 30)
-    bench.finish()
+    bench.sintered()
     (part,) = bench.parts()
     assert part["oxide"] > 0.5
     assert part["density"] < 0.9
@@ -264,7 +263,7 @@ def test_air_leak_into_cold_gas_shuts_the_hydrogen_off() -> None:
     bench.call("Service.TightenRetort")
     bench.until(lambda: not bench.controller.acting("B"))
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.parts()[0]["good"] == 1
 
 
@@ -295,7 +294,7 @@ def test_hydrogen_loss_held_until_it_is_back() -> None:
     assert bench.departs("Retort.Flow", 0.5) < bench.time
     bench.call("Service.ChangeGas")
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert [p["good"] for p in bench.parts()] == [1, 1, 1]
 
 
@@ -303,7 +302,7 @@ def test_hydrogen_loss_debound_in_argon_leaves_carbon() -> None:
     bench = hydrogen_gone()
     bench.write("Process.InertOnly", True)
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     for part in bench.parts():
         assert part["carbon"] > 4e-4
         assert part["good"] == 0
@@ -320,7 +319,7 @@ def test_pilot_out_shuts_hydrogen_at_once() -> None:
     assert bench.read("Retort.HydrogenOpen") is False
     bench.call("Service.RelightPilot")
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.parts()[0]["good"] == 1
 
 
@@ -352,7 +351,7 @@ def test_wet_gas_is_seen_before_it_oxidises() -> None:
     bench.call("Service.ChangeGas")
     bench.until(lambda: not bench.controller.acting("B"), 1e5)
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.parts()[0]["good"] == 1
 
 
@@ -370,7 +369,7 @@ def test_thermocouple_drift_is_told_by_the_limiters() -> None:
     assert bench.read("Machine.Reason").startswith("limiter and zone thermocouple")
     bench.call("Service.ChangeThermocouples")
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.parts()[0]["good"] == 1
 
 
@@ -380,7 +379,7 @@ def test_thermocouple_drift_ignored_sinters_too_cold() -> None:
     # The load thermocouple does not let the time at temperature begin, until somebody lets it.
     bench.until(lambda: "LoadLags" in bench.raised(), 1e5)
     bench.write("Process.SoakBand", 100)
-    bench.finish()
+    bench.sintered()
     (part,) = bench.parts()
     assert part["density"] < 0.93
     assert part["good"] == 0
@@ -410,7 +409,7 @@ def test_power_dip_is_counted_on() -> None:
     bench.rest(300)
     bench.fault("Safety.PowerLoss", False)
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.departs("Zone2.Power", 0.9) <= bench.departs("Zone2.Temperature", 0.02)
     assert bench.parts()[0]["good"] == 1
     scrap = soaking(furnace())
@@ -430,7 +429,7 @@ def test_low_mains_make_all_zones_lag() -> None:
     assert "ElementCurrentLow" not in bench.raised()
     bench.fault("Furnace.PowerDip", 0)
     bench.job("Resume")
-    bench.finish()
+    bench.sintered()
     assert bench.parts()[0]["good"] == 1
 
 
