@@ -119,6 +119,12 @@ def _pbf_eb(folder: Path, layers: int) -> Settings:
     return Settings("pbf-eb", parts=(str(block(folder, layers)),), unit="mm", recipe=str(quick))
 
 
+def _pbf_eb_thorough(folder: Path, layers: int) -> Settings:
+    """A part that is melted for longer than a scan."""
+    usual = _pbf_eb(folder, layers)
+    return replace(usual, parts=(str(block(folder, layers, side=24.0)),))
+
+
 def _binder_jet(folder: Path, layers: int) -> Settings:
     quick = recipe(
         folder,
@@ -259,6 +265,24 @@ def _sinter_furnace_thorough(folder: Path, layers: int) -> Settings:
     return Settings("sinter-furnace", parts=parts, unit="mm", recipe=str(quick))
 
 
+THOROUGH: dict[str, Any] = {
+    "atmosphere__inert": True,
+    "atmosphere__oxygen_limit": 20_000,
+    "thermal__preheat": 60,
+}
+"""Gas around the job, and a heated plate."""
+
+
+def _ded_wire_laser_thorough(folder: Path, layers: int) -> Settings:
+    """Hot wire in an inert cell."""
+    return _wire(folder, layers, "ded-wire-laser", "308L", 2.4, **THOROUGH)
+
+
+def _ded_arc_thorough(folder: Path, layers: int) -> Settings:
+    """In an inert tent."""
+    return _wire(folder, layers, "ded-arc", "ER70S-6", 2.5, **THOROUGH)
+
+
 TRIALS: dict[str, Trial] = {
     "pbf-lb": Trial(
         settings=_pbf_lb,
@@ -279,6 +303,7 @@ TRIALS: dict[str, Trial] = {
         failure=("HighVoltage.DoseRate", 2.0, "Alarms.XrayHigh"),
         fault=("Beam1.CathodeWear", 8.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_pbf_eb_thorough,
     ),
     "ded-powder": Trial(
         settings=_ded_powder,
@@ -299,6 +324,7 @@ TRIALS: dict[str, Trial] = {
         failure=("WireFeeder.SpoolMass", -14.5, "Alarms.SpoolLow"),
         fault=("WireFeeder.Slip", 4.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_ded_wire_laser_thorough,
     ),
     "ded-arc": Trial(
         settings=_ded_arc,
@@ -309,6 +335,7 @@ TRIALS: dict[str, Trial] = {
         failure=("WireFeeder.SpoolMass", -17.5, "Alarms.SpoolLow"),
         fault=("WireFeeder.Slip", 4.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_ded_arc_thorough,
     ),
     "binder-jet": Trial(
         settings=_binder_jet,
