@@ -57,6 +57,9 @@ class LayerCamera(Equipment):
     edge_growth = measured("um", low=0, high=2000, noise=2, quantum=1,
                            companion="Monitoring/Process/EdgeGrowth",
                            doc="printed outline beyond the demanded one")
+    indications = measured(int, low=0, high=100_000,
+                           companion="Monitoring/Process/LayerIndications",
+                           doc="dry lines that the camera reports in the layer")
     picture = image(doc="saturation of the last layer; empty unless the run has pictures")
 
 
@@ -68,6 +71,8 @@ class BinderJet(Plant):
     STANDBY = 600.0  # W, default
     REACH = 0.5e-3  # m over which a layer's edge can give off its excess until it is dry, default
     WEAK = 0.75  # share of the layer's median saturation below which a line counts as dry, default
+    SEEN = (0.3, 0.05)  # contrast of a line that the camera reports half of the time, its slope
+    FALSE_CALLS = 0.02  # lines per layer that are none, default
     MEDIUM = 0.03  # deviation of the packing of a layer from another, default
     SCRAPE = 20e-6  # m of powder that clings to each face after depowdering, default
     JET = 0.02  # bending stress in a wall over the air jet's pressure, at slenderness 1, default
@@ -184,7 +189,7 @@ class BinderJet(Plant):
         camera.layer, camera.area = done.index + 1, area
         camera.saturation, camera.streak, camera.edge_growth = mean, streak, growth
         dry = (filled < self.WEAK * median) & (count > 0)
-        self._defects(done, dry, filled, median, growth, covered, held)
+        self._defects(done, dry, filled, median, growth, covered)
         self._add_up(done, filled, covered, dry, width, packing)
         if self.pictures and mask.size:
             camera.picture = _picture(mask, filled)
@@ -200,7 +205,7 @@ class BinderJet(Plant):
             "green_density": packing * float(covered @ weight)})
 
     def _defects(self, done: PrintedLayer, dry: npt.NDArray[np.bool_], filled: Floats,
-                 median: float, growth: float, covered: Floats, held: float) -> None:
+                 median: float, growth: float, covered: Floats) -> None:
         job = self.job
         assert job is not None
         grid, (dx, dy), rows = self.head.grid, job.dot, []
@@ -235,6 +240,7 @@ class BinderJet(Plant):
                 "z": np.full(len(rows), (done.index + 1) * job.plan.layer_thickness, np.float32),
                 "size": size.astype(np.float32), "vector": vector.astype(np.int32),
                 "part": self._part_at(xs, ys, done.index)}))
+        self._indicate(done, first, filled, median)
         count = done.mask.sum(axis=1)
         self._tables.append(("vectors", {
             "layer": np.full(len(dry), done.index + 1, np.int32),
@@ -242,6 +248,27 @@ class BinderJet(Plant):
             "x0": grid.x(done.first + np.arange(len(dry))).astype(np.float32),
             "dots": count.astype(np.int32), "saturation": filled.astype(np.float32),
             "silent": done.silent.copy()}))
+
+    def _indicate(self, done: PrintedLayer, lines: npt.NDArray[np.intp], filled: Floats,
+                  median: float) -> None:
+        """What the camera reports: lines by their contrast, and now and then one that is none."""
+        rng = self.stream("camera", done.index)
+        contrast = 1.0 - filled[lines] / max(median, 1e-9)
+        middle, slope = self.SEEN
+        found = lines[rng.random(len(lines)) < 1.0 / (1.0 + np.exp(-(contrast - middle) / slope))]
+        printed = np.flatnonzero(done.mask.any(axis=1))
+        calls = rng.poisson(self.FALSE_CALLS) if len(printed) else 0
+        columns = np.sort(np.concatenate([found, rng.choice(printed, calls)])).astype(np.intp) \
+            if calls else np.sort(found)
+        self.camera.indications = len(columns)
+        if len(columns):
+            self._tables.append(("indications", {
+                "layer": np.full(len(columns), done.index + 1, np.int32),
+                "x": self.head.grid.x(done.first + columns).astype(np.float32),
+                "y": np.full(len(columns), self.head.grid.y(
+                    done.low + 0.5 * done.mask.shape[1]), np.float32),
+                "size": np.full(len(columns), done.mask.shape[1] * self.head.grid.dy,
+                                np.float32)}))
 
     def _bounds(self, index: int) -> list[tuple[float, float, float, float]]:
         job = self.job
@@ -306,6 +333,13 @@ class BinderJet(Plant):
             stress = self.JET * self.depowdering.air_pressure * slender**2
             breaks = bool(stream.random() < ink.rupture_probability(stress, strength))
             broken, sound = broken + breaks, sound + (not breaks)
+            if breaks:
+                self._tables.append(("defects", {
+                    "layer": np.array([self.head.layer_done], np.int32),
+                    "kind": np.array([JetDefect.BROKEN], np.int8),
+                    **{axis: np.zeros(1, np.float32) for axis in "xyz"},
+                    "size": np.array([max(size)], np.float32),
+                    "vector": np.array([-1], np.int32), "part": np.array([number], np.int16)}))
             grown = 2.0 * (growth + self.SCRAPE * (1.0 - min(filled, 1.0)))
             green = [edge * scale + grown * (axis < 2)
                      for axis, (edge, scale) in enumerate(zip(size, job.scale, strict=True))]

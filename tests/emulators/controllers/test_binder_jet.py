@@ -152,6 +152,33 @@ def test_nozzle_clog_ignored_shows_streaks_and_breaks_the_part() -> None:
     assert "PartsBroken" in bench.raised()
 
 
+def test_a_silent_nozzle_leaves_its_line_in_its_place() -> None:
+    """The streak in the record is where the nozzle is; the camera reports it; parts elsewhere."""
+    bench = printing(plate(printing__missing_limit=30))
+    head = bench.plant.head
+    middle = head.grid.columns // 2 + 40
+    nozzle = middle % head.NOZZLES
+    head.hardness[nozzle : nozzle + 2] = 1.0
+    taken: list = []  # type: ignore[type-arg]
+    take = bench.plant.take_tables
+    bench.plant.take_tables = lambda vectors: taken.append(take(vectors)) or taken[-1]
+    bench.to_state(S.COMPLETING)
+    tables = [table for found in taken for table in found]
+    defects = [t for name, t in tables if name == "defects"]
+    assert len(defects) == 4
+    for table in defects:
+        assert table["kind"].tolist() == [20]
+        assert table["x"][0] == pytest.approx(head.grid.x(middle + 0.5), abs=head.grid.dx)
+        assert table["size"][0] == pytest.approx(PLATE[1] * 1.1939, rel=0.02)
+    seen = [t for name, t in tables if name == "indications"]
+    assert any(abs(x - head.grid.x(middle)) < 2 * head.grid.dx for t in seen for x in t["x"])
+    # Shifted from layer to layer, the lines no longer lie upon one another.
+    other = printing(plate(printing__missing_limit=30, printing__remap=True))
+    other.plant.head.hardness[nozzle : nozzle + 2] = 1.0
+    other.to_state(S.COMPLETING)
+    assert other.layers()[-1]["saturation_weakest"] > bench.layers()[-1]["saturation_weakest"]
+
+
 def test_a_changed_head_prints_again() -> None:
     bench = clogged_hard()
     bench.call("Service.ChangeHead")
