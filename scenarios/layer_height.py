@@ -67,8 +67,8 @@ LOOPS: dict[str, HeightLoop] = {
         # Slower travel adds at once, and heat too; more powder comes a hose's length later.
         moves=(Move("Process.TravelSpeed", -1.0, 0.5, 0.6),
                Move("Process.PowderFeed", 1.0, 0.9, 1.0)),
-        gain=0.2,
-        layer_gain=0.15,
+        gain=0.25,
+        layer_gain=0.08,
     ),
     "ded-wire-laser": HeightLoop(
         # All wire goes into the bead, so that both act at once; the line scanner looks.

@@ -34,6 +34,7 @@ class Hopper(Equipment):
     CAPACITY = 2.0e-3  # m3, default
     LAG = 1.2  # s, default
     SCALE = 4.0  # s of the loss-in-weight evaluation, default
+    HELD = 12.0  # s of flow that are remembered: longer than any way through the hose
     GROOVES = 12  # pulses per turn, default
     PULSE = 0.015  # amplitude of the pulses, default
     TORQUE = (0.4, 2.5)  # N m running free, and blocked, default
@@ -83,10 +84,11 @@ class Hopper(Equipment):
 
     def outlet(self, times: Floats) -> Floats:
         """Flow (kg/s) out of the disc at times (n,) in s, past or to come."""
-        flow = np.zeros(len(times))
-        for since, first, target in self._regimes:
-            late = times >= since
-            flow[late] = target + (first - target) * np.exp((since - times[late]) / self.LAG)
+        since, first, target = np.array(self._regimes).T
+        own = np.searchsorted(since, times, side="right") - 1
+        late = np.maximum(own, 0)
+        flow = target[late] + (first - target)[late] * np.exp((since[late] - times) / self.LAG)
+        flow = np.where(own >= 0, flow, self._regimes[0][1])
         amplitude = self.PULSE + self.pulsation
         pulses = 2 * pi * self.GROOVES * self.demand * self.factor  # rad/s
         found: Floats = flow * (1 + amplitude * np.sin(pulses * times))
@@ -167,7 +169,11 @@ class Hopper(Equipment):
         else:
             self._held = float(self.mass)
         target = self._target()
-        self._regimes = [*(r for r in self._regimes[-6:] if r[0] < now), (now, flow, target)]
+        self._regimes = [r for r in self._regimes if r[0] < now]
+        # The hose still holds what left the disc in the last seconds, and before.
+        while len(self._regimes) > 1 and self._regimes[1][0] < now - self.HELD:
+            self._regimes.pop(0)
+        self._regimes.append((now, flow, target))
         if self._held > 0:
             # The ramp that the mass comes to when the lag is over.
             self.follow("mass", Growth(now, self._held - (flow - target) * self.LAG, -target))

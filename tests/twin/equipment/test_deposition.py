@@ -124,6 +124,17 @@ def test_verification_flow_lags_is_delayed_and_mixes(fed: DedPowder) -> None:
     assert share == pytest.approx(dense[1] / sum(dense), rel=0.01)
 
 
+def test_verification_many_changes_lose_no_powder(fed: DedPowder) -> None:
+    """Written 20 times a second, the demand's mean is what comes out behind lag and hose."""
+    for number in range(400):
+        fed.drive("Feeder.Hopper1.Demand", (2.0 + (number % 2)) / 60)
+        fed.advance(20.0 + 0.05 * (number + 1))
+    now = fed.env.now
+    flow = fed.feeder.flows(np.linspace(now, now + 1.9, 800))[:, 0].mean()
+    hopper = fed.feeder.hoppers[0]
+    assert flow == pytest.approx(2.5 / 60 * Hopper.PER_TURN * hopper.bulk, rel=0.02)
+
+
 def test_verification_what_leaves_the_hopper_is_what_the_meter_counts(fed: DedPowder) -> None:
     hopper = fed.feeder.hoppers[0]
     before, metered = float(hopper.mass), fed.consumption.feedstock
