@@ -66,8 +66,8 @@ class Process(Component):
                                doc="chamber pressure above which the job is held")
     arc_limit = parameter("", low=1, high=1000, start=10, doc="arc trips in a minute above which "
                           "the job is held")
-    bed_low = parameter("degC", low=-20, high=1200, start=670, doc="bed surface below which the "
-                        "alarm comes; follows the bed temperature at a job's start, 60 K below")
+    bed_low = parameter("degC", low=-20, high=1200, start=690, doc="bed surface below which the "
+                        "alarm comes; follows the bed temperature at a job's start, 40 K below")
     part_limit = parameter("degC", low=100, high=1600, start=1300,
                            doc="part surface above which the next layer waits")
     imaging = parameter(bool, start=True, doc="take an electron image of every layer")
@@ -85,7 +85,7 @@ class Process(Component):
         self.melt_current, self.scan_speed = recipe.hatch.current, recipe.hatch.speed
         self.focus = recipe.hatch.focus_offset
         self.bed_temperature, self.start_temperature = heat.bed, heat.start
-        self.bed_low = max(heat.bed - 60.0, 253.15)
+        self.bed_low = max(heat.bed - 40.0, 253.15)
         self.preheat_1_current, self.preheat_1_time = heat.current_1, heat.time_1
         self.preheat_2_current, self.preheat_2_time = heat.current_2, heat.time_2
         self.fixed_preheat = heat.fixed
