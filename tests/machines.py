@@ -269,8 +269,9 @@ THOROUGH: dict[str, Any] = {
     "atmosphere__inert": True,
     "atmosphere__oxygen_limit": 20_000,
     "thermal__preheat": 60,
+    "wire__retract": 40,
 }
-"""Gas around the job, and a heated plate."""
+"""Gas around the job, a heated plate; a wire drawn back too far is out of its tip."""
 
 
 def _ded_wire_laser_thorough(folder: Path, layers: int) -> Settings:

@@ -35,7 +35,7 @@ class Service(WireService):
     def calibrate(self) -> str:
         """Measure laser power on the part and hot-wire current, and set both right."""
         work = self.begin("laser and hot wire calibrated")
-        for path in ("Laser.PowerDrift", "HotWire.CurrentError", "HotWire.ContactResistance"):
+        for path in ("Laser.PowerDrift", "HotWire.CurrentError"):
             self._plant.drive(path, 0.0)
         self._plant.laser.log("process", work)
         return work

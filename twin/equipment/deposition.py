@@ -236,6 +236,7 @@ class DepositionHead(Equipment):
     overlap = actuator("mm", low=0, high=50, doc="by which a pass that was interrupted is run "
                        "again when it goes on")
     drive_fault = fault(bool, doc="an axis drive fails")
+    obstacle = fault(bool, doc="a clamp or tool left in the way of the head's passes")
     step_error = fault("%", low=-90, high=200, doc="share by which the z axis goes further than "
                        "its encoder says")
 
@@ -295,6 +296,8 @@ class DepositionHead(Equipment):
                 self._asked_z = self.z_demand
                 self._show_z()
                 self.replan()
+            case "obstacle":
+                self._bump()
             case "park":
                 self._park()
             case "drive_fault":
@@ -330,6 +333,7 @@ class DepositionHead(Equipment):
 
     def free(self) -> None:
         """Somebody has freed the head after a collision, and ground away what it struck."""
+        self.obstacle = False
         if self.collided:
             self.collided = False
             if self.map is not None:
@@ -459,6 +463,7 @@ class DepositionHead(Equipment):
                          np.array([self.now]), np.array([self._from]))
         self.depositing = True
         self._plan(0)
+        self._bump()
 
     def replan(self) -> None:
         """Apply present settings to what of the pass is not yet done."""
@@ -550,6 +555,12 @@ class DepositionHead(Equipment):
             self.collided = True
             self.log("interlock", "the head touched the part")
             self._chain.switch(SafetyChain.COLLISION, opens=True)
+
+    def _bump(self) -> None:
+        """What lies in the way is struck as soon as a pass runs."""
+        if self.obstacle and self._run is not None:
+            self._plan_epoch += 1
+            self.plant.run(self._strike_part(self.now, self._plan_epoch))
 
     def _settle_pass(self, n: int) -> None:
         """The first `n` intervals of the pass have been deposited: surface, heat, record."""

@@ -89,6 +89,7 @@ class WireDeposition(Equipment):
     """Beads of a wire that is melted by a laser, cold or heated by a current of its own."""
 
     WIRE_IN = 0.25  # s until the wire has come to the pool, default
+    STRAY = 0.5  # of the laser's power, what warms the nozzle as much as an arc would, default
     POOL = 0.45  # depth of the pool over the width of the spot, default
     STICKS = 1.2  # s of stubbing after which the wire has frozen onto the part, default
     CAUGHT = 0.3  # s of stubbing that a stop of the pass does not melt clear, default
@@ -127,6 +128,7 @@ class WireDeposition(Equipment):
         self._stubbing = False
         self._since = 0.0  # when it began to stub
         self._epoch = 0
+        hot.tip = lambda: nozzle.resistance
         hot.changed = nozzle.changed = feeder.changed = height.changed = self._changed
 
     def prepare(self, job: DepositionJob | None) -> None:
@@ -234,6 +236,7 @@ class WireDeposition(Equipment):
                              ("discolouration", 1 - fields["cover"])):
             self.follow(name, Steps(begin, values))
         self.heats(mean)
+        self._nozzle.warm(self.STRAY * mean)
         self._epoch += 1
         self._await(times, modes, now)
 
@@ -286,6 +289,7 @@ class WireDeposition(Equipment):
         self._height.rest()
         self._feeder.let(run=False)
         self.heats(0.0)
+        self._nozzle.warm(0.0)
         self.transfer = 0
         self.sense(self.now)
         for name in ("wire_gap", "discolouration"):

@@ -92,7 +92,7 @@ class WireFeeder(Equipment):
     def load(self, density: float, diameter: float) -> None:
         """A fresh spool of wire of a density (kg/m3) and diameter (m), threaded to the tip."""
         self.mass_per_length = density * wire_area(diameter)
-        self.settle("spool_mass", self._fresh - self.spool_missing)
+        self.settle("spool_mass", max(self._fresh - self.spool_missing, 0.0))
         self.wire_present = self.at_tip = True
         self._taken, self.stuck, self.drawn = self.spool_missing, "", 0.0
         self._anchor()
@@ -188,6 +188,9 @@ class WireFeeder(Equipment):
         if self.trajectories:
             self._weigh(now)
         self.sense(now)
+        if self.wire_present and self.spool_mass <= self.REEL:
+            self.log("process", "the spool is empty")
+            self.wire_present = False
         demand = self.feed_demand * self.factor if self.plant.energised and self.gate else 0.0
         held = bool(self.stuck) or not self.wire_present or not self.at_tip
         self.follow("motor_speed", Relaxation(now, self.motor_speed, demand, self.RESPONSE))
@@ -216,14 +219,12 @@ class WireFeeder(Equipment):
         self._epoch += 1
         course = self.trajectories.get("spool_mass")
         if isinstance(course, Ramp) and self.wire_present:
-            due = course.since + max(course.first - self.REEL, 0.0) / course.rate
+            due = course.since + max(course.first - 0.999 * self.REEL, 0.0) / course.rate
             self.plant.run(self._run_out(due, self._epoch))
 
     def _run_out(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         yield self.plant.env.at(due)
         if epoch == self._epoch:
-            self.log("process", "the spool is empty")
-            self.wire_present = False
             self._anchor()
 
     def _draw_back(self, length: float) -> Generator[Any, Any, None]:
@@ -286,13 +287,13 @@ class HotWireSource(Equipment):
                           doc="voltage over current; 0 without current")
     enable = actuator(bool, doc="hot-wire current on")
     current_demand = actuator("A", low=0, high=350, doc="hot-wire current")
-    contact_resistance = fault("mOhm", low=0, high=100, doc="further resistance of a worn contact "
-                                                            "tip")
     current_error = fault("%", low=-50, high=50, doc="current above or below what the source shows")
 
     def __init__(self) -> None:
         super().__init__()
         self.changed: Callable[[], None] = _nothing
+        self.tip: Callable[[], float] = lambda: 0.0
+        """Tells what a worn contact tip adds, Ohm."""
         self._bridged = False
 
     def driven(self, attribute: str) -> None:
@@ -319,7 +320,7 @@ class HotWireSource(Equipment):
             return
         self._bridged = True
         amps = self.current_demand * touching
-        total = volts + amps * (self.TIP + self.contact_resistance)
+        total = volts + amps * (self.TIP + self.tip())
         self.follow("current", Steps(begin, amps))
         self.follow("voltage", Steps(begin, total))
         self.follow("resistance", Steps(begin, total / np.maximum(amps, 1.0)))

@@ -210,7 +210,7 @@ def test_hot_wire_tells_of_its_contact() -> None:
     assert rig.hot.resistance == pytest.approx(6.0 / 150 + HotWireSource.TIP, rel=1e-3)
     rig.read(2.5)
     assert rig.hot.current == pytest.approx(75.0)
-    rig.drive("Hot.ContactResistance", 20e-3)
+    rig.hot.tip = lambda: 20e-3
     rig.hot.show(times, np.array([1.0, 0.5, 1.0]), np.array([6.0, 9.0, 6.0]))
     rig.read(3.5)
     assert rig.hot.voltage == pytest.approx(6.0 + 150 * (20e-3 + HotWireSource.TIP), rel=1e-3)
