@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
@@ -34,6 +36,18 @@ from twin.machines.pbf_eb import PbfEb
 from twin.materials import alloy
 from twin.parts import BuildPlan, HatchStyle, Part, Role, SupportStyle, arrange
 from twin.parts.points import BeamPattern
+from twin.physics.electron_beam import (
+    absorbed_share,
+    area_energy,
+    keyhole_number,
+    lack_of_fusion_index,
+    melt_energy,
+    rosenthal_pool,
+    spot_rise,
+    tile_area,
+    tile_power,
+    tile_rate,
+)
 
 __all__ = ["FIGURES", "build", "pbf_eb_plan", "pbf_eb_program", "trees"]
 
@@ -139,6 +153,40 @@ def pbf_eb_plan(
         arrange=_pattern(recipe, guns))
 
 
+def forecast(recipe: Recipe) -> list[str]:
+    """What closed forms say of a recipe before anything is melted, for a note."""
+    metal, hatch, bed = alloy(recipe.alloy), recipe.hatch, recipe.preheat.bed
+    rho, cp, k = (float(x) for x in metal.solid_means(bed))
+    power, share = hatch.current * recipe.preheat.voltage, absorbed_share(metal)
+    if recipe.exposure.mode == "tiles":
+        pulse, edge = recipe.exposure.tile_pulse, recipe.exposure.tile_edge
+        flux = float(tile_power(metal.liquidus - bed, pulse, k, k / (rho * cp)))
+        flux += float(melt_energy(metal, recipe.layer_thickness, bed)) / pulse
+        possible = float(tile_area(power, share, flux))
+        rate = float(tile_rate(edge**2, recipe.layer_thickness, pulse, 0.0))
+        return [f"tiles of {edge * 1e3:g} mm: the beam can melt {possible**0.5 * 1e3:.1f} mm in "
+                f"{pulse * 1e3:g} ms from {bed - 273.15:.0f} °C; {rate * 3.6e9:.0f} cm³/h while "
+                "melting"]
+    if recipe.exposure.mode == "spots":
+        times = np.geomspace(1e-7, 1.0, 400)
+        rise = spot_rise(share * power, times, hatch.spot_d4sigma / 8**0.5, k, k / (rho * cp))
+        melts = float(np.interp(metal.liquidus - bed, rise, times))
+        area = power * recipe.exposure.spot_dwell / recipe.exposure.spot_pitch**2
+        layer = float(melt_energy(metal, recipe.layer_thickness, bed))
+        return [f"points: {area * 1e-6:.2f} J/mm², of which {layer * 1e-6:.2f} melt the layer; the "
+                f"middle melts after {melts * 1e6:.0f} us of {recipe.exposure.spot_dwell * 1e6:.0f}"]
+    area = float(area_energy(recipe.preheat.voltage, hatch.current, hatch.speed,
+                             hatch.hatch_spacing))
+    pool = rosenthal_pool(share * power, hatch.speed, metal.solidus - bed, k, k / (rho * cp))
+    gaps = float(lack_of_fusion_index(pool.width[0], pool.depth[0], hatch.hatch_spacing,
+                                      recipe.layer_thickness))
+    keyhole = float(keyhole_number(share * power, hatch.speed, hatch.spot_d4sigma / 8**0.5,
+                                   metal, bed))
+    return [f"hatch: {area * 1e-6:.2f} J/mm², point source {pool.width[0] * 1e6:.0f} um wide and "
+            f"{pool.depth[0] * 1e6:.0f} um deep (gaps above 1: {gaps:.2f}; keyholes above about 6: "
+            f"{keyhole:.1f})"]
+
+
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
     one_of("melt_pool", settings.melt_pool, LEVELS, ("table", "solver"))
@@ -171,7 +219,7 @@ def build(settings: Settings, progress: Progress) -> Built:
     pools = melt_pools(
         settings.melt_pool, chosen, lasers=settings.beams, cell=30e-6, lag=None,
         scan_period=settings.scan_ms / 1000, progress=progress)
-    notes += pools.notes
+    notes += [*forecast(recipe), *pools.notes]
     plant = PbfEb(settings.seed, settings.beams, recipe.exposure.splits, pools.models,
                   settings.pictures)
     about = {"plan": program.job.plan.describe(), "plan_digest": program.job.plan.digest,

@@ -290,6 +290,10 @@ class ElectronGun(Beam):
     cathode_hours = measured("h", low=0, high=10_000, quantum=0.01,
                              companion="Monitoring/Health/{name}CathodeHours",
                              doc="time that the cathode has emitted")
+    cathode_left = measured("h", low=0, high=10_000, start=1000, quantum=0.1,
+                            companion="Monitoring/Health/{name}CathodeLeft",
+                            doc="time until the cathode can no longer give the hatch current, if "
+                                "it ages on as it did; from emission and bias")
     pool_width = measured("um", low=0, high=5000, noise=5, quantum=1,
                           companion="Monitoring/Process/{name}MeltPoolWidth",
                           doc="melt-pool width: a model value that monitoring publishes")
@@ -467,7 +471,11 @@ class ElectronGun(Beam):
             self.current_ratio = given / current
         self.settle("current", given)
         self._grid()
-        if not self.emitting:
+        if self.emitting:
+            whole = given / self.share
+            hours = life_left(self.emission, max(float(self.demand_current), whole), whole)
+            self.cathode_left = min(hours, 1e4) * 3600.0
+        else:
             self.settle("pool_width", 0.0)
             self.settle("pool_depth", 0.0)
         self._supply.emission()

@@ -26,7 +26,7 @@ from twin.meltpool.defects import (
     sample_defects,
 )
 from twin.parts.layers import Role
-from twin.physics.electron_beam import heat_capped_power, vapour_loss
+from twin.physics.electron_beam import heat_capped_power, multibeam_rate, vapour_loss
 from twin.signals import measured
 
 __all__ = ["LayerMonitor", "PbfEb"]
@@ -279,6 +279,9 @@ class PbfEb(Plant):
         cap = float(heat_capped_power(
             layer.area, alloy.solidus - self.HEAT_LIMIT, self.stage.around, alloy.emissivity,
             self.CONDUCTANCE))
+        # What all beams would melt if they did nothing but scan the hatch.
+        most = multibeam_rate(np.full(len(self.beams), max(float(np.median(speed)), 1e-4)),
+                              job.hatch_spacing, layer.thickness, 1.0) if len(speed) else 1.0
         monitor = self.monitor
         monitor.layer, monitor.duration, monitor.area = layer.index + 1, result.duration, layer.area
         monitor.area_energy = energy / melted if melted > 0 else 0.0
@@ -310,6 +313,7 @@ class PbfEb(Plant):
             "aluminium": monitor.aluminium, "aluminium_loss": loss,
             "vapour": float(lost.total.sum()),
             "heat_share": mean_power / max(cap, 1e-9),
+            "utilisation": volume / max(result.duration, 1e-9) / most,
             "spatter": int((defects["kind"] == DefectKind.SPATTER).sum()),
             "porosity": mean(porosity), "gas_pores": gas_pores}))
 

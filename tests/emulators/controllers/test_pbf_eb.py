@@ -7,6 +7,8 @@ import pytest
 
 from emulators.controllers.pbf_eb_signals import LAYER_PHASES, PHASES
 from emulators.controllers.states import MachineState
+from emulators.machines.pbf_eb import forecast
+from emulators.recipes import recipe_for
 from tests.bench import block
 from tests.eb_bench import EbBench, eb_program
 from twin.meltpool import Mode
@@ -209,3 +211,17 @@ def test_the_pools_are_conduction_pools_of_a_wide_beam() -> None:
     hatch = layer.result.rows.role == 0
     assert np.median(pool.width[hatch]) == pytest.approx(480e-6, rel=0.1)
     assert not np.any(pool.mode[hatch] == Mode.NONE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "hatch: 2.00 J/mm²"),
+        ({"exposure.mode": "spots", "hatch.current": 11e-3}, "points: 3.78 J/mm²"),
+        ({"exposure.mode": "tiles", "hatch.current": 50e-3}, "tiles of 2 mm"),
+    ],
+    ids=["lines", "spots", "tiles"],
+)
+def test_a_recipe_is_judged_before_it_is_built(changes: dict[str, object], said: str) -> None:
+    (note,) = forecast(recipe_for("Ti-6Al-4V", "pbf-eb").changed(changes))
+    assert note.startswith(said)

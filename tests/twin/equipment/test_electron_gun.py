@@ -130,6 +130,10 @@ def test_verification_cathode_life() -> None:
     assert life_left(ElectronGun.EMISSION, 0.5 * ElectronGun.EMISSION, 0.02) == pytest.approx(
         ElectronGun.LIFE / 3600.0)
     assert life_left(0.01, 0.02, 0.02) == 0.0
+    bench.drive("Beam1.DemandCurrent", 0.25 * ElectronGun.EMISSION)
+    bench.gun.glow(0.02)
+    # Half of the emission is gone; half of the rest may go.
+    assert bench.gun.cathode_left == pytest.approx(ElectronGun.LIFE, rel=1e-6)
 
 
 def test_heating_makes_emission() -> None:
