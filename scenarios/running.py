@@ -85,12 +85,14 @@ def run_machine(options: RunOptions) -> int:
     emulator = built.emulator
     for note in built.notes:
         say.print(f"note: {note}", markup=False, soft_wrap=True)
+    # Before anybody is told that the machine is there: whoever is told may stop it at once.
+    stopped = _stop_when_told(emulator)
     _announce(options, say, emulator, serving)
     built.warm()  # The ports are open; what takes long is needed at the first exposure.
     if options.timing_report:
         spans = ", ".join(f"{name} {span:.2f} s" for name, span in watch.spans.items())
         say.print(f"start-up: {spans}, together {sum(watch.spans.values()):.2f} s")
-    return _run(options, say, built, serving)
+    return _run(options, say, built, serving, stopped)
 
 
 def _is_bad_input(error: Exception) -> bool:
@@ -231,15 +233,8 @@ def _until(options: RunOptions) -> Callable[[Emulator], bool] | float:
     return options.until if isfinite(options.until) else lambda emulator: False
 
 
-def _run(options: RunOptions, say: Console, built: Built, serving: Serving | None) -> int:
-    from emulators.runs import finish, summarise
-    from plc_interfaces.host import Act, ActKind
-
-    emulator = built.emulator
-    begun: Future[str] = Future()
-    if options.resume is None and not options.wait and emulator.controller is not None:
-        order = ["JOB-0001", built.programs[0]]
-        begun = emulator.submit(Act(ActKind.CALL, "Job.StoreAndStart", order, "amtwin", "local"))
+def _stop_when_told(emulator: Emulator) -> list[int]:
+    """End the run in order on an interrupt; the signals that came, as they come."""
     stopped: list[int] = []
 
     def stop(number: int, frame: object) -> None:
@@ -248,6 +243,20 @@ def _run(options: RunOptions, say: Console, built: Built, serving: Serving | Non
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    return stopped
+
+
+def _run(
+    options: RunOptions, say: Console, built: Built, serving: Serving | None, stopped: list[int]
+) -> int:
+    from emulators.runs import finish, summarise
+    from plc_interfaces.host import Act, ActKind
+
+    emulator = built.emulator
+    begun: Future[str] = Future()
+    if options.resume is None and not options.wait and emulator.controller is not None:
+        order = ["JOB-0001", built.programs[0]]
+        begun = emulator.submit(Act(ActKind.CALL, "Job.StoreAndStart", order, "amtwin", "local"))
     began_at, wall = emulator.time, time.perf_counter()
     emulator.start(_until(options))
     failure: Exception | None = None

@@ -185,8 +185,8 @@ def test_another_journal_is_another_run(
 
 async def test_a_run_with_clients_and_faults_is_replayed(machine_type: str, tmp_path: Path) -> None:
     """What came over the wires while the wall clock ran is in the journal, in order."""
-    settings = trial(machine_type).settings(tmp_path, 6)
-    machine = Machine(settings, tmp_path, record=True, speed=200.0)
+    settings = trial(machine_type).settings(tmp_path, 60)  # The job outlasts what clients do.
+    machine = Machine(settings, tmp_path, record=True, speed=100.0)
     machine.order()
     machine.serve()
     try:
