@@ -44,7 +44,7 @@ class Process(DedProcess):
                             doc="carrier gas below which the job is held; 70 % of the demand at a "
                                 "job's start")
 
-    def take_more(self, recipe: Recipe) -> None:  # type: ignore[override]
+    def take_more(self, recipe: Recipe) -> None:
         laser, powder = recipe.laser, recipe.powder
         self.laser_power = laser.power
         # The recipe counts turns per minute without a unit.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emulators.controllers.build_signals import BuildAlarms
 from emulators.recipes.ded import DedRecipe
 from twin.alarms import Priority
@@ -88,7 +90,7 @@ class DedProcess(Component):
             # Nine digits: 30 L/min must not be refused as 30.000000000000004.
             signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
-    def take_more(self, recipe: DedRecipe) -> None:
+    def take_more(self, recipe: Any) -> None:
         """What a machine's own recipe says beyond that."""
 
 
