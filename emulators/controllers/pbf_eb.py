@@ -35,6 +35,7 @@ class PbfEbController(BuildController):
     HELIUM_LOOK = 5.0  # s between two corrections of the helium valve
     RECOVERY = (0.6, 2.5)  # factors on current and time of the preheats after smoke
     BREAK_OUT = 900.0  # s
+    PUMP_DOWN = 5400.0  # s after which the alarm comes
     MOST_PREHEAT = 6.0  # of the time of preheat 2: then the layer goes on, warm or not
     MOST_PLACES = 40  # that are melted again one by one; more mean that the layer is bad
     LAYERS = LAYER_PHASES
@@ -74,6 +75,7 @@ class PbfEbController(BuildController):
             "smoke_again": latched and machine.smoke_events >= 2,
             "high_voltage_lost": not latched and not io.high_voltage.ready,
             "rake_fault": io.rake.fault_active,
+            "pump_down_slow": self.phase == "pump down" and self._pumped_long(),
             "deflection_fault": not io.deflection.ready,
             "layer_flagged": self._flagged,
         }
@@ -191,12 +193,16 @@ class PbfEbController(BuildController):
 
     def _pump_down(self) -> None:
         vacuum, process = self.io.vacuum, self.process
+        self.waited(self.PUMP_DOWN)  # to be scanned when the alarm is due
         vacuum.turbo_pump = vacuum.turbo_pump or vacuum.chamber_pressure < self.CROSSOVER
         # On the way back helium is in the chamber already.
         enough = max(process.start_pressure, 1.3 * process.helium_pressure
                      if vacuum.helium_valve > 0 else 0.0)
         if vacuum.chamber_pressure < enough and vacuum.turbo_speed > 0.95:
             self.enter("helium")
+
+    def _pumped_long(self) -> bool:
+        return self.now - self.since >= self.PUMP_DOWN
 
     def _begin_helium(self) -> None:
         vacuum = self.io.vacuum

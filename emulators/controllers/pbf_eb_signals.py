@@ -162,6 +162,14 @@ class Alarms(BuildAlarms):
         consequence="beam scattered, bed oxidised; job held",
         response="find the leak, look at the pumps, resume below the limit",
     )
+    pump_down_slow = alarm(
+        doc="pump-down takes long",
+        priority=Priority.MEDIUM,
+        phases=("pump down",),
+        cause="leak, wet powder, roughing or turbo pump",
+        consequence="the job does not begin",
+        response="look for leaks with helium, dry the powder, check the pumps",
+    )
     helium_low = alarm(
         doc="helium share low",
         priority=Priority.MEDIUM,

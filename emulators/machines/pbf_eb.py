@@ -173,8 +173,9 @@ def forecast(recipe: Recipe) -> list[str]:
         melts = float(np.interp(metal.liquidus - bed, rise, times))
         area = power * recipe.exposure.spot_dwell / recipe.exposure.spot_pitch**2
         layer = float(melt_energy(metal, recipe.layer_thickness, bed))
-        return [f"points: {area * 1e-6:.2f} J/mm², of which {layer * 1e-6:.2f} melt the layer; the "
-                f"middle melts after {melts * 1e6:.0f} us of {recipe.exposure.spot_dwell * 1e6:.0f}"]
+        dwell = recipe.exposure.spot_dwell
+        return [f"points: {area * 1e-6:.2f} J/mm², of which {layer * 1e-6:.2f} melt the layer; "
+                f"the middle melts after {melts * 1e6:.0f} us of {dwell * 1e6:.0f}"]
     area = float(area_energy(recipe.preheat.voltage, hatch.current, hatch.speed,
                              hatch.hatch_spacing))
     pool = rosenthal_pool(share * power, hatch.speed, metal.solidus - bed, k, k / (rho * cp))

@@ -188,6 +188,18 @@ def test_air_in_the_column_cuts_the_high_voltage_before_any_scan_and_ends_the_jo
     assert not bench.plant.supply.ready
 
 
+def test_wet_powder_makes_pump_down_slow_and_dry_powder_begins() -> None:
+    bench = EbBench(eb_program([SMALL], vacuum__start_pressure=0.02)).start().to("pump down")
+    bench.fault("Vacuum.WetPowder", 50.0)
+    bench.rest(5500.0)
+    assert bench.controller.phase == "pump down"
+    assert "PumpDownSlow" in bench.raised()
+    bench.job("Pause")
+    bench.call("Service.ChangePowder")
+    bench.job("Resume")
+    bench.to("rake", 1)
+
+
 def test_helium_gone_is_told_and_a_new_bottle_brings_it_back() -> None:
     bench = building(layer=3, vacuum__start_pressure=0.05)
     bench.fault("Vacuum.HeliumFailure", True)
