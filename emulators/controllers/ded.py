@@ -15,14 +15,29 @@ from emulators.controllers.ded_signals import (
     DedAlarms,
     DedProcess,
 )
+from emulators.controllers.service import ServiceWork
 from twin.alarms import Alarm
 from twin.equipment.deposition import DepositionJob
 from twin.image import Readings
 from twin.machine import AMBIENT, Plant
+from twin.signals import command
 
-__all__ = ["DedController"]
+__all__ = ["DedController", "DedService"]
 
 WATER = 10e-3 / 60  # m3/s of cooling water with which a job may begin
+
+
+class DedService(ServiceWork):
+    """Work at any deposition machine while it stands."""
+
+    @command()
+    def reference_axes(self) -> str:
+        """Reset the axis drives, reference and calibrate the axes."""
+        work = self.begin("axes referenced")
+        self._plant.drive("Head.DriveFault", False)
+        self._plant.drive("Head.StepError", 0.0)
+        self._plant.head.log("process", work)
+        return work
 
 
 class DedController(BuildController):

@@ -9,9 +9,8 @@ from typing import Any
 from emulators.controllers.base import Watch
 from emulators.controllers.build import Program
 from emulators.controllers.build_signals import Feedstock
-from emulators.controllers.ded import DedController
+from emulators.controllers.ded import DedController, DedService
 from emulators.controllers.ded_powder_signals import Alarms, Machine, Process
-from emulators.controllers.service import ServiceWork
 from twin.image import Readings
 from twin.machines.ded_powder import DedPowder
 from twin.signals import command
@@ -19,7 +18,7 @@ from twin.signals import command
 __all__ = ["DedPowderController"]
 
 
-class Service(ServiceWork):
+class Service(DedService):
     """What an operator does with his hands at the machine while it stands."""
 
     _plant: DedPowder

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 from emulators.controllers.base import Watch
 from emulators.controllers.build import MachineCommands, Program
 from emulators.controllers.build_signals import Feedstock
-from emulators.controllers.ded import DedController
+from emulators.controllers.ded import DedController, DedService
 from emulators.controllers.ded_wire_signals import WireAlarms, WireProcess
-from emulators.controllers.service import ServiceWork
 from emulators.controllers.states import MachineState
 from twin.image import Readings
 from twin.machine import Plant
@@ -20,7 +19,7 @@ from twin.signals import command
 __all__ = ["WireController", "WireService"]
 
 
-class WireService(ServiceWork):
+class WireService(DedService):
     """What an operator does with his hands at a wire machine while it stands."""
 
     NOZZLE: ClassVar[str] = "Torch"

@@ -311,7 +311,7 @@ def test_a_drive_fault_stops_within_the_pass_which_then_goes_on() -> None:
     bench.fault("Head.DriveFault", True)
     bench.to_state(MachineState.SUSPENDED, 10)
     assert not bench.plant.head.busy
-    bench.fault("Head.DriveFault", False)
+    bench.call("Service.ReferenceAxes")
     bench.rest(1.0)
     bench.job("Resume")
     bench.until(lambda: bench.plant.head.passes_done > done, 100)
