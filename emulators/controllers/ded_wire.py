@@ -96,6 +96,7 @@ class WireController(DedController):
 
     AGAIN = 4.0  # s of a resumed pass in which a failure counts as the same one
     RUNAWAY = 973.15  # K found by a layer above which the bead does not stand
+    NEARER = 0.4  # share of the mean error of the stand-off that the next step makes good
     STEP_BAND = (0.3, 1.5)  # of the planned step, what a measured layer may move the head by
     process: WireProcess
 
@@ -145,12 +146,14 @@ class WireController(DedController):
         return bool(self.gas().gas_flow > 0.95 * self.process.shield_flow)
 
     def _step(self, number: int) -> float:
-        planned = super()._step(number)
-        measured = self.io.head.layer_height
-        if not self.process.track_surface or isnan(measured):
+        planned, head = super()._step(number), self.io.head
+        if not self.process.track_surface or isnan(head.layer_height + head.layer_stand_off):
             return planned
+        # What the layer added, and what the head was too near on the average.
+        near = self.process.stand_off - head.layer_stand_off
         low, high = self.STEP_BAND
-        return float(min(max(measured, low * planned), high * planned))
+        step = head.layer_height + self.NEARER * near
+        return float(min(max(step, low * planned), high * planned))
 
     def _begin_pass(self) -> None:
         if self.io.head.layer != self.job.layer + 1:

@@ -105,9 +105,10 @@ class ArcDeposition(Equipment):
             self.replan()
 
     def approach(self, run: Pass) -> None:
-        """A program's own wire feed is set on the way to its pass."""
+        """A program's own wire feed, in m/min, is set on the way to its pass."""
         assert self._job is not None
-        self._feeder.program(1.0 if isnan(run.feedstock) else run.feedstock / self._job.feedstock)
+        own = run.feedstock / 60
+        self._feeder.program(1.0 if isnan(own) else own / self._job.feedstock)
 
     def ready_after(self) -> float:
         """Strike the arc; the head waits until it burns."""

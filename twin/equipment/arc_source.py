@@ -246,13 +246,14 @@ class ArcSource(Equipment):
     def steady(self, distance: npt.ArrayLike, trim: npt.ArrayLike = 1.0) -> ArcState:
         """The arc at contact-tip `distance` (m) and the speed that the wire comes to.
 
-        `trim`: factors on that speed; arrays broadcast. The source follows a trim of the feed
-        with its voltage as a synergic line does, `SYNERGY` V s/m.
+        `trim`: factors on that speed; arrays broadcast. Where a regulator or a program asks for
+        another feed than the setpoint, the voltage follows as on a synergic line, `SYNERGY`.
         """
         assert self.arc is not None
-        whole = max(self._feeder.settled_speed, 1e-3)
-        feed = whole * np.asarray(trim, float)
-        volts = self.setting + self.SYNERGY * (feed - whole)
+        feeder = self._feeder
+        feed = max(feeder.settled_speed, 1e-3) * np.asarray(trim, float)
+        asked = feeder.feed_demand * feeder.factor * np.asarray(trim, float)
+        volts = self.setting + self.SYNERGY * (asked - feeder.feed_demand)
         return self.arc.steady(feed, distance, volts, self._torch.resistance)
 
     def fails(self, state: ArcState) -> tuple[Bools, Bools]:

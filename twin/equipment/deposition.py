@@ -225,6 +225,8 @@ class DepositionHead(Equipment):
     parked = measured(bool, start=True, doc="head parked over the part")
     collided = measured(bool, doc="collision switch of the head")
     ready = measured(bool, start=True, doc="axis drives without error")
+    layer_stand_off = measured("mm", low=0, high=100, noise=0.02, quantum=0.01,
+                               doc="mean stand-off over the last layer, line scanner")
     profile = series("mm", doc="heights over the plate along the last layer's passes, line scanner")
     layer = actuator(int, low=0, high=1_000_000, doc="layer to deposit, from 1")
     run = actuator(bool, doc="run the demanded layer while true; false stops within the pass")
@@ -664,6 +666,7 @@ class DepositionHead(Equipment):
 
         fixed = ("run", "role", "part", "begun", "ended", "length", "volume", "energy", "x", "y")
         stand_off = rows.get("stand_off", [0.0])
+        self.layer_stand_off = mean("stand_off") if rows else float(self.stand_off_demand)
         self.log("layer", f"layer {self.layer_done} deposited", **{
             "layer": self.layer_done, "z": layer.z, "area": layer.area,
             "passes": len(layer.passes), "path_length": float(way.sum()),
