@@ -181,7 +181,8 @@ class SinterFurnaceController(BuildController):
         io.furnace.cooling_fan = False
 
     def _load(self) -> None:
-        if self.waited(5.0):
+        # Green parts are not put into a hot furnace.
+        if self.waited(5.0) and self._cool_enough():
             self.reset_drives()
             self.enter("close")
 
@@ -346,6 +347,8 @@ class SinterFurnaceController(BuildController):
         cold.append(level("Furnace.LoadTemperature", "UnloadTemperature"))
         lean = Watch("Retort.Hydrogen", _LEAN * 100)
         match self.phase:
+            case "load":
+                return cold
             case "close":
                 return [Watch("Chiller.Flow", 10.0), *cold]
             case "evacuate":

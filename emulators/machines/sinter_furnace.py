@@ -115,9 +115,10 @@ def _from_record(folder: str, recipe: Recipe) -> list[GreenPart]:
     except RecordError as error:
         raise SettingsError(str(error)) from None
     told: list[dict[str, Any]] = [json.loads(fields) for (fields,) in rows]
-    sound = [fields for fields in told if fields["sound"]]
+    sound = [fields for fields in told if fields["sound"] and fields["complete"]]
     if not sound:
-        reason = f"all {len(told)} broke" if told else "the run has not come to its depowdering"
+        reason = f"{len(told)} broke or were never finished" if told else \
+            "the run has not come to its depowdering"
         raise SettingsError(f"{folder}: no sound green part in the record; {reason}")
     if sound[0]["alloy"] != recipe.alloy:
         raise SettingsError(f"{folder}: the green parts are of {sound[0]['alloy']}, the recipe "

@@ -147,6 +147,9 @@ class Furnace(Equipment):
         return any(max(z.true, z.load) > AMBIENT + self.OFF_BELOW for z in self.zones)
 
     def driven(self, attribute: str) -> None:
+        if attribute == "enable":
+            # A programme begins where the furnace is, not where the last one ended.
+            self.settle("setpoint", max(zone.seen for zone in self.zones))
         if attribute in ("target", "ramp", "freeze", "enable"):
             self._programme()
         elif attribute == "count":
@@ -162,8 +165,7 @@ class Furnace(Equipment):
         now = self.now
         self.sense(now)
         if not self.enable:
-            # The next programme begins where the furnace is.
-            self.settle("setpoint", max(z.seen for z in self.zones))
+            self.settle("setpoint", self.setpoint)
         elif self.freeze or self.target == self.setpoint:
             self.settle("setpoint", self.setpoint)
         else:

@@ -351,7 +351,7 @@ class BinderJet(Plant):
             self.depowdering.log("part", f"green part {number + 1} "
                                  + ("broken" if breaks else "sound"), **{
                 "part": number, "name": job.plan.parts[number], "alloy": job.alloy.name,
-                "sound": int(not breaks),
+                "sound": int(not breaks), "complete": int(self.head.layer_done >= job.layers),
                 **{f"nominal_{axis}": size[i] for i, axis in enumerate("xyz")},
                 **{f"green_{axis}": green[i] for i, axis in enumerate("xyz")},
                 "green_density": packing, "saturation": filled, "cured": cured,

@@ -59,6 +59,40 @@ def test_sequence_and_green_part() -> None:
     assert bench.read("Consumption.Feedstock") > 0
 
 
+def test_a_second_job_begins_with_an_empty_box() -> None:
+    bench = JetBench().start()
+    bench.finish()
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.until(lambda: bench.controller.job.id == "J2" and bench.state is S.FINISHED)
+    one, other = bench.parts()
+    assert one["green_density"] == pytest.approx(other["green_density"], rel=0.01)
+    assert len(bench.layers()) == 12
+
+
+def test_stopped_parts_are_not_complete() -> None:
+    bench = JetBench().start()
+    bench.to("print", 2)
+    bench.job("Stop")
+    bench.finish()
+    assert len(bench.layers()) == 3
+    assert bench.parts()[0]["complete"] == 0
+
+
+def test_aborted_and_cleared_it_prints_anew() -> None:
+    bench = plate().start()
+    bench.to("print", 2)
+    with bench.closely():
+        bench.until(lambda: bench.plant.head.swath > 0)
+        bench.job("Abort")
+    assert bench.state is S.ABORTED
+    bench.rest(5)
+    assert not bench.plant.head.busy
+    bench.call("Machine.Clear")
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.until(lambda: bench.controller.job.id == "J2" and bench.state is S.FINISHED)
+    assert bench.parts()[0]["complete"] == 1
+
+
 def test_picture_of_a_layer() -> None:
     bench = JetBench(jet())
     bench.plant.pictures = True

@@ -127,6 +127,40 @@ def test_too_fast_a_debinding_cracks_a_thick_part() -> None:
     assert slow.parts()[0]["good"] == 1
 
 
+def test_a_second_job_begins_where_the_furnace_is() -> None:
+    bench = furnace(sintering__temperature=1173.15)
+    bench.start().finish()
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.until(lambda: bench.controller.job.id == "J2" and bench.state is S.FINISHED, 1e5)
+    one, other = bench.parts()
+    assert one["density"] == pytest.approx(other["density"], abs=1e-3)
+    assert "ZoneLags" not in bench.raised()
+    assert len(bench.layers()) == 4
+
+
+def test_aborted_hot_it_cools_under_gas_before_the_next_job() -> None:
+    bench = soaking(furnace())
+    bench.job("Abort")
+    bench.rest(5)
+    assert bench.read("Retort.HydrogenFlow") == 0
+    assert bench.read("Retort.NitrogenFlow") > 0
+    bench.call("Machine.Clear")
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.rest(600)
+    assert bench.controller.phase == "load"
+    assert bench.read("Furnace.LoadTemperature") > 300
+    bench.to("ramp", 0, 1e5)
+    assert bench.read("Furnace.LoadTemperature") < 205
+
+
+def test_stopped_it_ends_after_the_segment() -> None:
+    bench = furnace()
+    bench.start().to("soak")
+    bench.job("Stop")
+    bench.to("cool", limit=1e5)
+    assert [layer["name"] for layer in bench.layers()] == ["debind 1"]
+
+
 def test_a_long_span_sags() -> None:
     bench = furnace([green(name="short", span=5e-3, span_height=4e-3),
                      green(name="long", span=40e-3, span_height=4e-3)])
