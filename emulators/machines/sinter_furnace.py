@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from emulators.canonical import content_hash
 from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
@@ -175,9 +177,9 @@ def build(settings: Settings, progress: Progress) -> Built:
     if not parts:
         raise SettingsError("the furnace has nothing to sinter: name a part or a record")
     program = sinter_program(parts, recipe)
-    about = {"parts": [
-        {"name": p.name, "nominal": list(p.nominal), "green": list(p.green),
-         "density": p.density} for p in parts]}
+    # A replay notices green parts that are no longer what they were.
+    about = {"parts": [asdict(part) for part in parts],
+             "plan_digest": content_hash([asdict(part) for part in parts])}
     return assemble(settings, KIND, SinterFurnace(settings.seed), SinterFurnaceController, program,
                     notes=notes, about=about)
 
