@@ -177,6 +177,10 @@ class BuildController(Controller):
         """On the way back, and on clear: acknowledge drive faults, close the safety chain."""
         self.io.safety.reset = not self.io.safety.chain_closed
 
+    def restore(self) -> None:
+        """Before completion goes on after a loss of power: water, pumps, locks as they were."""
+        self.io.safety.door_lock = True
+
     def release(self) -> None:
         """At the end: gas, water, heat off; doors as soon as they may."""
 
@@ -184,8 +188,8 @@ class BuildController(Controller):
         """At every scan while the machine is idle."""
 
     def unblocked(self) -> bool:
-        """Whether an idle machine may take a job."""
-        return bool(self.io.safety.chain_closed)
+        """Whether an idle machine may take a job: it can be loaded only if its door opens."""
+        return bool(self.io.safety.chain_closed and not self.io.safety.door_locked)
 
     def observe(self) -> dict[str, bool]:
         """Conditions by name of alarm; inputs may be copied to status signals on the way."""
@@ -274,7 +278,7 @@ class BuildController(Controller):
         self.conditions = {
             "safety_chain": not io.safety.chain_closed and not lost,
             "power_loss": lost,
-            "start_blocked": idle and self.job.waiting and not io.safety.chain_closed,
+            "start_blocked": idle and self.job.waiting and not self.unblocked(),
             **self.observe(),
         }
 
@@ -286,8 +290,10 @@ class BuildController(Controller):
         if trips:
             self.abort(trips[0].definition.message)
             return True
-        # What is cooling down cannot be held.
-        holds = [*self.acting("P"), *self.acting("B")] if self.state in HOLDABLE else []
+        # What is cooling down cannot be held; without power it stands all the same.
+        holds = self.acting("P") if self.state in WORKING else []
+        if self.state in HOLDABLE:
+            holds = [*holds, *self.acting("B")]
         if holds:
             self.hold(MachineState.SUSPENDED, holds[0].definition.message)
         return bool(holds)
@@ -343,13 +349,19 @@ class BuildController(Controller):
     def hold(self, state: MachineState, reason: str) -> None:
         """Stop where it is, to go on later."""
         self.stop_work()
-        if self.phase in self.LAYERS:
+        if self.phase in self.LAYERS or self.state is MachineState.COMPLETING:
             self.resume_phase = self.phase
         self.enter_state(state, reason)
 
     def resume(self) -> None:
         """Go back to what was interrupted, by way of all that prepares it."""
         self.reset_drives()
+        if self.resume_phase and self.resume_phase not in self.LAYERS:
+            phase, self.resume_phase = self.resume_phase, ""
+            self.restore()
+            self.enter_state(MachineState.COMPLETING)
+            self.enter(phase)
+            return
         self.enter_state(MachineState.PREPARING)
         # The way back passes purge and preheat, which are over at once if nothing was lost.
         self.enter(self.RESUME if self.resume_phase else self.FIRST)

@@ -119,9 +119,9 @@ class BuildAlarms(AlarmBank):
         response="judge interlayer temperature and oxygen history, then resume or abort",
     )
     start_blocked = alarm(
-        doc="a job waits, but the safety chain is open",
+        doc="a job waits, but the machine cannot be loaded",
         priority=Priority.MEDIUM,
-        cause="door open, emergency stop not released, chain not reset",
+        cause="emergency stop or door, chain not reset; or still hot, so that the door is locked",
         consequence="the job does not start",
-        response="close the door, release the button, clear the machine",
+        response="close the door, release the button, clear the machine; or wait until it is cold",
     )

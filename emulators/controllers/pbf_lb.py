@@ -110,6 +110,10 @@ class PbfLbController(BuildController):
         recoater = self.io.recoater
         recoater.reset_drive = recoater.fault_active or not recoater.at_home
 
+    def restore(self) -> None:
+        super().restore()
+        self.io.chiller.run = True
+
     def release(self) -> None:
         """Gas, blower and water off; the door as soon as nobody gets burnt."""
         io = self.io

@@ -175,13 +175,37 @@ def test_what_cools_down_cannot_be_held() -> None:
             bench.job(wish)
     bench.fault("Gas.FlowLoss", 100)
     bench.fault("Chamber.Leak", 500)
-    bench.fault("Safety.PowerLoss", True)
     bench.rest(10)
     assert bench.state is S.COMPLETING
-    bench.fault("Safety.PowerLoss", False)
     bench.finish()
-    bench.call("Machine.Clear")
+
+
+def test_without_power_cooling_waits_for_the_operator() -> None:
+    bench = Bench(program(temperature__preheat=353.15, temperature__unpack=333.15))
+    bench.start().to("cool")
+    bench.fault("Safety.PowerLoss", True)
+    assert bench.state is S.SUSPENDED
+    bench.fault("Safety.PowerLoss", False)
+    bench.job("Resume")
+    assert (bench.state, bench.controller.phase) == (S.COMPLETING, "cool")
     assert bench.plant.safety.chain_closed
+    bench.rest(10)
+    assert bench.read("Chiller.Flow") > 11
+    bench.finish()
+
+
+def test_a_hot_machine_takes_no_job() -> None:
+    built = program(temperature__preheat=373.15, temperature__unpack=333.15)
+    bench = Bench(built).start().to("expose", 1)
+    bench.job("Abort")
+    bench.call("Machine.Clear")
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.rest(5)
+    assert bench.state is S.IDLE
+    assert "StartBlocked" in bench.raised()
+    assert bench.layer == 1
+    bench.until(lambda: bench.state is S.PREPARING, 7200)
+    assert bench.read("Platform.Temperature") < 61
 
 
 def test_cooling_ends_with_an_emergency_stop() -> None:
