@@ -209,6 +209,7 @@ class Alarms(BuildAlarms):
         low="Process.BedLow",
         deadband=5,
         on_delay=0.5,
+        off_delay=60,
         phases=("melt", "post heat", "image", "remelt"),
         cause="beam current below what is measured, heat shields, larger area, short preheat",
         consequence="little sintering: smoke; cracks",
@@ -272,6 +273,7 @@ class Alarms(BuildAlarms):
     layer_flagged = alarm(
         doc="indications left in a layer",
         priority=Priority.LOW,
+        off_delay=30,
         phases=("lower",),
         cause="defects that melting again did not remove, or false calls",
         consequence="the layer is flagged for inspection",

@@ -152,6 +152,10 @@ class Deflection(Equipment):
         self.log("process", message)
         self._pause(cut=True)
 
+    def interrupt(self) -> None:
+        """The beams are cut off for a moment: the vector under way is marked again."""
+        self._pause(cut=True)
+
     def recover(self) -> None:
         """The fault is gone."""
         self.ready, self.position_error = True, 0.0

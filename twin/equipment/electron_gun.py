@@ -1,4 +1,4 @@
-"""Electron guns: high voltage with its trips, X-rays, cathode, focus, and their deflection."""
+"""Electron guns: high voltage with its trips, X-rays, cathode, grid and focus."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.beam import Beam
-from twin.equipment.deflection import Deflection
 from twin.equipment.services import SafetyChain
 from twin.machine import Equipment
 from twin.materials import Alloy
-from twin.meltpool import MeltPool, MeltPoolModel, Mode
-from twin.meltpool.laws import LATENT_SHARE, peak_temperature
-from twin.physics.electron_beam import spot_diameter, spot_rise, under_electrons
+from twin.meltpool import MeltPool, MeltPoolModel
+from twin.meltpool.standing import point_pools
+from twin.physics.electron_beam import spot_diameter, under_electrons
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Polyline, Relaxation
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from twin.equipment.exposure import Track
     from twin.equipment.vacuum import VacuumSystem
 
-__all__ = ["ElectronDeflection", "ElectronGun", "HighVoltage"]
+__all__ = ["ElectronGun", "HighVoltage", "life_left"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -484,7 +483,7 @@ class ElectronGun(Beam):
         """An arc: the current shoots up, then there is none until the voltage is back."""
         now = self.now
         self.sense(now)
-        if isinstance(self.scanner, ElectronDeflection):
+        if self.scanner is not None:
             self.scanner.interrupt()
         self._age()
         self.mean_current, self.emitting = 0.0, False
@@ -499,77 +498,6 @@ class ElectronGun(Beam):
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.mean_current, self.kept_current = hidden["mean"], hidden["asked"]
         self.aged, self._since = hidden["aged"], hidden["since"]
-
-
-def point_pools(
-    metal: Alloy, power: Floats, sigma: Floats, preheat: Floats, dwell: Floats
-) -> MeltPool:
-    """Pools of points (n,) that a beam (W, absorbed by `metal`) stands on for a time (s).
-
-    Middle: `spot_rise`. Away from it the rise falls as the Gaussian that heat and beam make
-    together, w^2 + 4 a t across and 4 a t down (Carslaw and Jaeger 1959); a share of the latent
-    heat is added to the rise to the solidus, as in the laws of lines.
-    """
-    rho, cp, k = metal.solid_means(preheat)
-    share = float(metal.absorptivity(1e-6))
-    a = k / (rho * cp)
-    time = np.maximum(dwell, 1e-9)
-    w2 = 2.0 * sigma**2
-    rise = spot_rise(share * power, time, np.sqrt(w2), k, a)
-    latent = LATENT_SHARE * metal.latent_fusion / cp
-    melt = metal.solidus - preheat
-    ratio = rise / (melt + latent)
-    spread = np.log(np.maximum(ratio, 1.0))
-    width = 2.0 * np.sqrt((w2 + 4.0 * a * time) * spread)
-    depth = np.sqrt(4.0 * a * time * spread)
-    peak = peak_temperature(metal, preheat, rise, latent)
-    boils = peak > metal.boiling - 1.0
-    mode = np.where(ratio > 1.0, np.where(boils, Mode.TRANSITION, Mode.CONDUCTION), Mode.NONE)
-    lit = power > 0.0
-    return MeltPool(
-        length=width, width=width, depth=depth,
-        peak_temperature=np.where(lit, peak, 0.0),
-        cooling_rate=np.where(ratio > 1.0, 0.5 * melt / time, 0.0),
-        mode=mode.astype(np.uint8), absorptivity=np.where(lit, share, 0.0),
-        normalised_enthalpy=ratio, uncertainty=np.where(ratio > 1.0, 0.25, 0.0))
-
-
-class ElectronDeflection(Deflection):
-    """Magnetic deflection: jumps cost nearly nothing; arcs interrupt it, an amplifier may fail."""
-
-    amplifier_fault = fault(bool, doc="a deflection amplifier fails")
-    drift = fault("um", low=0, high=5000, doc="the beam lands this far from where it should")
-
-    charged: Callable[[], None] | None = None
-    """Called when marking begins or goes on: the bed may not bear it."""
-
-    def driven(self, attribute: str) -> None:
-        if attribute == "amplifier_fault":
-            if self.amplifier_fault:
-                self.fail("deflection amplifier failed, beam blanked", 3e-3)
-            else:
-                self.recover()
-        elif attribute == "drift":
-            self.position_error = float(self.drift)
-        else:
-            super().driven(attribute)
-            if attribute == "run" and self.busy and self.charged is not None:
-                self.charged()
-
-    def interrupt(self) -> None:
-        """An arc cut the beams: the vector is marked again when the voltage is back."""
-        self._pause(cut=True)
-
-    def replan(self) -> None:
-        if self.run and not self.busy and self.interrupted and not self._ended:
-            # Marking was interrupted by an arc; it goes on once all is ready again.
-            if any(beam.demand > 0 for beam in self.beams):
-                self._begin()
-        elif self.busy and not any(beam.demand > 0 for beam in self.beams):
-            # Nothing is skipped for want of a beam.
-            self._pause(cut=True)
-        else:
-            super().replan()
 
 
 def life_left(emission: float, needed: float, at: float) -> float:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.consumption import Consumption
-from twin.equipment.electron_gun import ElectronDeflection, ElectronGun, HighVoltage
+from twin.equipment.electron_deflection import ElectronDeflection
+from twin.equipment.electron_gun import ElectronGun, HighVoltage
 from twin.equipment.electron_imaging import ElectronImaging, Finished
 from twin.equipment.exposure import BuildJob, ExposureResult, layer_tables
 from twin.equipment.heated_bed import BeamHeatedStage, Preheater, Rake, adhesion_of

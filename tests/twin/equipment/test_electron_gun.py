@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twin.equipment.electron_gun import ElectronGun, HighVoltage, life_left, point_pools
+from twin.equipment.electron_gun import ElectronGun, HighVoltage, life_left
 from twin.equipment.services import SafetyChain
 from twin.equipment.vacuum import VacuumSystem
 from twin.machine import Plant
 from twin.materials import alloy
 from twin.meltpool import Mode
+from twin.meltpool.standing import point_pools
 from twin.physics.electron_beam import under_electrons
 
 
