@@ -57,11 +57,11 @@ DISTURBED = {
                                         "thermal__adaptive": False,
                                         "laser__regulate": False})),
     # Worn drive rolls; the machines' own regulator of the feed is off.
-    "ded-wire-laser": Disturbance(("WireFeeder.Slip", 30.0), 16, "Alarms.StandOffFar", 0.8,
+    "ded-wire-laser": Disturbance(("WireFeeder.Slip", 30.0), 16, "Alarms.WireDrips", 0.8,
                                   wall(40.0, 1.1, 60, 600),
                                   ("316L", {"passes__layer_height": 1.1, **WIRE,
                                             "laser__regulate": False}), 20),
-    "ded-arc": Disturbance(("WireFeeder.Slip", 30.0), 13, "Alarms.StandOffFar", 1.0,
+    "ded-arc": Disturbance(("WireFeeder.Slip", 30.0), 15, "Alarms.StandOffFar", 1.0,
                            wall(60.0, 1.6, 60, 600),
                            ("ER70S-6", {"passes__layer_height": 1.6, **WIRE}), 40),
 }

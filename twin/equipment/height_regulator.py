@@ -47,7 +47,8 @@ class HeightRegulator(Equipment):
         """Factor (n,) on the wire feed where the surface lies low by `error` (m), (n,)."""
         if not self.regulate:
             return np.ones(len(error))
-        return 1.0 + np.clip(self.gain * error / step, -self.authority, self.authority)
+        most: float = self.authority
+        return np.asarray(1.0 + np.clip(self.gain * error / step, -most, most))
 
     def show(self, begin: Floats, factor: Floats) -> None:
         """A pass: factors (n,) from `begin` (s)."""
