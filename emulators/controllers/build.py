@@ -177,7 +177,7 @@ class BuildController(Controller):
         """On the way back, and on clear: acknowledge drive faults, close the safety chain."""
         self.io.safety.reset = not self.io.safety.chain_closed
 
-    def restore(self) -> None:
+    def restore_supplies(self) -> None:
         """Before completion goes on after a loss of power: water, pumps, locks as they were."""
         self.io.safety.door_lock = True
 
@@ -358,7 +358,7 @@ class BuildController(Controller):
         self.reset_drives()
         if self.resume_phase and self.resume_phase not in self.LAYERS:
             phase, self.resume_phase = self.resume_phase, ""
-            self.restore()
+            self.restore_supplies()
             self.enter_state(MachineState.COMPLETING)
             self.enter(phase)
             return

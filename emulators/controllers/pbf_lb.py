@@ -110,8 +110,8 @@ class PbfLbController(BuildController):
         recoater = self.io.recoater
         recoater.reset_drive = recoater.fault_active or not recoater.at_home
 
-    def restore(self) -> None:
-        super().restore()
+    def restore_supplies(self) -> None:
+        super().restore_supplies()
         self.io.chiller.run = True
 
     def release(self) -> None:
