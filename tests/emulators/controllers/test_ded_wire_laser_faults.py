@@ -178,7 +178,7 @@ def test_height_left_alone_drifts_until_the_wire_drips_and_is_off() -> None:
     bench.to_state(S.SUSPENDED, 9000)
     order = [name for name in bench.raised() if name.startswith("Wire")]
     assert order == ["WireSlips", "WireDrips", "WireOff"]
-    held = WireBench(LASER, wire_job(LASER, **{**loose, "layers": 8})).start().to("pass", 2)
+    held = WireBench(LASER, wire_job(LASER, **{**loose, "layers": 6})).start().to("pass", 2)
     held.fault("WireFeeder.Slip", 35.0)
     held.until(lambda: "WireSlips" in held.raised(), 600)
     held.job("Pause")
