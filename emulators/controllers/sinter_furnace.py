@@ -141,6 +141,10 @@ class SinterFurnaceController(BuildController):
         super().reset_drives()
         self.io.retort.reset_safety = self.io.retort.safe_purge
 
+    def restore_supplies(self) -> None:
+        super().restore_supplies()
+        self.io.chiller.run = True
+
     def make_safe(self) -> None:
         io = self.io
         io.furnace.enable = False

@@ -408,6 +408,19 @@ def test_oven_failure_breaks_parts_unless_repaired() -> None:
     assert {"Undercured", "PartsBroken"} <= set(left.raised())
 
 
+def test_power_dip_in_the_oven_cures_on() -> None:
+    bench = JetBench(jet(curing__time=7200.0)).start()
+    bench.to("cure")
+    bench.rest(3600)
+    bench.fault("Safety.PowerLoss", True)
+    bench.to_state(S.SUSPENDED)
+    bench.rest(60)
+    bench.fault("Safety.PowerLoss", False)
+    bench.job("Resume")
+    bench.finish()
+    assert bench.parts()[0]["cured"] > 0.9
+
+
 def test_meniscus_lost_stops_all_drops() -> None:
     bench = printing(plate())
     bench.watch("Head.Pressure", "Head.MissingNozzles")

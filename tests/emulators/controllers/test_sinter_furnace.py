@@ -93,7 +93,7 @@ def test_verification_density_is_that_of_the_true_temperature(usual: FurnaceBenc
 def test_step_of_the_grid_matters_little(usual: FurnaceBench) -> None:
     coarse, fine = usual, furnace(three())
     fine.plant.furnace.STEP = Furnace.STEP
-    fine.start().to("cool", limit=1e5)
+    fine.start().finish()
     one, other = (b.plant.furnace.parts[0] for b in (coarse, fine))
     material = coarse.plant.job.material
     assert one.density(material) == pytest.approx(other.density(material), abs=0.002)
@@ -147,7 +147,8 @@ def test_aborted_hot_it_cools_under_gas_before_the_next_job() -> None:
     bench.call("Machine.Clear")
     bench.call("Job.StoreAndStart", "J2", bench.name)
     bench.rest(600)
-    assert bench.controller.phase == "load"
+    assert bench.controller.phase == "none"
+    assert "StartBlocked" in bench.raised()
     assert bench.read("Furnace.LoadTemperature") > 300
     bench.to("ramp", 0, 1e5)
     assert bench.read("Furnace.LoadTemperature") < 205
@@ -452,6 +453,21 @@ def test_power_dip_is_counted_on() -> None:
     scrap.fault("Safety.PowerLoss", False)
     scrap.job("Abort")
     assert scrap.plant.furnace.parts[0].density(scrap.plant.job.material) < 0.93
+
+
+def test_power_dip_while_cooling_waits_for_the_operator() -> None:
+    bench = furnace(sintering__temperature=1173.15)
+    bench.start().to("cool", limit=1e5)
+    bench.fault("Safety.PowerLoss", True)
+    bench.to_state(S.SUSPENDED)
+    bench.rest(60)
+    assert bench.read("Chiller.Flow") < 1
+    bench.fault("Safety.PowerLoss", False)
+    bench.job("Resume")
+    bench.rest(30)
+    assert bench.read("Chiller.Flow") > 10
+    bench.finish()
+    assert len(bench.parts()) == 1
 
 
 def test_low_mains_make_all_zones_lag() -> None:
