@@ -203,6 +203,11 @@ class Emulator:
         self._script = {scan: list(found) for scan, found in acts.items()}
         self._scripted = sorted(acts, reverse=True)
 
+    @property
+    def scripted(self) -> bool:
+        """Whether acts of a script are still to come."""
+        return bool(self._script)
+
     def start(self, until: Callable[[Emulator], bool] | float) -> None:
         """`run` in a thread of its own."""
         self._thread = threading.Thread(target=self._guarded, args=(until,), name="emulation")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emulators.catalog import Built, Progress, Settings, build, figures
+from emulators.controllers.build import INTERRUPTED
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
 from emulators.record import RecordError, Run, open_run
@@ -20,7 +21,17 @@ from emulators.recorder import Recorder
 from emulators.snapshots import SnapshotStore
 from plc_interfaces.host import Act, ActKind
 
-__all__ = ["Replay", "begin", "finish", "finished", "new_folder", "replay", "resume", "summarise"]
+__all__ = [
+    "Replay",
+    "begin",
+    "finish",
+    "finished",
+    "new_folder",
+    "replay",
+    "resume",
+    "stranded",
+    "summarise",
+]
 
 
 def new_folder(machine: str, within: Path = Path("runs")) -> Path:
@@ -178,6 +189,12 @@ def finished(emulator: Emulator) -> bool:
     return emulator.controller is not None and emulator.controller.over
 
 
+def stranded(emulator: Emulator) -> bool:
+    """Whether the job is held and no act that could resume it is to come from a journal."""
+    controller: Any = emulator.controller
+    return controller is not None and controller.state in INTERRUPTED and not emulator.scripted
+
+
 def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[str, Any]:
     """The figures a run ends with, as plain data; `wall_s` for the time from `began_at` on."""
     controller: Any = emulator.controller
@@ -234,7 +251,8 @@ def report(run: Run, summary: dict[str, Any]) -> str:
     """The run's short summary as Markdown: build, melt pools, alarms, timing, files."""
     late = summary["lateness_ms"]
     lines = [
-        f"# {summary['name']}: {summary['state']}",
+        f"# {summary['name']}: {summary['state']}"
+        + (f", {summary['reason']}" if summary["reason"] else ""),
         "",
         f"- layers: {summary['layers']} of {run.meta.get('layers', '?')}",
         f"- build time: {_span(summary['simulated_s'])} simulated, {summary['wall_s']:.1f} s wall "

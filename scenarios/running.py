@@ -226,10 +226,11 @@ def _announce(
 
 
 def _until(options: RunOptions) -> Callable[[Emulator], bool] | float:
-    from emulators.runs import finished
+    from emulators.runs import finished, stranded
 
     if options.until < 0:
-        return finished
+        # Without ports nobody can resume a job that waits for somebody.
+        return (lambda e: finished(e) or stranded(e)) if options.offline else finished
     return options.until if isfinite(options.until) else lambda emulator: False
 
 
@@ -278,7 +279,9 @@ def _run(
         return FAILED
     finish(emulator, summary, "stopped" if stopped else "finished")
     _report(options, say, summary)
-    return FAILED if summary["state"] == "aborted" else DONE
+    failed = summary["state"] == "aborted" or (options.until < 0 and not stopped
+                                               and summary["state"] in ("held", "suspended"))
+    return FAILED if failed else DONE
 
 
 def _watch(options: RunOptions, say: Console, emulator: Emulator, begun: Future[str]) -> None:
@@ -309,8 +312,9 @@ def _status(emulator: Emulator) -> str:
         return f"{emulator.time:.0f} s simulated, external control"
     job = controller.job
     hours = emulator.time / 3600
+    reason = f" ({controller.machine.reason})" if controller.machine.reason else ""
     return (
-        f"{controller.state.name.lower()}, {controller.phase}, layer {job.layer} of "
+        f"{controller.state.name.lower()}{reason}, {controller.phase}, layer {job.layer} of "
         f"{job.layers_planned}, {hours:.2f} h simulated, {controller.bank.active} alarms active"
     )
 
@@ -332,8 +336,10 @@ def _report(options: RunOptions, say: Console, summary: dict[str, Any]) -> None:
         say.print(Markdown(text))
         say.print(f"record: {summary['record']}", markup=False)
     else:
+        because = f" ({summary['reason']})" if summary["reason"] else ""
         say.print(
-            f"{summary['state']}: {summary['layers']} layers, {summary['simulated_s']:.0f} s "
+            f"{summary['state']}{because}: {summary['layers']} layers, "
+            f"{summary['simulated_s']:.0f} s "
             f"simulated in {summary['wall_s']:.1f} s, trace hash "
             f"{summary['trace_hash'][:16]}…",
             markup=False,
