@@ -36,6 +36,7 @@ class PbfEbController(BuildController):
     RECOVERY = (0.6, 2.5)  # factors on current and time of the preheats after smoke
     BREAK_OUT = 900.0  # s
     PUMP_DOWN = 5400.0  # s after which the alarm comes
+    VENTED = 0.97 * ATMOSPHERE  # Pa at which the door may be opened
     MOST_PREHEAT = 6.0  # of the time of preheat 2: then the layer goes on, warm or not
     MOST_PLACES = 40  # that are melted again one by one; more mean that the layer is bad
     LAYERS = LAYER_PHASES
@@ -155,9 +156,20 @@ class PbfEbController(BuildController):
         io.safety.door_lock = not self._cool_enough()
         io.chiller.run = False
 
+    def restore_supplies(self) -> None:
+        super().restore_supplies()
+        io = self.io
+        io.chiller.run = True
+        # While it cools under helium; venting shuts it again.
+        io.vacuum.roughing_pump = io.vacuum.chamber_pressure < 0.5 * ATMOSPHERE
+
     def rest(self) -> None:
-        if self.io.safety.door_lock and self._cool_enough():
-            self.io.safety.door_lock = False
+        io = self.io
+        if not (io.safety.door_lock and self._cool_enough()):
+            return
+        # After an abort the chamber is still evacuated: nobody could open its door.
+        io.vacuum.vent_valve = io.vacuum.chamber_pressure < self.VENTED
+        io.safety.door_lock = io.vacuum.vent_valve
 
     # -- preparing ----------------------------------------------------------------------------
 
@@ -398,7 +410,7 @@ class PbfEbController(BuildController):
         vacuum.vent_valve = True
 
     def _vent(self) -> None:
-        if self.io.vacuum.chamber_pressure > 0.97 * ATMOSPHERE:
+        if self.io.vacuum.chamber_pressure > self.VENTED:
             self.enter("break out")
 
     def _begin_break_out(self) -> None:
@@ -441,9 +453,10 @@ class PbfEbController(BuildController):
                 return [level("Platform.PartTemperature", "PartLimit")]
             case "cool" | "none":
                 return [level("Platform.Temperature", "UnpackTemperature"),
-                        level("Platform.SurfaceTemperature", "UnpackTemperature")]
+                        level("Platform.SurfaceTemperature", "UnpackTemperature"),
+                        Watch("Vacuum.ChamberPressure", self.VENTED / 100.0)]
             case "vent":
-                return [Watch("Vacuum.ChamberPressure", 0.97 * ATMOSPHERE / 100.0)]
+                return [Watch("Vacuum.ChamberPressure", self.VENTED / 100.0)]
         return []
 
     def snapshot(self) -> dict[str, Any]:

@@ -363,3 +363,29 @@ def test_loss_of_power_is_survived_if_it_comes_back_soon() -> None:
     bench.job("Resume")
     bench.finish()
     assert len(bench.layers()) == 8
+
+
+def test_loss_of_power_while_cooling_waits_for_the_operator() -> None:
+    bench = EbBench(eb_program([block((8e-3, 8e-3, 5e-5))])).start().to("cool")
+    bench.rest(60.0)
+    bench.fault("Safety.PowerLoss", True)
+    bench.to_state(MachineState.SUSPENDED, 10.0)
+    bench.fault("Safety.PowerLoss", False)
+    bench.rest(1.0)
+    bench.job("Resume")
+    bench.rest(1.0)
+    assert bench.read("Vacuum.RoughingPump")
+    bench.finish()
+
+
+def test_after_an_abort_the_chamber_is_vented_once_it_is_cool_and_then_opens() -> None:
+    bench = building()
+    bench.job("Abort")
+    bench.to_state(MachineState.ABORTED, 10.0)
+    bench.call("Machine.Clear")
+    assert bench.read("Safety.DoorLocked")
+    assert not bench.plant.vacuum.vented
+    bench.until(lambda: not bench.plant.safety.door_locked, 100_000.0)
+    assert bench.plant.vacuum.vented
+    assert bench.plant.stage.around < 880.0
+    assert not bench.plant.vacuum.vent_valve
