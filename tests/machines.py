@@ -202,7 +202,7 @@ def _ded_powder(folder: Path, layers: int) -> Settings:
         passes__layer_height=0.4,
         thermal__interpass_limit=320,
         thermal__unpack=290,
-        thermal__dwell=28,
+        thermal__dwell=25,
         powder__lead=3,
     )
     part = folder / f"beads{layers}.stl"

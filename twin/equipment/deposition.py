@@ -495,11 +495,16 @@ class DepositionHead(Equipment):
         reached[-1] = run.length[-1]
         path = run.run.points
         points = np.column_stack([np.interp(reached, run.length, path[:, i]) for i in range(3)])
-        flat, middle = points[:, :2], (points[1:] + points[:-1]) / 2
-        normals = _normals(np.diff(flat, axis=0))
-        surface = self.map.under(middle[:, :2], normals, self._bead())
-        nozzle = self._true_z + self.stand_off_demand + middle[:, 2]
-        stand_off = nozzle - surface
+        flat = points[:, :2]
+        # A coarse grid looks at the surface in several places of an interval, on the path.
+        looks = int(min(max(np.ceil(feed * self.tick / (2 * self._bead())), 1), 8))
+        share = (np.arange(looks) + 0.5) / looks
+        at = (reached[:-1, None] + share * np.diff(reached)[:, None]).ravel()
+        spots = np.column_stack([np.interp(at, run.length, path[:, i]) for i in range(3)])
+        ahead = _on(path[:, :2], run.length, at + 1e-5) - _on(path[:, :2], run.length, at - 1e-5)
+        surface = self.map.under(spots[:, :2], _normals(ahead), self._bead())
+        nozzle = self._true_z + self.stand_off_demand + spots[:, 2]
+        stand_off: Floats = (nozzle - surface).reshape(ticks, looks).mean(axis=1)
         struck = np.flatnonzero(stand_off < self.COLLISION)
         warm = self._part.interpass(float(run.times[0])) if k == 0 else self._warm
         self._warm = warm

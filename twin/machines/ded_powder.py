@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isnan
+from math import expm1, isnan
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class DedPowder(Plant):
     STANDBY = 900.0  # W of the control cabinet and drives at rest, default
     MELTING = 0.2  # share of the absorbed power that melts, default
     BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
+    LIGHT_UP = 0.15  # s for which the laser makes a pool before the head moves, default
     LAYER_TICK = 5.0  # s: grid of a run by layer summaries
 
     def __init__(self, seed: int = 0, hoppers: int = 2, summary: bool = False) -> None:
@@ -148,8 +149,8 @@ class DedPowder(Plant):
             hopper.program(1.0 if isnan(own) else own / self.job.feedstock)
 
     def ready_after(self) -> float:
-        """A laser needs no time to strike."""
-        return 0.0
+        """The laser makes a pool first; what falls into it meanwhile is left out."""
+        return self.LIGHT_UP
 
     def deposit(self, stretch: Stretch, state: dict[str, float]) -> Deposit:
         """Powder, power and pool along a stretch: catchment, bead, dilution, composition."""
@@ -157,15 +158,20 @@ class DedPowder(Plant):
         settings: PowderSettings = job.settings
         own = stretch.run.demand
         demand = self.laser.demand(1.0 if isnan(own) else own / job.source)
-        width = 0.0 if stretch.first else state.get("width", 0.0)
-        begun = 0.0 if stretch.first else state["age"]
+        assert self.pool.law is not None
+        if stretch.first:
+            begun, law = self.LIGHT_UP, self.pool.law
+            lit = law.steady(demand * (1 - self.laser.power_drift) * self.laser.transmission,
+                             stretch.speed[0], stretch.interpass[0])
+            width = float(lit) * -expm1(-begun / law.tau)
+        else:
+            begun, width = state["age"], state["width"]
         ages = begun + stretch.times - stretch.times[0]
         asked, widths, integral = self.pool.march(
             self.laser, demand, stretch.speed, stretch.interpass, stretch.step, width,
             state.get("integral", 0.0), ages[1:], isnan(own))
         metered = self.laser.source(asked)
         power = metered * self.laser.transmission
-        assert self.pool.law is not None
         mean = mean_width(widths, stretch.step, self.pool.law.tau)
         flows = self.feeder.flows(stretch.middle)
         cone = settings.cone

@@ -7,6 +7,7 @@ more memory than one of its layers.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -198,13 +199,27 @@ class PassPlan:
         """
         if not isinstance(self._source, _File):
             return {}
-        passes = [each for index in range(len(self)) for each in self.layer(index).passes]
         found = {}
         for name in ("feed", "demand", "feedstock"):
-            said = [v for each in passes if not math.isnan(v := getattr(each, name)) and v > 0]
-            if said:
+            if said := self.own_values(name):
                 found[name] = float(np.median(said))
         return found
+
+    def own_values(self, name: str) -> list[float]:
+        """What passes of a file say of ``feed``, ``demand`` or ``feedstock``, zeros left out."""
+        if not isinstance(self._source, _File):
+            return []
+        passes = [each for index in range(len(self)) for each in self.layer(index).passes]
+        return [v for each in passes if not math.isnan(v := getattr(each, name)) and v > 0]
+
+    def adapted(self, without: Sequence[str] = (), step: float = 0.0) -> PassPlan:
+        """The plan of a file without some settings of its own; heights drawn to a `step` (m)."""
+        if not isinstance(self._source, _File):
+            raise ValueError("only passes of a file have settings of their own")
+        stretch = step / self.layer_thickness if step > 0 else 1.0
+        plan = PassPlan.__new__(PassPlan)
+        plan._set_up(self._source.adapted(tuple(without), stretch), self.style)
+        return plan
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -330,7 +345,8 @@ def _lines(polygon: Region, style: PassStyle, angle: float) -> list[Floats]:
     cos, sin = math.cos(angle), math.sin(angle)
     turn = np.array([[cos, -sin], [sin, cos]])
     _, low, _, high = shapely.bounds(turned := shapely.transform(polygon, lambda xy: xy @ turn))
-    count = max(round((high - low) / style.pitch), 1)
+    # Too near is made good by catching less, too far apart would leave a furrow.
+    count = max(math.ceil((high - low) / style.pitch - 0.1), 1)
     raised = shapely.transform(turned, lambda xy: xy - [0.0, low])
     made = hatch(raised, HatchStyle(pattern="meander", hatch_spacing=(high - low) / count,
                                     min_length=0.0), 0.0)
@@ -398,6 +414,17 @@ class _File:
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         edge = style.bead_width
         return float(x0 - edge), float(y0 - edge), float(x1 + edge), float(y1 + edge)
+
+    def adapted(self, without: tuple[str, ...], stretch: float) -> _File:
+        """The same passes without some of their settings, heights multiplied."""
+        made = copy.copy(self)
+        nothing = dict.fromkeys(without, math.nan)
+        made._layers = [tuple(dataclasses.replace(
+            p, points=p.points * [1.0, 1.0, stretch], **nothing) for p in layer)  # type: ignore[arg-type]
+            for layer in self._layers]
+        made.bases, made.thicknesses = self.bases * stretch, self.thicknesses * stretch
+        made._digest += f" {sorted(without)} {stretch!r}"
+        return made
 
     def content(self) -> bytes:
         return f"{self._digest} {self._thickness!r}".encode()

@@ -121,7 +121,8 @@ def test_pulsation_makes_the_bead_uneven() -> None:
         bench = at_layer(2, ded_program(layers=4))
         bench.fault("Feeder.Hopper1.Pulsation", percent)
         bench.rest(4.0)
-        bench.depositing()
+        bench.until(lambda: (run := bench.plant.head._run) is not None
+                    and run.run.role is Role.CONTOUR)
         # The pass in work: what is caught goes up and down with the disc's grooves.
         run = bench.plant.head._run
         assert run is not None
