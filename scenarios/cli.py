@@ -190,7 +190,8 @@ def run(
     alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
     powder_lot: Annotated[str, typer.Option(help="identifier of the powder lot")] = "LOT-0001",
     lasers: Annotated[int, typer.Option(help="number of lasers, 1 to 12")] = 1,
-    beams: Annotated[int, typer.Option(help="number of electron beams, 1 to 6")] = 1,
+    beams: Annotated[int, typer.Option(help="number of electron guns, 1 to 8; less when a "
+                                      "recipe splits their beams")] = 1,
     blade: Annotated[str, typer.Option(help="recoater blade: hard or soft")] = "hard",
     supports: Annotated[bool, typer.Option(help="supports under overhangs")] = True,
     speed: Annotated[

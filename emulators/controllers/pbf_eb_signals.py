@@ -6,7 +6,8 @@ from emulators.controllers.build import MachineCommands
 from emulators.controllers.build_signals import BuildAlarms, phase_status
 from emulators.recipes.pbf_eb import Recipe
 from twin.alarms import Priority
-from twin.signals import Component, alarm, parameter, setpoint, status
+from twin.equipment.heated_bed import BeamHeatedStage
+from twin.signals import Component, Refused, alarm, parameter, setpoint, status
 
 __all__ = ["LAYER_PHASES", "PHASES", "Alarms", "BeamAlarms", "Machine", "Process"]
 
@@ -81,7 +82,14 @@ class Process(Component):
 
         `Refused` names what this machine cannot do.
         """
-        heat, vacuum = recipe.preheat, recipe.vacuum
+        heat, vacuum, limits = recipe.preheat, recipe.vacuum, recipe.temperature
+        coldest = BeamHeatedStage.COLD + 10.0
+        if limits.unpack < coldest:
+            raise Refused(f"temperature.unpack: {limits.unpack - 273.15:.0f} degC is never reached "
+                          f"beside the walls; {coldest - 273.15:.0f} to 600 degC")
+        if limits.part_limit <= heat.bed:
+            raise Refused(f"temperature.part_limit: {limits.part_limit - 273.15:.0f} degC lets no "
+                          f"layer go on; above the bed's {heat.bed - 273.15:.0f}, up to 1600 degC")
         self.melt_current, self.scan_speed = recipe.hatch.current, recipe.hatch.speed
         self.focus = recipe.hatch.focus_offset
         self.bed_temperature, self.start_temperature = heat.bed, heat.start

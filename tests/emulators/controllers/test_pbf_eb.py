@@ -225,3 +225,16 @@ def test_the_pools_are_conduction_pools_of_a_wide_beam() -> None:
 def test_a_recipe_is_judged_before_it_is_built(changes: dict[str, object], said: str) -> None:
     (note,) = forecast(recipe_for("Ti-6Al-4V", "pbf-eb").changed(changes))
     assert note.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"temperature__unpack": 298.15}, "temperature.unpack: 25 degC"),
+        ({"temperature__part_limit": 973.15}, "temperature.part_limit: 700 degC"),
+    ],
+    ids=["colder than the walls", "below the bed"],
+)
+def test_a_recipe_that_never_ends_is_refused(changes: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        EbBench(eb_program([SMALL], **changes))
