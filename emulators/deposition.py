@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from emulators.programs import load_parts
 from emulators.recipes.ded import DedRecipe
@@ -11,9 +13,17 @@ from emulators.settings import Settings, SettingsError
 from twin.parts import PartError, arrange
 from twin.parts.passes import PassPlan
 
-__all__ = ["GCODE", "gcode_plan", "is_gcode", "job_name", "pass_plan"]
+__all__ = ["GCODE", "gcode_plan", "is_gcode", "job_name", "pass_plan", "wire_point"]
 
 GCODE = (".gcode", ".nc", ".ngc", ".tap", ".cnc")
+
+
+NEAR = (0.5, 2.0)
+"""Of the recipe's, what speeds, powers and feeds a wire machine takes from a file; default."""
+BEAD = (0.6, 1.6)
+"""Of the recipe's cross-section of a bead and height of a layer, the same; default."""
+MELTS = (0.75, 1.5)
+"""Of the recipe's power for each metre of wire, the same; default."""
 
 
 def is_gcode(file: str | Path) -> bool:
@@ -60,3 +70,68 @@ def pass_plan(settings: Settings, recipe: DedRecipe, area: tuple[float, float],
     placed = arrange(parts, area, height, spacing, positions=settings.places or None)
     plan = PassPlan(placed, recipe.passes.layer_height, recipe.passes.style(), settings.supports)
     return job_name([part.name for part in parts]), plan, notes
+
+
+def wire_point(
+    plan: PassPlan, recipe: Any, power: str = ""
+) -> tuple[PassPlan, dict[str, float], list[str]]:
+    """How a wire machine runs the settings that the passes of a file have: plan, changes, notes.
+
+    The file's medians become the working point where a bead can be laid with them: `power` names
+    the recipe's field of the source's demand (empty: the machine takes none from a program). What
+    cannot be used is taken out of the passes, and layers that are much lower or higher than the
+    bead are drawn to the recipe's layer height.
+    """
+    found = plan.own_settings()
+    if not found:
+        return plan, {}, []
+    section, _, name = power.partition(".")
+    usual = {"feed": recipe.motion.travel_speed, "feedstock": recipe.wire.feed,
+             "demand": getattr(getattr(recipe, section), name) if power else inf}
+
+    def near(value: float, of: float, band: tuple[float, float]) -> bool:
+        return band[0] <= value / of <= band[1]
+
+    scale = {"feed": 1.0, "feedstock": 60.0, "demand": 1.0}  # wire feed of a file is in m/min
+    usable = {each for each in found if (each != "demand" or power) and all(
+        near(value / scale[each], usual[each], NEAR) for value in plan.own_values(each))}
+    height = recipe.passes.layer_height
+    lower = plan.layer_thickness / height if len(plan) > 1 else 1.0
+    fits = near(lower, 1.0, BEAD)
+
+    def point(names: set[str], by_height: float) -> dict[str, float] | None:
+        v, p = (found[n] if n in names else usual[n] for n in ("feed", "demand"))
+        w = usual["feedstock"] * v / usual["feed"] * by_height
+        if "feedstock" in names:
+            w = found["feedstock"] / 60
+        metal = (w / v) / (usual["feedstock"] / usual["feed"])
+        heat = (p / w) / (usual["demand"] / usual["feedstock"]) if power else 1.0
+        good = near(metal, by_height, BEAD) and near(heat, 1.0, MELTS)
+        return {"feed": v, "feedstock": w, "demand": p} if good else None
+
+    first = lower if fits else 1.0
+    tries = [(names, by) for by in dict.fromkeys((first, 1.0)) for names in (
+        usable, usable - {"feedstock"}, usable - {"demand"}, usable - {"demand", "feedstock"})]
+    used, by, chosen = next(((names, by, made) for names, by in tries
+                             if (made := point(names, by)) is not None), (set(), 1.0, usual))
+    changes = {"motion.travel_speed": chosen["feed"], "wire.feed": chosen["feedstock"]}
+    if power:
+        changes[power] = chosen["demand"]
+    words = [f"{chosen['feed'] * 1e3:g} mm/s", f"{chosen['feedstock'] * 60:.3g} m/min of wire"]
+    words += [f"{chosen['demand']:g} W"] if power else []
+    notes = ["working point: " + ", ".join(words)]
+    said = {"feed": f"feed ({found.get('feed', 0) * 1e3:g} mm/s)",
+            "demand": f"power (S{found.get('demand', 0):g})",
+            "feedstock": f"feedstock demand (P{found.get('feedstock', 0):g})"}
+    left = [each for each in found if each not in used]
+    if left:
+        why = ("no bead of wire can be laid with it" if power or left != ["demand"]
+               else "the arc keeps the recipe's voltage")
+        notes.append(f"{', '.join(said[each] for each in left)} of the file not used, the "
+                     f"recipe's instead: {why}")
+    step = 0.0
+    if by != lower and not near(lower, by, (0.99, 1.01)):
+        step = height
+        notes.append(f"layers of {plan.layer_thickness * 1e3:.3g} mm are not those of this wire: "
+                     f"drawn to the recipe's {height * 1e3:g} mm")
+    return plan.adapted(left, step), changes, notes

@@ -6,13 +6,15 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.ded_arc import DedArcController
-from emulators.deposition import pass_plan
+from emulators.deposition import pass_plan, wire_point
+from emulators.recipes import RecipeError
 from emulators.recipes.ded_arc import Recipe
 from emulators.settings import (
     Built,
     Figure,
     Progress,
     Settings,
+    SettingsError,
     assemble,
     check_common,
     chosen_recipe,
@@ -71,6 +73,12 @@ def build(settings: Settings, progress: Progress) -> Built:
     check_common(settings)
     recipe = chosen_recipe(settings, "ER70S-6")
     name, plan, notes = pass_plan(settings, recipe, DedArc.PLATE, DedArc.HEIGHT)
+    plan, own, told = wire_point(plan, recipe)
+    notes += told
+    try:
+        recipe = recipe.changed(own) if own else recipe
+    except RecipeError as error:
+        raise SettingsError(str(error)) from None
     program = arc_program(name, plan, recipe)
     plant = DedArc(settings.seed, summary=settings.fidelity == "layer")
     about = {"plan": plan.describe(), "plan_digest": plan.digest}
