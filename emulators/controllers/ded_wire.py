@@ -96,8 +96,9 @@ class WireController(DedController):
 
     AGAIN = 4.0  # s of a resumed pass in which a failure counts as the same one
     RUNAWAY = 973.15  # K found by a layer above which the bead does not stand
-    NEARER = 0.4  # share of the mean error of the stand-off that the next step makes good
-    STEP_BAND = (0.3, 1.5)  # of the planned step, what a measured layer may move the head by
+    HELD = 0.4e-3  # m of the stand-off's mean error that is left to the feed's regulator
+    NEARER = 0.8  # share of what goes beyond that the next step makes good
+    STEP_BAND = (0.3, 1.5)  # of the planned step, what the head may go up by
     process: WireProcess
 
     def __init__(self, plant: Plant, readings: Readings, programs: Mapping[str, Program],
@@ -147,13 +148,13 @@ class WireController(DedController):
 
     def _step(self, number: int) -> float:
         planned, head = super()._step(number), self.io.head
-        if not self.process.track_surface or isnan(head.layer_height + head.layer_stand_off):
+        if not self.process.track_surface or isnan(head.layer_stand_off):
             return planned
-        # What the layer added, and what the head was too near on the average.
+        # As planned while the feed's regulator can hold it; then the head gives way.
         near = self.process.stand_off - head.layer_stand_off
+        off = near - min(max(near, -self.HELD), self.HELD)
         low, high = self.STEP_BAND
-        step = head.layer_height + self.NEARER * near
-        return float(min(max(step, low * planned), high * planned))
+        return float(min(max(planned + self.NEARER * off, low * planned), high * planned))
 
     def _begin_pass(self) -> None:
         if self.io.head.layer != self.job.layer + 1:

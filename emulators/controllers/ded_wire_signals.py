@@ -23,8 +23,8 @@ class WireProcess(DedProcess):
     height_gain = parameter("%", low=0, high=100, start=40,
                             doc="wire added for an error of one layer step")
     height_authority = parameter("%", low=0, high=60, start=40, doc="most wire added or taken")
-    track_surface = parameter(bool, doc="go up by the height that the last layer measured instead "
-                                        "of the layer step")
+    track_surface = parameter(bool, doc="let the next step follow a stand-off that the feed cannot "
+                                        "hold")
     retract_length = parameter("mm", low=0, high=50, start=10,
                                doc="how far the wire is drawn back after a failure; 5 to 20 mm "
                                    "frees it and keeps it in the tip")

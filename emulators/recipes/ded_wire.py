@@ -27,6 +27,6 @@ class Wire(Section):
     height_authority: Annotated[float, Quantity("%", 0, 60)] = 0.4
     """Most wire that is added or taken."""
     track_surface: bool = True
-    """Go up by the height that the last layer measured instead of the planned step."""
+    """Let the next step follow a stand-off that the feed cannot hold."""
     pass_dwell: Annotated[float, Quantity("s", 0, 600)] = 10.0
     """Least pause between the passes of a layer."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.arc_source import Torch
-from twin.equipment.deposition import Deposit, DepositionJob, Stretch
+from twin.equipment.deposition import Deposit, DepositionHead, DepositionJob, Stretch
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
 from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.wire_feeder import HotWireSource, WireFeeder
@@ -127,6 +127,7 @@ class WireDeposition(Equipment):
         self._running = False
         self._stubbing = False
         self._since = 0.0  # when it began to stub
+        self._tick = DepositionHead.TICK  # s between the times of the pass
         self._epoch = 0
         hot.tip = lambda: nozzle.resistance
         hot.changed = nozzle.changed = feeder.changed = height.changed = self._changed
@@ -239,6 +240,7 @@ class WireDeposition(Equipment):
         self.heats(mean)
         self._nozzle.warm(self.STRAY * mean)
         self._epoch += 1
+        self._tick = float(times[1] - times[0])
         self._await(times, modes, now)
 
     def _classify(self, modes: Floats, now: int) -> None:
@@ -261,7 +263,10 @@ class WireDeposition(Equipment):
             since = float(times[int(before[-1]) + 1]) if len(before) else float(times[0])
             until = float(times[int(changes[0])]) if len(changes) else float(times[-1])
             due = max(since + self.STICKS, self.now)
-            if due < until:
+            # On a coarse grid the end of a short stub is not seen: there the whole pass tells.
+            coarse = self._tick > 2 * DepositionHead.TICK
+            lasts = not coarse or float(np.mean(modes == modes[now])) > 0.5
+            if due < until and lasts:
                 self.plant.run(self._stick(due, self._epoch))
 
     def _turn(self, due: float, times: Floats, modes: Floats, index: int,
@@ -280,7 +285,8 @@ class WireDeposition(Equipment):
     def rest(self) -> None:
         """The pass is over, or was cut off: light, wire and current end."""
         self._epoch += 1
-        caught = self._stubbing and self.now - self._since >= self.CAUGHT
+        least = self.CAUGHT + 4 * max(self._tick - DepositionHead.TICK, 0.0)
+        caught = self._stubbing and self.now - self._since >= least
         if caught and not self._feeder.stuck:
             self.plant.run(self._freeze(self._feeder.drawn, self._epoch))
         self._running = self._stubbing = False

@@ -166,8 +166,16 @@ class WireFeeder(Equipment):
     def pace(self, begin: Floats, speeds: Floats) -> None:
         """A regulator trims the feed of a pass: speeds (m/s), (n,) each from `begin` (s)."""
         if self.settled_speed > 0 and self.gate and float(np.ptp(speeds)) > 1e-9:
+            now = self.now
+            self._weigh(now)
+            left = self._at("spool_mass", now)
+            ahead = speeds[max(int(np.searchsorted(begin, now, "right")) - 1, 0):]
             self.follow("speed", Steps(begin, speeds))
             self.follow("motor_speed", Steps(begin, speeds / max(1 - self.slip, 1e-3)))
+            if left > 0:
+                self.follow("spool_mass", Ramp(
+                    now, left, 0.0, float(np.mean(ahead)) * self.mass_per_length))
+                self._arm()
 
     def strain(self, begin: Floats, force: Floats) -> None:
         """The pool pushes back with forces (N), (n,), from `begin` (s), until further notice."""

@@ -35,7 +35,7 @@ class DedArc(Plant):
     SPOOL = 18.0  # kg
     TORCH_HEAT = 0.12  # share of the arc's power that the torch's water takes, default
 
-    LAYER_TICK = 0.25  # s: grid of a run by layer summaries
+    LAYER_TICK = 0.12  # s: grid of a run by layer summaries
 
     def __init__(self, seed: int = 0, summary: bool = False) -> None:
         super().__init__(seed)

@@ -34,7 +34,7 @@ class DedWireLaser(Plant):
     HEIGHT = 1.0  # m
     BASE_POWER = 1_200.0  # W: gantry, cabinet, extraction, default
     SPOOL = 15.0  # kg
-    LAYER_TICK = 0.25  # s: grid of a run by layer summaries
+    LAYER_TICK = 0.12  # s: grid of a run by layer summaries
 
     def __init__(self, seed: int = 0, summary: bool = False) -> None:
         super().__init__(seed)
