@@ -37,6 +37,7 @@ class PbfEbController(BuildController):
     BREAK_OUT = 900.0  # s
     PUMP_DOWN = 5400.0  # s after which the alarm comes
     VENTED = 0.97 * ATMOSPHERE  # Pa at which the door may be opened
+    VENTING = 600.0  # s after which the alarm comes
     MOST_PREHEAT = 6.0  # of the time of preheat 2: then the layer goes on, warm or not
     MOST_PLACES = 40  # that are melted again one by one; more mean that the layer is bad
     LAYERS = LAYER_PHASES
@@ -47,7 +48,9 @@ class PbfEbController(BuildController):
     def __init__(self, plant: PbfEb, readings: Readings, programs: Mapping[str, Program]) -> None:
         self.process, alarms = Process(), Alarms()
         super().__init__(plant, readings, programs, Machine, self.process, Feedstock(), alarms)
-        self.add("Service", Service(plant, lambda: self.state not in WORKING))
+        self.add("Service", Service(
+            plant, lambda: self.state not in WORKING,
+            lambda: self.state is MachineState.COMPLETING, self._open_to_hands))
         for number in range(len(plant.beams)):
             alarms.add(f"Beam{number + 1}", BeamAlarms())
         self._latched = False  # the high voltage was latched when last looked at
@@ -77,6 +80,7 @@ class PbfEbController(BuildController):
             "high_voltage_lost": not latched and not io.high_voltage.ready,
             "rake_fault": io.rake.fault_active,
             "pump_down_slow": self.phase == "pump down" and self._pumped_long(),
+            "vent_slow": self.phase == "vent" and self.now - self.since >= self.VENTING,
             "deflection_fault": not io.deflection.ready,
             "layer_flagged": self._flagged,
         }
@@ -153,7 +157,7 @@ class PbfEbController(BuildController):
         io = self.io
         self.make_safe()
         io.vacuum.turbo_pump = io.vacuum.roughing_pump = io.vacuum.vent_valve = False
-        io.safety.door_lock = not self._cool_enough()
+        io.safety.door_lock = not self._open_to_hands()
         io.chiller.run = False
 
     def restore_supplies(self) -> None:
@@ -162,6 +166,10 @@ class PbfEbController(BuildController):
         io.chiller.run = True
         # While it cools under helium; venting shuts it again.
         io.vacuum.roughing_pump = io.vacuum.chamber_pressure < 0.5 * ATMOSPHERE
+
+    def _open_to_hands(self) -> bool:
+        """Whether the chamber is vented and what is in it is cool."""
+        return self._cool_enough() and self.io.vacuum.chamber_pressure > self.VENTED
 
     def rest(self) -> None:
         io = self.io
@@ -410,6 +418,7 @@ class PbfEbController(BuildController):
         vacuum.vent_valve = True
 
     def _vent(self) -> None:
+        self.waited(self.VENTING)  # to be scanned when the alarm is due
         if self.io.vacuum.chamber_pressure > self.VENTED:
             self.enter("break out")
 

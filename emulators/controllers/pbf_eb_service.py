@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emulators.controllers.service import ServiceWork
 from twin.machines.pbf_eb import PbfEb
-from twin.signals import command
+from twin.signals import Refused, command
 
 __all__ = ["Service"]
 
@@ -13,6 +15,26 @@ class Service(ServiceWork):
     """Work at a PBF-EB machine."""
 
     _plant: PbfEb
+
+    def __init__(
+        self, plant: PbfEb, stands: Callable[[], bool], completing: Callable[[], bool],
+        opened: Callable[[], bool],
+    ) -> None:
+        """`completing`: a job is cooling down or being unloaded; `opened`: vented and cool."""
+        super().__init__(plant, stands)
+        self._completing = completing
+        self._opened = opened
+
+    def _outside(self, work: str) -> str:
+        """The name of work at the supplies, which a completing job does not forbid."""
+        return work if self._completing() else self.begin(work)
+
+    def _inside(self, work: str) -> str:
+        """The name of work in the chamber, or `Refused` while it is hot or evacuated."""
+        self.begin(work)
+        if not self._opened():
+            raise Refused(f"{work}: the chamber is hot or under vacuum; end the job first")
+        return work
 
     @command()
     def refill_powder(self) -> str:
@@ -35,7 +57,7 @@ class Service(ServiceWork):
     @command()
     def change_cathode(self) -> str:
         """Put a new cathode into every gun and condition it."""
-        done = self.begin("cathodes changed")
+        done = self._inside("cathodes changed")
         for beam in self._plant.beams:
             beam.aged, beam.cathode_hours = 0.0, 0.0
             self._plant.drive(f"{beam.path}.CathodeWear", 0.0)
@@ -73,7 +95,7 @@ class Service(ServiceWork):
     @command()
     def change_helium(self) -> str:
         """Connect a full helium bottle."""
-        done = self.begin("helium bottle changed")
+        done = self._outside("helium bottle changed")
         self._plant.drive("Vacuum.HeliumFailure", False)
         self._plant.vacuum.log("process", done)
         return done
@@ -81,14 +103,17 @@ class Service(ServiceWork):
     @command()
     def change_heat_shields(self) -> str:
         """Put new heat shields around the bed."""
-        done = self.begin("heat shields changed")
+        done = self._inside("heat shields changed")
         self._plant.drive("Platform.ShieldDamage", 1.0)
         self._plant.stage.log("process", done)
         return done
 
     @command()
     def free_rake(self) -> str:
-        """Take away what blocks the rake, straighten its teeth, level what stands out."""
+        """Take away what blocks the rake, straighten its teeth, level what stands out.
+
+        Allowed under vacuum, by a feed-through in the wall: only so can a held job go on.
+        """
         done = self.begin("rake freed")
         self._plant.drive("Rake.Jam", False)
         self._plant.drive("Rake.BladeNick", 0.0)

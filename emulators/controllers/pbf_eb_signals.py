@@ -178,6 +178,14 @@ class Alarms(BuildAlarms):
         consequence="the job does not begin",
         response="look for leaks with helium, dry the powder, check the pumps",
     )
+    vent_slow = alarm(
+        doc="venting takes long",
+        priority=Priority.MEDIUM,
+        phases=("vent",),
+        cause="helium supply out, vent valve, a pump's valve that does not shut",
+        consequence="the door stays locked, the part cannot be taken out",
+        response="connect a full helium bottle, which may be done meanwhile; look at the valves",
+    )
     helium_low = alarm(
         doc="helium share low",
         priority=Priority.MEDIUM,

@@ -52,6 +52,7 @@ class BeamHeatedStage(Stage):
     FRESH = 400.0  # K of powder from the hoppers beside the hot bed, default
     POWDER_HEAT = 700.0  # J/(kg K), default
     OXIDATION = 2e-4  # growth of the oxide film per Pa of air and second on a hot bed, default
+    HOT = 600.0  # K above which air oxidises it, default
 
     temperature = measured("degC", low=0, high=1200, start=20, noise=0.2, quantum=0.1,
                            companion="Monitoring/Process/PlateTemperature",
@@ -78,6 +79,9 @@ class BeamHeatedStage(Stage):
         self.film = 1.0  # oxide that air has added
         self.grip = 1.0  # this layer's adhesion over the usual one
         self._necked = 0.0  # when `neck` was that
+        self.air: Callable[[], float] = lambda: 0.0
+        """True pressure (Pa) around the bed of what is not helium."""
+        self._aired = (0.0, 0.0)  # s and Pa when air was last looked at
         self.powdered = False  # whether powder lies on the plate
         self.tank = self.BED[0]  # m, edge of the build tank; an insert makes it smaller
         self.powder = Powder()
@@ -130,6 +134,7 @@ class BeamHeatedStage(Stage):
 
     def _anchor_bed(self) -> None:
         now = self.now
+        self.oxidise()
         self.sense(now)
         times, tops, feet = course(self._heat(), self._preheat + self._melt,
                                    float(self.surface_temperature), float(self.temperature))
@@ -166,6 +171,7 @@ class BeamHeatedStage(Stage):
         self.clear()
         self._preheat = self._melt = 0.0
         self.neck, self.film, self.grip, self._necked = 0.0, 1.0, 1.0, self.now
+        self._aired = (self.now, 0.0)
         self.powdered = False
         if alloy is not None:
             self.settle("surface_temperature", AMBIENT)
@@ -198,9 +204,22 @@ class BeamHeatedStage(Stage):
         self._necked = now
         return self.neck
 
-    def oxidise(self, air: float, seconds: float) -> None:
-        """Air (Pa) acted on the hot bed for a time (s)."""
-        self.film += self.OXIDATION * max(air, 0.0) * seconds
+    def oxidise(self) -> None:
+        """Let the oxide film grow up to now by the air around the bed while that was hot.
+
+        Mean of the pressures at both ends, so that looking often or seldom is the same; called
+        before the bed's course changes and at both sides of a jump in pressure.
+        """
+        now, pieces = self.now, 8
+        since, before = self._aired
+        air = max(self.air(), 0.0)
+        self._aired = (now, air)
+        way = self.trajectories.get("surface_temperature")
+        if way is None or now <= since:
+            return
+        step = (now - since) / pieces
+        hot = sum(way.at(since + (i + 0.5) * step) > self.HOT for i in range(pieces))
+        self.film += self.OXIDATION * 0.5 * (before + air) * hot * step
 
     def charge_index(
         self, current: float, speed: float, diameter: float, return_time: float
@@ -220,13 +239,14 @@ class BeamHeatedStage(Stage):
     def hidden_state(self) -> dict[str, Any]:
         return {**super().hidden_state(), "preheat": self._preheat, "melt": self._melt,
                 "neck": self.neck, "necked": self._necked, "film": self.film, "grip": self.grip,
-                "powdered": self.powdered, "tank": self.tank}
+                "powdered": self.powdered, "tank": self.tank, "aired": list(self._aired)}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._preheat, self._melt = hidden["preheat"], hidden["melt"]
         self.neck, self._necked = hidden["neck"], hidden["necked"]
         self.film, self.grip = hidden["film"], hidden["grip"]
         self.powdered, self.tank = hidden["powdered"], hidden["tank"]
+        self._aired = (hidden["aired"][0], hidden["aired"][1])
         super().restore_hidden(hidden)
 
 
@@ -257,10 +277,9 @@ class Preheater(Equipment):
         supply: HighVoltage,
         stage: BeamHeatedStage,
         smokes: Callable[[float], None],
-        air: Callable[[], float],
         melting: Callable[[], tuple[float, float, float, float] | None],
     ) -> None:
-        """`smokes` is called with the index when the bed bursts; `air` tells its pressure (Pa).
+        """`smokes` is called with the index when the bed bursts.
 
         `melting`: current (A), speed, spot diameter and return time of a melting beam, if any.
         """
@@ -269,7 +288,6 @@ class Preheater(Equipment):
         self._supply = supply
         self._stage = stage
         self._smokes = smokes
-        self._air = air
         self._melting = melting
         self._watching = 0  # number of the process that looks at the bed
         self._watched = False
@@ -339,7 +357,7 @@ class Preheater(Equipment):
     def look(self) -> None:
         """Whether the bed bears the beam that is on it."""
         stage = self._stage
-        stage.oxidise(self._air(), self.TICK)
+        stage.oxidise()
         melting = self._melting()
         if melting is not None:
             index = stage.charge_index(*melting)

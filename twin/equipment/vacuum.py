@@ -92,6 +92,7 @@ class VacuumSystem(Equipment):
         self._dues: list[float] = []  # when the gas balance is made anew
         self._inlet = 0.0  # Pa m3/s of helium
         self._turning = True  # the turbo pump has power
+        self._open = False  # the door stands open
         self.relay: Callable[[bool], None] = lambda closed: None
         """Told when the relay of the column gauge opens or closes."""
 
@@ -118,6 +119,11 @@ class VacuumSystem(Equipment):
         self._since = self.now
         self.settle("chamber_pressure", ATMOSPHERE)
         self._anchor()
+
+    def door(self, open_: bool) -> None:
+        """The door is opened or closed: while it stands open no pump makes a vacuum."""
+        self._open = open_
+        self.air()
 
     def burst(self, pressure: float) -> None:
         """Gas that was held in the bed is set free at once: so much pressure (Pa) more."""
@@ -173,7 +179,9 @@ class VacuumSystem(Equipment):
         air = self.leak * (1.0 - self.chamber_pressure / ATMOSPHERE)
         gone = exp(-min((now - self._since) / self.DESORPTION_TIME, 50.0))
         water = self.DESORPTION * self.wet_powder * gone + 1e-4 * self.wet_powder
-        if vent and not pumping:
+        if self._open:
+            course = Relaxation(now, ATMOSPHERE, ATMOSPHERE, 1.0)
+        elif vent and not pumping:
             course = Relaxation(now, self.chamber_pressure, ATMOSPHERE, self.VENTING)
         elif pumping:
             target = (air + self._inlet + 1e-4 * self.wet_powder) / pumping
@@ -195,8 +203,8 @@ class VacuumSystem(Equipment):
 
     def _share(self, now: float, air: float, water: float) -> None:
         """Helium in what streams in, while the water goes."""
-        if self.vent_valve:
-            self.settle("helium_share", 1.0)
+        if self.vent_valve or self._open:
+            self.settle("helium_share", 0.0 if self._open else 1.0)
             return
         times = [i / 3.0 * self.DESORPTION_TIME for i in range(25)]
         rest = air + self._inlet + 1e-4 * self.wet_powder
@@ -243,7 +251,7 @@ class VacuumSystem(Equipment):
         if isinstance(speed, Ramp):
             # In steps: pumping speed is constant between events.
             found.append(min(now + self.SPIN_UP / 8, speed.end()))
-        elif self.turbo_pump and self.chamber_pressure >= self.CROSSOVER:
+        elif self.turbo_pump and self.chamber_pressure >= self.CROSSOVER and not self._open:
             found.append(now + 10.0)
         if self.vent_valve and self.pressure < 0.94 * ATMOSPHERE:
             found.append(now + self.VENTING)
@@ -269,8 +277,9 @@ class VacuumSystem(Equipment):
 
     def hidden_state(self) -> dict[str, Any]:
         return {"since": self._since, "inlet": self._inlet, "turning": self._turning,
-                "dues": list(self._dues)}
+                "dues": list(self._dues), "open": self._open}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._since, self._inlet = hidden["since"], hidden["inlet"]
         self._turning, self._dues = hidden["turning"], list(hidden["dues"])
+        self._open = hidden["open"]

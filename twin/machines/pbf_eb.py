@@ -87,6 +87,7 @@ class PbfEb(Plant):
         ]
         self.supply.feed(self.beams)
         self.stage = self.add("Platform", BeamHeatedStage(lambda: self.vacuum.helium))
+        self.stage.air = self._air
         self.rake = self.add("Rake", Rake(self._raked, lambda: self.stage.depth))
         self.deflection = self.add("Deflection", ElectronDeflection(
             self.beams, models or PoolModels(), self.stage, self.rake,
@@ -94,7 +95,7 @@ class PbfEb(Plant):
             heat=self.chiller.heat, exposed=self._solidify, pictures=False))
         self.deflection.charged = self._charged
         self.preheater = self.add("Preheat", Preheater(
-            self.beams, self.supply, self.stage, self._smoke, self._air, self._melting))
+            self.beams, self.supply, self.stage, self._smoke, self._melting))
         self.imaging = self.add("Imaging", ElectronImaging(pictures))
         self.imaging.bed = BeamHeatedStage.BED
         self.monitor = self.add("Layer", LayerMonitor())
@@ -135,11 +136,13 @@ class PbfEb(Plant):
             self.rake.refill()
 
     def drive(self, path: str, value: Any) -> bool:
+        if path == "Safety.DoorForced":
+            self.stage.oxidise()  # pressure is about to jump
         changed = super().drive(path, value)
-        if changed and path.startswith("Vacuum."):
+        if changed and path == "Safety.DoorForced":
+            self.vacuum.door(open_=self.safety.door_forced)
+        if changed and (path.startswith("Vacuum.") or path == "Safety.DoorForced"):
             self.stage.again()
-        if changed and path == "Safety.DoorForced" and self.safety.door_forced:
-            self.vacuum.air()
         if changed and path == "Rake.Recoat":
             self.imaging.keep_layer()
         return changed

@@ -238,3 +238,87 @@ def test_a_recipe_is_judged_before_it_is_built(changes: dict[str, object], said:
 def test_a_recipe_that_never_ends_is_refused(changes: dict[str, float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         EbBench(eb_program([SMALL], **changes))
+
+
+def test_writing_a_setpoint_often_does_not_oxidise_the_bed() -> None:
+    def film(writes: bool) -> float:
+        bench = EbBench(eb_program([SMALL])).start().to("rake", 1)
+        bench.fault("Vacuum.Leak", 5.0)  # its pressure is there when preheating begins
+        bench.to("preheat 1", 1)
+        stage, since, count = bench.plant.stage, bench.time, 0
+        stage.oxidise()
+        begun, end = stage.film, since + 4.0
+        with bench.closely():
+            while bench.time < end and count < 80:
+                if writes:
+                    bench.write("Process.Preheat1Current", 4.0 + 0.01 * (count % 2))
+                    count += 1
+                else:
+                    bench.step()
+            while bench.time < end:
+                bench.step()
+        stage.oxidise()
+        return float(stage.film - begun) / (bench.time - since)
+
+    assert film(True) == pytest.approx(film(False), rel=0.05)
+
+
+def test_an_open_door_lets_air_in_and_keeps_it_there() -> None:
+    bench = EbBench(eb_program([SMALL])).start().to("melt", 1)
+    bench.fault("Safety.DoorForced", True)
+    bench.rest(60.0)
+    plant = bench.plant
+    plant.stage.oxidise()
+    film = plant.stage.film
+    bench.rest(60.0)
+    assert bench.read("Vacuum.ChamberPressure") == pytest.approx(1013.0, rel=0.1)
+    assert plant.vacuum.helium == 0.0
+    plant.stage.oxidise()
+    expected = plant.stage.OXIDATION * 101_325.0 * 60.0
+    assert plant.stage.film - film == pytest.approx(expected, rel=0.01)
+    bench.fault("Safety.DoorForced", False)
+    bench.rest(600.0)
+    assert plant.vacuum.pressure < 0.5 * 101_325.0, "the pumps, still on, take over again"
+
+
+def test_without_helium_venting_waits_and_is_told_and_a_new_bottle_ends_the_job() -> None:
+    bench = EbBench(eb_program([block((8e-3, 8e-3, 5e-5))])).start().to("cool")
+    bench.fault("Vacuum.HeliumFailure", True)
+    bench.to("vent", 0, 100_000.0)
+    assert "VentSlow" not in bench.raised()
+    bench.rest(700.0)
+    assert bench.controller.phase == "vent"
+    assert "VentSlow" in bench.raised()
+    with pytest.raises(Refused):
+        bench.call("Service.CalibrateBeam")
+    bench.call("Service.ChangeHelium")
+    bench.finish()
+
+
+@pytest.mark.parametrize("phase", ["cool", "vent", "break out", "recover powder"])
+def test_power_lost_while_completing_and_the_job_still_ends(phase: str) -> None:
+    bench = EbBench(eb_program([block((8e-3, 8e-3, 5e-5))])).start().to(phase, 0, 100_000.0)
+    bench.rest(5.0)
+    bench.fault("Safety.PowerLoss", True)
+    bench.to_state(MachineState.SUSPENDED, 10.0)
+    bench.rest(60.0)
+    bench.fault("Safety.PowerLoss", False)
+    bench.rest(1.0)
+    bench.job("Resume")
+    bench.finish()
+    assert bench.plant.vacuum.vented
+
+
+def test_the_next_job_waits_for_a_hot_evacuated_chamber() -> None:
+    bench = EbBench(eb_program([SMALL])).start().to("melt", 1)
+    bench.job("Abort")
+    bench.rest(2.0)
+    bench.call("Machine.Clear")
+    bench.rest(2.0)
+    hot, pressure = bench.read("Platform.SurfaceTemperature"), bench.plant.vacuum.pressure
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.rest(2.0)
+    assert bench.state is MachineState.IDLE
+    assert bench.read("Platform.SurfaceTemperature") > hot - 30.0
+    assert bench.plant.vacuum.pressure < pressure + 100.0
+    bench.to("pump down", 0, 100_000.0)

@@ -259,9 +259,16 @@ def test_a_worn_cathode_shows_in_the_bias_then_in_the_current_then_in_the_bed() 
     energy = [layer["area_energy"] for layer in bench.layers()]
     assert energy[-1] < 0.8 * energy[1]
     bench.job("Pause")
-    bench.call("Service.ChangeCathode")
+    bench.rest(1.0)
+    for work in ("ChangeCathode", "ChangeHeatShields"):
+        with pytest.raises(Refused, match="hot or under vacuum"):
+            bench.call(f"Service.{work}")
     bench.job("Resume")
-    bench.to("rake", bench.layer + 1, 200.0)
+    bench.finish()
+    bench.call("Service.ChangeCathode")
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.to("melt")
+    bench.to("rake", 1, 200.0)
     assert bench.layers()[-1]["area_energy"] == pytest.approx(energy[1], rel=0.02)
 
 

@@ -90,9 +90,21 @@ def test_fresh_powder_is_cold_and_loose_and_ripens() -> None:
 
 
 def test_air_on_a_hot_bed_grows_its_oxide() -> None:
-    stage = Stage().stage
-    stage.oxidise(1.0, 3600.0)
-    assert stage.film == pytest.approx(1.0 + BeamHeatedStage.OXIDATION * 3600.0)
+    def film(temperature: float, looks: int) -> float:
+        bench = Stage()
+        stage = bench.stage
+        stage.air = lambda: 1.0
+        stage.settle("surface_temperature", temperature)
+        stage.settle("temperature", temperature)
+        stage.again()
+        for look in range(1, looks + 1):
+            bench.at(60.0 * look / looks)
+            stage.oxidise()
+        return float(stage.film)
+
+    assert film(1000.0, 1) == pytest.approx(1.0 + BeamHeatedStage.OXIDATION * 60.0)
+    assert film(1000.0, 80) == pytest.approx(film(1000.0, 1)), "however often it is looked at"
+    assert film(500.0, 1) == 1.0
 
 
 # -- electron image -------------------------------------------------------------------------------
