@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from emulators.controllers.base import Watch
-from emulators.controllers.build import WORKING, BuildController, Program
+from emulators.controllers.build import INTERRUPTED, WORKING, BuildController, Program
 from emulators.controllers.build_signals import Feedstock
 from emulators.controllers.sinter_furnace_service import Service
 from emulators.controllers.sinter_furnace_signals import (
@@ -26,6 +26,7 @@ from twin.machines.sinter_furnace import SinterFurnace, SinterSegment
 __all__ = ["SinterFurnaceController"]
 
 _HYDROGEN_SAFE = 0.01  # oxygen above which no hydrogen is let in
+_FULL = 100_500.0  # Pa from which a retort counts as filled
 _LEAN = 0.04  # hydrogen below which it cannot burn and the pilot may go out
 
 
@@ -47,17 +48,19 @@ class SinterFurnaceController(BuildController):
         self.programme = self.add("Programme", Programme())
         self.add("Service", Service(plant, lambda: self.state not in WORKING))
         self.soaked = 0.0  # s of this segment's time at temperature that are over
+        self.held_hot = inf  # since when, in a hold, the load is at temperature all the same
         self.first_pressure = 0.0  # Pa at the start of the leak check
         self.leaks = False
         self.looked: dict[str, bool] = {}  # what the last look found
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), self.soaked, self.leaks, tuple(self.looked.values()))
+        return (super().memory(), self.soaked, self.held_hot, self.leaks,
+                tuple(self.looked.values()))
 
     def load(self, program: Program) -> None:
         super().load(program)
-        self.soaked, self.leaks, self.looked = 0.0, False, {}
+        self.soaked, self.held_hot, self.leaks, self.looked = 0.0, inf, False, {}
 
     def segment(self) -> SinterSegment:
         """The segment in work, with the setpoints as they are now."""
@@ -85,7 +88,8 @@ class SinterFurnaceController(BuildController):
         return {
             "leak_found": self.leaks,
             "purge_fails": self.phase == "purge" and self.now >= self.since + self.PURGE,
-            "flame_out": bool(io.retort.hydrogen_flow > 0) and not io.retort.flame,
+            "flame_out": not io.retort.flame and bool(
+                io.retort.hydrogen_flow > 0 or io.retort.hydrogen > _LEAN),
             "parts_rejected": io.inspection.done and io.inspection.parts_rejected > 0,
             **self.looked,
         }
@@ -120,6 +124,37 @@ class SinterFurnaceController(BuildController):
         # Gas and water serve what is hot until it no longer is, however the job ended.
         if self.state in (MachineState.FINISHED, MachineState.ABORTED):
             self.rest()
+        elif self.state in INTERRUPTED:
+            self._cool_shell()
+            if self.phase == "soak":
+                self._count_on()
+
+    def _cool_shell(self) -> None:
+        """Water for what is hot, as soon as there is power for it."""
+        safety = self.io.safety
+        if (safety.chain_closed or safety.reset_possible) and not self._cool_enough():
+            self.io.chiller.run = True
+
+    def _count_on(self) -> None:
+        """The load sinters in a hold too, as long as it is hot."""
+        hot = self.io.furnace.load_temperature >= self.segment().target - self.process.soak_band
+        if hot and self.held_hot == inf:
+            self.held_hot = self.now
+        elif not hot:
+            self._counted()
+
+    def _counted(self) -> None:
+        if self.held_hot < inf:
+            self.soaked += self.now - self.held_hot
+            self.held_hot = inf
+
+    def hindrance(self, wish: str) -> str:
+        retort = self.io.retort
+        # A pilot that lost its power is lit on the way back; one that is on and burns not is out.
+        if wish == "resume" and self.conditions.get("flame_out") and retort.pilot \
+                and self.phase in SEGMENT_PHASES and not retort.flame:
+            return "burn-off flame not proven: relight the pilot"
+        return super().hindrance(wish)
 
     # -- hold, abort, end ---------------------------------------------------------------------
 
@@ -137,6 +172,10 @@ class SinterFurnaceController(BuildController):
         if self.phase == "soak":
             self.since = self.now
 
+    def resume(self) -> None:
+        self._counted()
+        super().resume()
+
     def reset_drives(self) -> None:
         super().reset_drives()
         self.io.retort.reset_safety = self.io.retort.safe_purge
@@ -144,6 +183,7 @@ class SinterFurnaceController(BuildController):
     def restore_supplies(self) -> None:
         super().restore_supplies()
         self.io.chiller.run = True
+        self.io.retort.pilot = self.io.retort.hydrogen > _LEAN
 
     def make_safe(self) -> None:
         io = self.io
@@ -161,15 +201,27 @@ class SinterFurnaceController(BuildController):
     def rest(self) -> None:
         io = self.io
         if not self._cool_enough():
+            self._cool_shell()
             return
-        if io.retort.hydrogen > _LEAN:
+        # The door opens only on a retort that holds no hydrogen, at the hall's pressure.
+        if io.retort.hydrogen > _LEAN or io.retort.pressure < _FULL:
+            io.retort.vacuum_pump = False
             io.retort.nitrogen_flow = self.process.purge_flow
             return
+        self._end_safe_purge()
         io.retort.nitrogen_flow = io.retort.argon_flow = io.retort.hydrogen_flow = 0.0
         io.retort.pilot = False
         io.furnace.cooling_fan = False
         io.safety.door_lock = False
         io.chiller.run = False
+
+    def _end_safe_purge(self) -> bool:
+        """Acknowledge the gas safety unit if it purges; whether it does."""
+        retort = self.io.retort
+        if retort.safe_purge:
+            retort.reset_safety = True
+            self.wake = min(self.wake, self.now + 1.0)
+        return bool(retort.safe_purge)
 
     def _cool_enough(self) -> bool:
         limit = self.process.unload_temperature
@@ -245,7 +297,7 @@ class SinterFurnaceController(BuildController):
     def _purge(self) -> None:
         io = self.io
         # After a hold the retort is full; before a job it comes from the leak check.
-        full = io.retort.pressure > (100_500.0 if self.resume_phase else 101_500.0)
+        full = io.retort.pressure > (_FULL if self.resume_phase else 101_500.0)
         if full and io.retort.oxygen < self.process.oxygen_limit:
             self.begin_layers("gas")
             return
@@ -259,24 +311,18 @@ class SinterFurnaceController(BuildController):
     def _begin_gas(self) -> None:
         io = self.io
         io.furnace.count = self.job.layer
-        if self.resume_phase == "" and self.soaked and self._fresh():
-            self.soaked = 0.0
         wanted = self.segment()
         shown = self.programme
         shown.segment, shown.gas, shown.target = wanted.name, wanted.gas, wanted.target
         shown.hold_left = round(max(wanted.hold - self.soaked, 0.0), 1)
         io.retort.pilot = wanted.gas == "hydrogen" or io.retort.hydrogen > _LEAN
 
-    def _fresh(self) -> bool:
-        """Whether the segment in work has just begun, rather than been resumed."""
-        return bool(self._began == self.now)
-
     def _gas(self) -> None:
         io = self.io
         wanted = self.segment()
         sinter = not wanted.name.startswith("debind")
         flow = self.process.sinter_flow if sinter else self.process.gas_flow
-        if not self.waited(2.0):
+        if not self.waited(2.0) or self._end_safe_purge():
             return
         if wanted.gas == "hydrogen":
             if not (io.retort.flame and io.retort.oxygen < _HYDROGEN_SAFE):
@@ -331,6 +377,7 @@ class SinterFurnaceController(BuildController):
             io.furnace.cooling_fan = True
         if io.retort.hydrogen < _LEAN:
             io.retort.pilot = False
+            self._end_safe_purge()
         if self._cool_enough():
             self.enter("unload")
 
@@ -370,12 +417,17 @@ class SinterFurnaceController(BuildController):
             case "cool":
                 return [*cold, lean, level("Furnace.LoadTemperature", "FanBelow")]
             case "none":
-                return [*cold, lean]
+                return [*cold, lean, Watch("Retort.Pressure", _FULL / 100)]
+            case "soak":
+                return [Watch("Furnace.LoadTemperature",
+                              self.segment().target - self.process.soak_band - 273.15)]
         return []
 
     def snapshot(self) -> dict[str, Any]:
         taken = super().snapshot()
-        taken["own"] |= {"soaked": self.soaked, "first_pressure": self.first_pressure,
+        taken["own"] |= {"soaked": self.soaked,
+                         "held_hot": None if self.held_hot == inf else self.held_hot,
+                         "first_pressure": self.first_pressure,
                          "leaks": self.leaks, "looked": dict(self.looked)}
         return taken
 
@@ -383,6 +435,7 @@ class SinterFurnaceController(BuildController):
         super().reinstate(snapshot)
         own = snapshot["own"]
         self.soaked, self.first_pressure = own["soaked"], own["first_pressure"]
+        self.held_hot = inf if own["held_hot"] is None else own["held_hot"]
         self.leaks, self.looked = own["leaks"], dict(own["looked"])
 
 

@@ -156,7 +156,7 @@ class Alarms(BuildAlarms):
         doc="burn-off flame not proven",
         priority=Priority.URGENT,
         action="B",
-        phases=_HEATED,
+        phases=SEGMENT_PHASES,
         cause="pilot burner out",
         consequence="hydrogen shut off, nitrogen purges, run held",
         response="relight the pilot, resume",

@@ -139,7 +139,7 @@ class Furnace(Equipment):
             zone = order[number % len(order)]
             self.parts.append(ChargedPart.of(part, zone, material))
             volume = part.green[0] * part.green[1] * part.green[2]
-            self.masses[zone] += 0.5 * volume * part.density * material.solid_density
+            self.masses[zone] += part.fill * volume * part.density * material.solid_density
 
     @property
     def hot(self) -> bool:
@@ -287,7 +287,8 @@ class Furnace(Equipment):
             start, end = loads[part.zone]
             burnt = part.advance(start, end, step, gas, self.material)
             volume = part.part.green[0] * part.part.green[1] * part.part.green[2]
-            given += burnt * 0.5 * volume * part.part.density * self.material.solid_density / step
+            given += burnt * part.part.fill * volume * part.part.density \
+                * self.material.solid_density / step
         return given
 
     # -- limiter ------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Retort(Equipment):
     SAFE_FLOW = 60e-3 / 60  # m3/s of nitrogen that opens by itself when hydrogen is shut off
     REACTS = 850.0  # K from which oxygen and hydrogen react, default
     LIMIT = 0.01  # oxygen above which the gas safety unit lets no hydrogen in
+    LEAN = 0.04  # hydrogen below which it cannot burn: the unit's own purge has done its work
     MOLAR = 0.030  # kg/mol of resin gas, default
 
     pressure = measured("mbar", low=0, high=1200, start=1013.25, noise=0.01, quantum=0.01,
@@ -63,7 +64,8 @@ class Retort(Equipment):
     vacuum_pump = actuator(bool, doc="vacuum pump and its valve; the vent is shut")
     pilot = actuator(bool, doc="pilot burner of the exhaust flame")
     reset_safety = actuator(bool, edge=True, doc="acknowledge the gas safety unit (rising edge): "
-                            "its own purge ends if there is flame and no air")
+                            "its own purge ends if there is flame and no air, or no "
+                            "hydrogen left")
     leak = fault("mbar.L/s", low=0, high=500, doc="air leak into the retort")
     hydrogen_loss = fault(bool, doc="no hydrogen comes from the supply")
     inert_loss = fault(bool, doc="no nitrogen or argon comes from the supply")
@@ -114,9 +116,11 @@ class Retort(Equipment):
 
     def driven(self, attribute: str) -> None:
         self._prove()
-        safe = self.energised and self.mix["oxygen"] < self.LIMIT
-        if attribute == "reset_safety" and self.reset_safety and safe:
+        safe = self.mix["hydrogen"] < self.LEAN or (
+            self.flame and self.mix["oxygen"] < self.LIMIT)
+        if attribute == "reset_safety" and self.reset_safety and self.energised and safe:
             self.safe_purge = False
+            self._prove()
 
     @property
     def energised(self) -> bool:
@@ -133,7 +137,8 @@ class Retort(Equipment):
             self.log("interlock", "hydrogen shut off: "
                      + ("no flame" if not self.flame else "oxygen" if self.energised else "power"))
             self.safe_purge = True
-        self.hydrogen_open = bool(wanted and safe)
+        # What has shut it off must be acknowledged before it opens again.
+        self.hydrogen_open = bool(wanted and safe and not self.safe_purge)
 
     def flows(self) -> dict[str, float]:
         """What really flows in (m3/s at ambient), by species."""
@@ -152,6 +157,10 @@ class Retort(Equipment):
         self.flow = total
         self.take_gas(total)
         self.draw(self.PUMP_POWER * self.vacuum_pump + 50.0 * self.pilot)
+        if not self._chain.door_closed:
+            # What flows in is lost to the hall.
+            self.air()
+            return
         leak = self.leak / ATMOSPHERE
         if self.pure > ATMOSPHERE + 50.0:
             # Over-pressure keeps most of the air out.

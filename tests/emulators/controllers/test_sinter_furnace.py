@@ -540,3 +540,102 @@ def test_every_fault_is_tested() -> None:
     zones = {f"Zone{n}.{f}" for n in (1, 2, 3)
              for f in ("ElementFailure", "ThermocoupleDrift", "Runaway")}
     assert faults == COVERED | ELSEWHERE | zones
+
+
+# -- safety of gas and door, what holds and losses of power leave ----------------------------------
+
+
+def test_flame_out_must_be_relit_before_it_goes_on() -> None:
+    bench = soaking(furnace())
+    bench.fault("Retort.PilotFailure", True)
+    bench.to_state(S.SUSPENDED)
+    bench.rest(5)
+    with pytest.raises(Refused, match="relight"):
+        bench.job("Resume")
+    bench.plant.retort.reset_safety = True  # Nobody can end its purge without a flame either.
+    bench.plant.retort.driven("reset_safety")
+    assert bench.read("Retort.SafePurge") is True
+    bench.rest(600)
+    assert bench.read("Retort.HydrogenOpen") is False
+    assert bench.read("Retort.Hydrogen") < 50
+    bench.call("Service.RelightPilot")
+    bench.rest(5)
+    assert bench.read("Retort.HydrogenOpen") is False
+    bench.job("Resume")
+    bench.to("soak", 1)
+    assert bench.read("Retort.SafePurge") is False
+    assert bench.read("Retort.HydrogenOpen") is True
+
+
+def test_flame_out_is_told_before_the_heat_is_back() -> None:
+    bench = soaking(furnace())
+    bench.job("Pause")
+    bench.rest(5)
+    bench.job("Resume")
+    bench.to("gas", 1)
+    bench.fault("Retort.PilotFailure", True)
+    bench.rest(1)
+    assert bench.state is S.SUSPENDED
+    assert bench.read("Machine.Reason") == "burn-off flame not proven"
+
+
+def test_an_open_door_lets_air_in_as_long_as_it_stands_open() -> None:
+    bench = soaking(furnace(), 0)
+    bench.fault("Safety.DoorForced", True)
+    bench.to_state(S.ABORTED)
+    bench.rest(3600)
+    assert bench.plant.retort.flow > 0
+    assert bench.read("Retort.Oxygen") > 20
+    assert bench.read("Retort.Pressure") == pytest.approx(1013.25, abs=0.1)
+    bench.fault("Safety.DoorForced", False)
+    bench.rest(3600)
+    assert bench.read("Retort.Oxygen") < 5
+
+
+def test_evacuated_it_is_filled_before_its_door_opens() -> None:
+    bench = furnace().start()
+    bench.to("leak check")
+    bench.job("Abort")
+    bench.call("Machine.Clear")
+    bench.rest(1)
+    assert bench.read("Safety.DoorLocked") is True
+    bench.until(lambda: not bench.plant.safety.door_locked, 3600)
+    assert bench.read("Retort.Pressure") > 1004
+    assert bench.read("Retort.NitrogenFlow") > 0 or bench.rest(1)
+    assert bench.read("Retort.NitrogenFlow") == 0
+
+
+@pytest.mark.parametrize("phase", ["soak", "cool"])
+def test_power_lost_and_back_the_water_runs_and_the_job_ends(phase: str) -> None:
+    bench = furnace(sintering__temperature=1173.15)
+    bench.start().to(phase, 1, 1e5)
+    bench.rest(30)
+    bench.fault("Safety.PowerLoss", True)
+    bench.to_state(S.SUSPENDED)
+    bench.rest(600)
+    assert bench.read("Chiller.Flow") < 0.1
+    bench.fault("Safety.PowerLoss", False)
+    bench.rest(60)
+    assert bench.read("Chiller.Flow") > 10
+    bench.job("Resume")
+    bench.finish()
+    bench.until(lambda: not bench.plant.safety.door_locked, 3600)
+    assert bench.read("Retort.SafePurge") is False
+    assert bench.read("Job.Layer") == 2
+
+
+def test_time_at_temperature_counts_in_a_hold() -> None:
+    def run(held: float) -> float:
+        bench = soaking(furnace())
+        bench.rest(600)
+        if held:
+            bench.job("Pause")
+            bench.rest(held)
+            bench.job("Resume")
+        bench.sintered()
+        return float(bench.parts()[0]["density"])
+
+    whole = run(0)
+    assert run(2400) == pytest.approx(whole, abs=1e-3)
+    # Held for longer than the segment takes, it is sintered for longer.
+    assert run(3 * 3600) > whole + 5e-3
