@@ -26,6 +26,7 @@ from twin.parts.hatching import HatchStyle, check_range, contours, hatch, inset
 from twin.parts.layers import Role
 from twin.parts.plate import Placement
 from twin.parts.slicing import Floats, Region, Slicer, rings_of
+from twin.parts.turns import SAME_LEVEL, turns
 
 __all__ = ["Pass", "PassLayer", "PassPlan", "PassStyle"]
 
@@ -34,8 +35,6 @@ SLIVER = 0.98
 """Share of the largest inset at which the middle line of a wall thinner than a bead is taken."""
 GRID = 1e-6
 """Grid (m) on which sections are joined."""
-SAME_LEVEL = 5e-6
-"""Strokes of a file whose heights (m) differ by less are in one layer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,11 +155,13 @@ class PassPlan:
 
         `layer_thickness` (m) is that of a file of one height only. Heights count from the first
         pass, which lies on the plate. Raises `GcodeError` (a PartError) for what cannot be read,
-        PartError for a file without a pass.
+        PartError for a file without a pass, or with one below the first.
         """
         check_range("pass plan", "layer_thickness", layer_thickness, 0.05e-3, 10e-3)
         plan = cls.__new__(cls)
-        plan._set_up(_File(read_gcode(path, dwell_unit), layer_thickness), style or PassStyle())
+        style = style or PassStyle()
+        program = read_gcode(path, dwell_unit)
+        plan._set_up(_File(program, layer_thickness, style.bead_width), style)
         return plan
 
     def _set_up(self, source: _Source, style: PassStyle) -> None:
@@ -180,7 +181,7 @@ class PassPlan:
     @property
     def height(self) -> float:
         """Nominal height of the build over the plate, m."""
-        return float(self._source.bases[-1] + self._source.thicknesses[-1])
+        return float((self._source.bases + self._source.thicknesses).max())
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -393,13 +394,16 @@ def _farthest(points: Floats) -> tuple[int, int]:
 class _File:
     """Passes as a G-code program has them."""
 
-    def __init__(self, program: GcodeProgram, thickness: float) -> None:
+    def __init__(self, program: GcodeProgram, thickness: float, bead: float) -> None:
         self._digest, self._thickness = program.digest, thickness
         self.names = (program.name,)
         self.notes = program.notes
-        self._layers, self._after, levels = _grouped(program)
+        self._layers, self._after, levels = _grouped(program, bead)
         if not self._layers:
             raise PartError(f"{program.name}: no stroke with the energy source on (M3 S…, G1)")
+        if (low := min(levels) - levels[0]) < -SAME_LEVEL:
+            raise PartError(f"{program.name}: a pass {-low * 1e3:.3g} mm below the first one, "
+                            "which lies on the plate")
         steps = np.diff(levels)
         usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else thickness
         self.bases: Floats = np.array(levels) - levels[0]
@@ -432,12 +436,12 @@ class _File:
     def describe(self) -> list[dict[str, Any]]:
         x0, y0, x1, y1 = self.bounds(PassStyle())
         return [{"name": self.names[0], "source": self.names[0], "notes": list(self.notes),
-                 "size": [x1 - x0, y1 - y0, float(self.bases[-1] + self.thicknesses[-1])],
+                 "size": [x1 - x0, y1 - y0, float((self.bases + self.thicknesses).max())],
                  "passes": sum(map(len, self._layers))}]
 
 
 def _grouped(
-    program: GcodeProgram,
+    program: GcodeProgram, bead: float,
 ) -> tuple[list[tuple[Pass, ...]], list[float], list[float]]:
     """Layers of passes, the pause after each, and their levels (m)."""
     layers: list[list[Pass]] = []
@@ -455,15 +459,16 @@ def _grouped(
         chain = []
         if not np.any(np.diff(points, axis=0)):
             return
-        level = float(points[0, 2])
-        if not levels or abs(level - levels[-1]) > SAME_LEVEL:
-            levels.append(level)
-            layers.append([])
-            after.append(0.0)
-        points[:, 2] -= levels[-1]
-        layers[-1].append(Pass(points, Role.HATCH, 0, first.feed, first.demand, first.feedstock,
-                               before))
-        before = 0.0
+        for turn in turns(points, bead):
+            level = float(turn[0, 2])
+            if not levels or abs(level - levels[-1]) > SAME_LEVEL:
+                levels.append(level)
+                layers.append([])
+                after.append(0.0)
+            turn[:, 2] -= levels[-1]
+            layers[-1].append(Pass(turn, Role.HATCH, 0, first.feed, first.demand, first.feedstock,
+                                   before))
+            before = 0.0
 
     for item in program.strokes:
         if isinstance(item, Pause):

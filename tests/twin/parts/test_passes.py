@@ -136,3 +136,44 @@ def test_the_real_file_builds_a_plan() -> None:
     assert plan.layer_thickness == pytest.approx(0.254e-3)
     assert plan.layer(4).base == pytest.approx(4 * 0.254e-3)
     assert sum(p.pause for i in range(5) for p in plan.layer(i).passes) == pytest.approx(55 * 45)
+
+
+def _spiral(path: Path, turns: int, pitch: float, points: int) -> Path:
+    angle = np.linspace(0.0, 2 * math.pi * turns, turns * points + 1)
+    lines = [f"G1 X{10 * math.cos(a):.4f} Y{10 * math.sin(a):.4f} Z{pitch * a / 2 / math.pi:.4f}"
+             for a in angle[1:]]
+    path.write_text("\n".join(["G21 G90", "G0 X10 Y0 Z0", "M3 S900", "F600", *lines, "M5"]))
+    return path
+
+
+@pytest.mark.parametrize("points", [36, 4, 500])
+def test_a_spiral_is_a_layer_for_each_turn(points: int, tmp_path: Path) -> None:
+    plan = PassPlan.from_gcode(_spiral(tmp_path / "s.nc", 30, 0.2, points), STYLE)
+    assert 29 <= len(plan) <= 31
+    assert plan.layer_thickness == pytest.approx(0.2e-3, rel=0.03)
+    assert plan.height == pytest.approx(6e-3, rel=0.05)
+    turn = 2 * points * 10e-3 * math.sin(math.pi / points)
+    assert sum(plan.layer(i).length for i in range(len(plan))) == pytest.approx(30 * turn, rel=0.01)
+    for index in range(1, len(plan)):
+        (before,), (after,) = plan.layer(index - 1).passes, plan.layer(index).passes
+        assert after.points[0, :2] == pytest.approx(before.points[-1, :2])
+
+
+def test_layers_without_a_break_and_a_ramp(tmp_path: Path) -> None:
+    path = tmp_path / "wall.nc"
+    path.write_text("G21 G90\nM3 S900\nF600\nG1 X30\nG1 Z0.5\nG1 X0\nG1 Z1\nG1 X30\nM5")
+    plan = PassPlan.from_gcode(path, STYLE)
+    assert [plan.layer(i).base for i in range(len(plan))] == pytest.approx([0, 0.5e-3, 1e-3])
+    path.write_text("G21 G90\nM3 S900\nF600\nG1 X30 Z3\nM5")
+    assert len(PassPlan.from_gcode(path, STYLE)) == 1
+
+
+def test_a_pass_below_the_first_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "down.nc"
+    path.write_text("G21 G90\nF600\nG0 Z2\nM3 S900\nG1 X30\nM5\nG0 Z1\nM3 S900\nG1 X0\nM5")
+    with pytest.raises(PartError, match="1 mm below the first one"):
+        PassPlan.from_gcode(path)
+    # Part after part: down to the plate again is no fault, and the height is the highest.
+    path.write_text("G21 G90\nF600\nM3 S900\nG1 X30\nM5\nG0 X0 Z1\nM3 S900\nG1 X30\nM5\n"
+                    "G0 X0 Y20 Z0\nM3 S900\nG1 X30\nM5")
+    assert PassPlan.from_gcode(path).height == pytest.approx(2e-3)
