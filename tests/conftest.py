@@ -9,11 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from emulators.catalog import MACHINES
 from plc_interfaces.allocation import allocate
 from plc_interfaces.registers import RegisterMap
 from tests.fakes import FakeHost
+
+# How long an example takes is a matter of the computer and of what else it does.
+settings.register_profile("amtwin", deadline=None)
+settings.load_profile("amtwin")
 
 NODE_FOLDER = Path(__file__).parent / "system" / "node"
 NODE_MODULES = Path(os.environ.get("AMTWIN_NODE_MODULES", NODE_FOLDER / "node_modules"))

@@ -228,7 +228,7 @@ class Chamber(InertChamber):
 
     @property
     def _floor(self) -> float:
-        return self.ULTIMATE + self.leak * self.PUMP_TIME / self.VOLUME
+        return float(self.ULTIMATE + self.leak * self.PUMP_TIME / self.VOLUME)
 
     def _pumped(self, tau: float, target: float) -> tuple[float, float]:
         self.draw(self.PUMP_POWER * self.vacuum_pump)
