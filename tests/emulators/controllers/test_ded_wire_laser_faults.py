@@ -218,7 +218,7 @@ def test_slip_is_seen_and_mended(machine: str) -> None:
     bench = at_layer(machine, 2, wire_job(machine, layers=6))
     bench.watch("WireFeeder.Speed", "WireFeeder.MotorSpeed")
     bench.fault("WireFeeder.Slip", 15.0)
-    bench.until(lambda: "WireSlips" in bench.raised(), 60)
+    bench.until(lambda: "WireSlips" in bench.raised(), 600)
     assert bench.read("WireFeeder.Speed") < 0.9 * bench.read("WireFeeder.MotorSpeed")
     bench.job("Pause")
     bench.work("ServiceFeeder", "DressStop")
