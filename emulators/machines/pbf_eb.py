@@ -68,6 +68,9 @@ FIGURES = (
     Figure("hottest interlayer", "max(interlayer_temperature) - 273.15", "°C", 0),
 )
 
+MUCH = 40.0
+"""Times the energy that melts a layer, above which a recipe deserves a warning, default."""
+
 
 def _pitch(recipe: Recipe) -> float:
     """What a line, a point or a tile takes across, m."""
@@ -154,7 +157,23 @@ def pbf_eb_plan(
 
 
 def forecast(recipe: Recipe) -> list[str]:
-    """What closed forms say of a recipe before anything is melted, for a note."""
+    """What closed forms say of a recipe before anything is melted, for notes."""
+    hatch, exposure, volts = recipe.hatch, recipe.exposure, recipe.preheat.voltage
+    power = hatch.current * volts
+    energy = {
+        "lines": power / (hatch.speed * hatch.hatch_spacing),
+        "spots": power * exposure.spot_dwell / exposure.spot_pitch**2,
+        "tiles": power * exposure.tile_pulse / exposure.tile_edge**2,
+    }[exposure.mode]
+    needed = float(melt_energy(alloy(recipe.alloy), recipe.layer_thickness, recipe.preheat.bed))
+    times = absorbed_share(alloy(recipe.alloy)) * energy / max(needed, 1e-9)
+    much = [f"{energy * 1e-6:.3g} J/mm² is {times:.0f} times what melts a layer: metal boils off, "
+            "the part swells"] if times > MUCH else []
+    return [*_outlook(recipe), *much]
+
+
+def _outlook(recipe: Recipe) -> list[str]:
+    """What the pools will be like."""
     metal, hatch, bed = alloy(recipe.alloy), recipe.hatch, recipe.preheat.bed
     rho, cp, k = (float(x) for x in metal.solid_means(bed))
     power, share = hatch.current * recipe.preheat.voltage, absorbed_share(metal)

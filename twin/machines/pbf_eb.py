@@ -27,7 +27,7 @@ from twin.meltpool.defects import (
     sample_defects,
 )
 from twin.parts.layers import Role
-from twin.physics.electron_beam import heat_capped_power, multibeam_rate, vapour_loss
+from twin.physics.electron_beam import depleted, heat_capped_power, multibeam_rate, vapour_loss
 from twin.signals import measured
 
 __all__ = ["LayerMonitor", "PbfEb"]
@@ -271,11 +271,16 @@ class PbfEb(Plant):
                 return 0.0
             return float(np.average(values[hatch], weights=marked[hatch]))
 
-        lost = vapour_loss(pool, alloy, marked)
         volume = layer.area * layer.thickness
         mass = max(volume * float(alloy.density(293.15)), 1e-12)
-        loss = float(lost.aluminium.sum()) / mass
         content = alloy.composition.get("Al", 0.0)
+        # Metal below was depleted when it was melted first: layer for layer no more can leave
+        # than each track's share of the layer brings, and all tracks together the layer.
+        wide = np.where(hatch, job.hatch_spacing, pool.width)
+        brought = float(alloy.density(293.15)) * layer.thickness * length * wide
+        lost = vapour_loss(pool, alloy, marked)
+        vapour = min(float(depleted(lost.total, brought).sum()), mass)
+        loss = min(float(depleted(lost.aluminium, brought * content).sum()) / mass, content)
         energy = float((result.metered * marked)[hatch].sum())
         melted = float(length[hatch].sum()) * job.hatch_spacing
         since, self._last = self._last, self.env.now
@@ -315,7 +320,7 @@ class PbfEb(Plant):
             "peak_mean": mean(pool.peak_temperature),
             "keyhole_share": mean((pool.mode == Mode.KEYHOLE).astype(float)),
             "aluminium": monitor.aluminium, "aluminium_loss": loss,
-            "vapour": float(lost.total.sum()),
+            "vapour": vapour,
             "heat_share": mean_power / max(cap, 1e-9),
             "utilisation": volume / max(result.duration, 1e-9) / most,
             "spatter": int((defects["kind"] == DefectKind.SPATTER).sum()),

@@ -24,6 +24,7 @@ __all__ = [
     "absorbed_share",
     "area_energy",
     "atomic_fractions",
+    "depleted",
     "electron_range",
     "heat_capped_power",
     "keyhole_number",
@@ -391,3 +392,14 @@ def vapour_loss(pool: MeltPool, alloy: Alloy, time: npt.ArrayLike) -> VapourLoss
 
     aluminium = lost(rates["Al"]) if "Al" in rates else np.zeros(len(pool))
     return VapourLoss(lost(np.sum(list(rates.values()), axis=0)), aluminium)
+
+
+def depleted(loss: npt.ArrayLike, there: npt.ArrayLike) -> Array:
+    """What leaves (kg) a melt that holds so much (kg) of it, any shape.
+
+    ``loss`` (kg): at the rate of the first moment. The rate falls with what is left,
+    dm/dt = -m / tau, so that m (1 - exp(-loss / m)) leaves.
+    """
+    m, fresh = np.asarray(there, float), np.asarray(loss, float)
+    safe = np.where(m > 0.0, m, 1.0)
+    return np.asarray(np.where(m > 0.0, -safe * np.expm1(-fresh / safe), 0.0))

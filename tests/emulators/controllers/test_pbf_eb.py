@@ -322,3 +322,16 @@ def test_the_next_job_waits_for_a_hot_evacuated_chamber() -> None:
     assert bench.read("Platform.SurfaceTemperature") > hot - 30.0
     assert bench.plant.vacuum.pressure < pressure + 100.0
     bench.to("pump down", 0, 100_000.0)
+
+
+def test_a_pulse_of_seconds_is_told_and_boils_off_no_more_than_there_is() -> None:
+    changes = {"exposure.mode": "tiles", "hatch.current": 50e-3, "exposure.tile_pulse": 5.0}
+    *_, note = forecast(recipe_for("Ti-6Al-4V", "pbf-eb").changed(changes))
+    assert "times what melts a layer" in note
+    bench = EbBench(eb_program([block((6e-3, 6e-3, 5e-5))], exposure__mode="tiles",
+                               hatch__current=50e-3, exposure__tile_pulse=5.0)).start()
+    bench.finish()
+    layer = bench.layers()[0]
+    assert 0.03 < layer["aluminium_loss"] <= 0.06
+    assert layer["aluminium"] >= 0.0
+    assert layer["vapour"] <= 36e-6 * 5e-5 * 4600.0

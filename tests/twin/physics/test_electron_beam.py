@@ -140,3 +140,9 @@ def test_aluminium_lost_from_a_melt_in_conduction(current: float, speed: float) 
     share = float(lost.aluminium[0]) / built
     assert 0.001 < share < 0.01
     assert lost.total[0] > lost.aluminium[0]
+
+
+def test_a_melt_loses_no_more_than_it_holds() -> None:
+    """*Verification*: m (1 - exp(-loss / m)); little is lost as it was, much is all there is."""
+    left = eb.depleted([1e-9, 1e-6, 1e-3, 1.0], [1e-6, 1e-6, 1e-6, 0.0])
+    assert left == pytest.approx([1e-9, (1 - np.exp(-1.0)) * 1e-6, 1e-6, 0.0], rel=1e-3)
