@@ -42,21 +42,23 @@ class BinderJetController(BuildController):
         self.lamp = 0.0  # share of the lamp that the next layer gets
         self.tries = 0  # purges for this layer
         self.wiped = False  # this layer's wipe is done
-        self.soaked = inf  # when the box reached the curing temperature
+        self.soaked = inf  # since when the box has been at the curing temperature
+        self.hot = 0.0  # s that it was there before
         self.cured = True
         self.bleeds = False  # the last layer bled
         self.off = False  # the last look at the drops found their volume off
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), self.tries, self.wiped, self.soaked, self.lamp,
-                self.bleeds, self.off)
+        return (super().memory(), self.tries, self.wiped, self.soaked, self.hot,
+                self.lamp, self.bleeds, self.off)
 
     def load(self, program: Program) -> None:
         super().load(program)
         self.lamp = program.recipe.drying.lamp
         self.tries, self.wiped, self.soaked, self.cured = 0, False, inf, True
         self.bleeds = self.off = False
+        self.hot = 0.0
 
     def observe(self) -> dict[str, bool]:
         io, process = self.io, self.process
@@ -101,6 +103,7 @@ class BinderJetController(BuildController):
         io.head.run = False
         io.recoater.recoat = False
         io.dryer.lamp = 0.0
+        self._cooled()
         # A layer that was not dry when it was held gets the lamp anew; a dirty head a purge.
         self.tries = 0
 
@@ -117,18 +120,35 @@ class BinderJetController(BuildController):
         recoater.reset_drive = recoater.fault_active or not recoater.at_home
 
     def release(self) -> None:
-        """Heat off; the fan runs on until the vapour is gone, then `rest` ends it."""
+        """Heat off; fan and door wait for vapour and oven, see `rest`."""
         self.make_safe()
         io = self.io
         io.dryer.lamp = 0.0
         io.recoater.roller_speed = 0.0
-        io.safety.door_lock = False
-        io.hood.fan = 0.0
+        self.rest()
+
+    def regulate(self) -> None:
+        # The hood serves what is wet, the lock what is hot, however the job ended.
+        if self.state in (MachineState.FINISHED, MachineState.ABORTED):
+            self.rest()
+
+    def rest(self) -> None:
+        io = self.io
+        if io.hood.vapour < 0.15:
+            io.hood.fan = 0.0
+        limit = self.process.unpack_temperature
+        if io.oven.box_temperature < limit and io.oven.temperature < limit:
+            io.safety.door_lock = False
+
+    def restore_supplies(self) -> None:
+        super().restore_supplies()
+        self.io.hood.fan = self.process.fan_speed
 
     # -- preparing ----------------------------------------------------------------------------
 
     def _begin_load(self) -> None:
         self.io.platform.z_demand = 0.0
+        self.io.oven.inserted = False
 
     def _load(self) -> None:
         # The demand was written in the scan that began the phase; motion shows in the next.
@@ -249,6 +269,7 @@ class BinderJetController(BuildController):
         io.platform.temperature_demand = AMBIENT
         io.head.temperature_demand = AMBIENT
         io.recoater.roller_speed = 0.0
+        io.oven.inserted = True
         self.soaked = inf
         if self.process.cure_time > 0:
             io.oven.temperature_demand = self.process.cure_temperature
@@ -260,17 +281,25 @@ class BinderJetController(BuildController):
             return
         if self.soaked == inf and io.oven.box_temperature >= process.cure_temperature - 5.0:
             self.soaked = self.now
+        elif io.oven.box_temperature < process.cure_temperature - 7.0:
+            self._cooled()
         if self.waited(self.HEAT_UP + 2.0 * process.cure_time):
             self.cured = False
             self.enter("cool")
         elif self.soaked < inf:
-            due = self.soaked + process.cure_time
+            due = self.soaked + process.cure_time - self.hot
             if self.now >= due:
                 self.enter("cool")
             else:
                 self.wake = min(self.wake, due)
         elif self.now < self.since + self.LATE:
             self.wake = min(self.wake, self.since + self.LATE)
+
+    def _cooled(self) -> None:
+        """The box is at temperature no more, or nobody sees to it: what it had counts."""
+        if self.soaked < inf:
+            self.hot += self.now - self.soaked
+            self.soaked = inf
 
     def _begin_cool(self) -> None:
         self.io.oven.temperature_demand = AMBIENT
@@ -312,16 +341,22 @@ class BinderJetController(BuildController):
             case "dry":
                 found += [level("Dryer.Moisture", "DryLimit")]
             case "cure":
-                found += [level("Oven.BoxTemperature", "CureTemperature", -5.0)]
+                found += [level("Oven.BoxTemperature", "CureTemperature", -5.0),
+                          level("Oven.BoxTemperature", "CureTemperature", -7.0)]
             case "cool":
                 found += [level("Oven.BoxTemperature", "UnpackTemperature")]
+            case "none":
+                found += [level("Oven.BoxTemperature", "UnpackTemperature"),
+                          level("Oven.Temperature", "UnpackTemperature"),
+                          Watch("Hood.Vapour", 15.0)]
         return found
 
     def snapshot(self) -> dict[str, Any]:
         taken = super().snapshot()
         taken["own"] |= {"lamp": self.lamp, "tries": self.tries, "wiped": self.wiped,
                          "soaked": None if self.soaked == inf else self.soaked,
-                         "cured": self.cured, "bleeds": self.bleeds, "off": self.off}
+                         "hot": self.hot, "cured": self.cured, "bleeds": self.bleeds,
+                         "off": self.off}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
@@ -329,4 +364,5 @@ class BinderJetController(BuildController):
         own = snapshot["own"]
         self.lamp, self.tries, self.wiped = own["lamp"], own["tries"], own["wiped"]
         self.soaked = inf if own["soaked"] is None else own["soaked"]
+        self.hot = own["hot"]
         self.cured, self.bleeds, self.off = own["cured"], own["bleeds"], own["off"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from twin.machine import AMBIENT, Equipment
 from twin.physics.binder import cure_rate
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Ramp, Relaxation
+
+_GRID = 300.0  # s between two counts of the oven's power
 
 __all__ = ["CuringOven", "Depowdering"]
 
@@ -27,6 +30,7 @@ class CuringOven(Equipment):
     CORE = 1_800.0  # s of the powder box behind the air, default
     POWER = 6_000.0  # W at full heat, default
     LOSS = 12.0  # W/K, default
+    CAPACITY = 40_000.0  # J/K of box and powder, default
     PIECES = 400  # of an integration
 
     temperature = measured("degC", low=0, high=300, start=20, noise=0.2, quantum=0.1,
@@ -35,18 +39,24 @@ class CuringOven(Equipment):
                                doc="thermocouple in the middle of the build box")
     temperature_demand = actuator("degC", low=20, high=250, start=20,
                                   doc="setpoint of the oven's controller; 20 or less = off")
+    inserted = actuator(bool, doc="the build box stands in the oven, with what was printed")
     heater_failure = fault("%", low=0, high=100, doc="share of the oven's heat that is missing")
 
     def __init__(self) -> None:
         super().__init__()
         self._uncured = 1.0
         self._since = 0.0
+        self._epoch = 0
 
     def started(self) -> None:
         if not self.trajectories:
             self._anchor()
+        elif self._heats:
+            self._count()
 
     def driven(self, attribute: str) -> None:
+        if attribute == "inserted" and self.inserted:
+            self.fill()
         self._anchor()
 
     def tripped(self, power_lost: bool) -> None:
@@ -57,6 +67,7 @@ class CuringOven(Equipment):
         """A box of uncured parts is put in."""
         self._advance()
         self._uncured = 1.0
+        self.settle("box_temperature", AMBIENT)
 
     @property
     def cured(self) -> float:
@@ -83,12 +94,44 @@ class CuringOven(Equipment):
         self._advance()
         now = self.now
         self.sense(now)
-        wanted = max(self.temperature_demand, AMBIENT)
-        target = AMBIENT + (wanted - AMBIENT) * (1.0 - self.heater_failure)
+        target = self._target
         self.follow("temperature", Relaxation(now, self.temperature, target, self.RESPONSE))
         self.follow("box_temperature", Relaxation(now, self.temperature, target, self.RESPONSE,
                                                   self.CORE, self.box_temperature))
-        self.draw(min(self.LOSS * max(target - AMBIENT, 0.0), self.POWER))
+        self._meter()
+
+    @property
+    def _target(self) -> float:
+        wanted = max(self.temperature_demand, AMBIENT)
+        return float(AMBIENT + (wanted - AMBIENT) * (1.0 - self.heater_failure))
+
+    @property
+    def _heats(self) -> bool:
+        return self._target > AMBIENT
+
+    def _meter(self) -> None:
+        """Heater power until the next count: what the walls lose and what the box takes up."""
+        now, power = self.now, 0.0
+        due = _GRID * (floor(now / _GRID + 1e-9) + 1)
+        if self._heats:
+            air, box = (self.trajectories[name] for name in ("temperature", "box_temperature"))
+            mean = (air.at(now) + 4.0 * air.at(0.5 * (now + due)) + air.at(due)) / 6.0
+            power = self.LOSS * (mean - AMBIENT)
+            power += self.CAPACITY * (box.at(due) - box.at(now)) / (due - now)
+        # The air is slow enough that the heater is never short of power with a full box.
+        self.draw(max(power, 0.0))
+        if self._heats:
+            self._count()
+
+    def _count(self) -> None:
+        self._epoch += 1
+        due = _GRID * (floor(self.now / _GRID + 1e-9) + 1)
+        self.plant.run(self._next(due, self._epoch))
+
+    def _next(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.at(due)
+        if epoch == self._epoch and self._heats:
+            self._meter()
 
     def hidden_state(self) -> dict[str, Any]:
         return {"uncured": self._uncured, "since": self._since}

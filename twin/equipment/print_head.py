@@ -360,7 +360,8 @@ class PrintHead(Equipment):
         self._time += self.now - start
         if self._next >= len(swaths) and self.layer_done != number:
             self.layer_done = number
-            liquid = self.true_drop() * float(self._dose @ mask.sum(axis=1))
+            # The dose is what was dispensed over what was asked for.
+            liquid = self.drop_demand * float(self._dose @ mask.sum(axis=1))
             self.binder_level = max(self.binder_level - liquid / self.SUPPLY, 0.0)
             self._printed(PrintedLayer(number - 1, first, low, mask, self._dose, self._silent,
                                        self.drop_demand, self._time))

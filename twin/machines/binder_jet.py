@@ -104,13 +104,12 @@ class BinderJet(Plant):
         self.head.load(job)
         self.box.clear()
         self.recoater.empty()
-        self.oven.fill()
         self.depowdering.empty()
         self.sums = []
         if job is None:
             return
-        self.sums = [dict.fromkeys(("area", "saturation", "packing", "growth", "lines", "volume"),
-                                   0.0) | {"weakest": 1.0} for _ in job.nominal]
+        self.sums = [dict.fromkeys(("area", "saturation", "packing", "growth", "lines", "volume",
+                                    "binder"), 0.0) | {"weakest": 1.0} for _ in job.nominal]
         self.dryer.binder = job.binder
         self.recoater.layer = job.plan.layer_thickness
         self.fresh_packing = job.packing
@@ -181,7 +180,8 @@ class BinderJet(Plant):
                          0.0, 3.0) if len(x) else np.zeros(0)
         self.recoater.melted()
         covered = np.minimum(powder, 1.0)
-        dose = float(given * (done.dose @ weight))
+        # Overlapping lines share pores, but every drop counts.
+        dose = float(asked * (done.dose @ weight))
         area = float(count.sum()) * dx * dy
         self.dryer.wet(dose * liquid * volatile, area)
         streak = max(1.0 - weakest / median, 0.0) if median > 0 else 1.0
@@ -190,7 +190,7 @@ class BinderJet(Plant):
         camera.saturation, camera.streak, camera.edge_growth = mean, streak, growth
         dry = (filled < self.WEAK * median) & (count > 0)
         self._defects(done, dry, filled, median, growth, covered)
-        self._add_up(done, filled, covered, dry, width, packing)
+        self._add_up(done, filled, covered, dry, width, packing, asked * liquid)
         if self.pictures and mask.size:
             camera.picture = _picture(mask, filled)
         self.consumption.built(area * thickness)
@@ -283,8 +283,9 @@ class BinderJet(Plant):
         return part
 
     def _add_up(self, done: PrintedLayer, filled: Floats, covered: Floats,
-                dry: npt.NDArray[np.bool_], width: Floats, packing: float) -> None:
-        """Keep what each green part is made of."""
+                dry: npt.NDArray[np.bool_], width: Floats, packing: float,
+                liquid: float) -> None:
+        """Keep what each green part is made of; `liquid`: kg/m2 of binder at a dose of 1."""
         job = self.job
         assert job is not None
         grid, cell = self.head.grid, job.dot[0] * job.dot[1]
@@ -303,6 +304,7 @@ class BinderJet(Plant):
             sums["volume"] += area * job.plan.layer_thickness
             sums["saturation"] += float(filled[mine] @ count) * cell
             sums["packing"] += float(covered[mine] @ count) * cell * packing
+            sums["binder"] += float(done.dose[mine] @ count) * cell * liquid
             sums["growth"] += float(width[mine] @ count) * cell
             sums["lines"] += int(dry[mine].sum())
             mean = float(filled[mine] @ count) / count.sum()
@@ -346,8 +348,7 @@ class BinderJet(Plant):
             green[2] = max(self.head.layer_done, 1) * job.plan.layer_thickness \
                 if len(job.nominal) == 1 else green[2]
             span, over = job.spans[number] if number < len(job.spans) else (0.0, wall)
-            mass = packing * solid
-            resin = filled * (1.0 - packing) * job.binder.density * job.binder.resin / mass
+            resin = sums["binder"] * job.binder.resin / (packing * solid * sums["volume"])
             self.depowdering.log("part", f"green part {number + 1} "
                                  + ("broken" if breaks else "sound"), **{
                 "part": number, "name": job.plan.parts[number], "alloy": job.alloy.name,
