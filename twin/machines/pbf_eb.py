@@ -64,6 +64,7 @@ class PbfEb(Plant):
     HEAT_LIMIT = 100.0  # K below the solidus that a part's surface may reach, default
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
     SPATTERED = 1e-4  # share of spatter that lands in the part: the bed is sintered, default
+    MELTED_AGAIN = 1.0  # s until a beam is back where there is still powder: melt leads, default
     SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
@@ -183,13 +184,21 @@ class PbfEb(Plant):
         return self.vacuum.pressure - self.vacuum.helium
 
     def _melting(self) -> tuple[float, float, float, float] | None:
-        """Current (A), speed (m/s), spot (m) and return time (s) of the melting beams."""
+        """Current (A), speed (m/s), spot (m) and return time (s) of the melting beams.
+
+        A beam that stands passes its spot in one dwell. The strongest of several beams counts, not
+        their sum: they share out the tracks, so that powder at one place meets one of them.
+        """
         job = self.deflection.job
         current = max((beam.landed_current for beam in self.beams), default=0.0)
         if not self.deflection.busy or job is None or current <= 0.0:
             return None
+        hatch = job.sets.get(int(Role.HATCH))
+        spot = 4.0 * job.sigma * (hatch.spot if hatch is not None else 1.0)
         speed = float(self.deflection.scan_speed)
-        return current, speed, 4.0 * job.sigma, 1.0
+        if hatch is not None and hatch.dwell > 0.0:
+            speed = spot / hatch.dwell
+        return current, speed, spot, self.MELTED_AGAIN
 
     def _charged(self) -> None:
         self.preheater.look()

@@ -335,3 +335,25 @@ def test_a_pulse_of_seconds_is_told_and_boils_off_no_more_than_there_is() -> Non
     assert 0.03 < layer["aluminium_loss"] <= 0.06
     assert layer["aluminium"] >= 0.0
     assert layer["vapour"] <= 36e-6 * 5e-5 * 4600.0
+
+
+@pytest.mark.parametrize(
+    ("mode", "time", "spot"),
+    [("lines", 500e-6 / 4.5, 500e-6), ("spots", 515e-6, 500e-6),
+     ("tiles", 5e-3, 4 * 2e-3 / np.sqrt(2 * np.pi))],
+)
+def test_how_long_a_melting_beam_charges_a_place(mode: str, time: float, spot: float) -> None:
+    bench = EbBench(eb_program([block((20e-3, 20e-3, 5e-5))], exposure__mode=mode)).start()
+    seen: list[tuple[float, float, float, float]] = []
+    charge = bench.plant.stage.charge_index
+
+    def spy(current: float, speed: float, diameter: float, back: float) -> float:
+        if bench.plant.deflection.busy:
+            seen.append((current, speed, diameter, back))
+        return charge(current, speed, diameter, back)
+
+    bench.plant.stage.charge_index = spy  # type: ignore[method-assign]
+    bench.to("image")
+    _, speed, diameter, _ = seen[-1]
+    assert diameter == pytest.approx(spot)
+    assert diameter / speed == pytest.approx(time)
