@@ -6,7 +6,8 @@ from emulators.controllers.build import MachineCommands
 from emulators.controllers.build_signals import BuildAlarms, phase_status
 from emulators.recipes.sinter_furnace import Recipe
 from twin.alarms import Priority
-from twin.signals import Component, alarm, parameter, setpoint, status
+from twin.equipment.furnace import Furnace
+from twin.signals import Component, Refused, alarm, parameter, setpoint, status
 
 __all__ = ["PHASES", "SEGMENT_PHASES", "Alarms", "Machine", "Process", "Programme"]
 
@@ -14,6 +15,7 @@ PHASES = ("none", "load", "close", "evacuate", "leak check", "purge", "gas", "ra
           "cool", "unload")
 SEGMENT_PHASES = ("gas", "ramp", "soak")
 _HEATED = ("ramp", "soak")
+_MARGIN = 30.0  # K that a target must stay below the limiter: a load overshoots, default
 
 
 class Machine(MachineCommands):
@@ -75,6 +77,18 @@ class Process(Component):
         `Refused` names what this machine cannot do.
         """
         purging, debinding, sintering = recipe.purging, recipe.debinding, recipe.sintering
+        before = recipe.presintering
+        hottest = Furnace.LIMIT - _MARGIN
+        for name, target, done in (
+            ("debinding.first", debinding.first, debinding.steps),
+            ("debinding.last", debinding.last, debinding.steps > 1),
+            ("presintering.temperature", before.temperature, before.hold > 0),
+            ("sintering.temperature", sintering.temperature, True),
+        ):
+            if done and target > hottest:
+                raise Refused(f"{name} {target - 273.15:.4g} degC is out of range 25 to "
+                              f"{hottest - 273.15:.4g} degC: the over-temperature limiter opens "
+                              f"at {Furnace.LIMIT - 273.15:.4g} degC")
         self.sinter_temperature, self.sinter_hold = sintering.temperature, sintering.hold
         self.debind_hold = debinding.time / max(debinding.steps, 1)
         self.gas_flow, self.sinter_flow = purging.flow, sintering.flow

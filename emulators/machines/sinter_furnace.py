@@ -141,21 +141,36 @@ def green_parts(settings: Settings, recipe: Recipe) -> tuple[list[GreenPart], li
     """Green parts of the settings' part files and records, and notes on them."""
     found: list[GreenPart] = []
     notes: list[str] = []
+    seen: set[Path] = set()
     for name in settings.parts:
         if Path(name).is_dir():
+            if Path(name).resolve() in seen:
+                raise SettingsError(f"{name}: named twice; a green part can be sintered only once")
+            seen.add(Path(name).resolve())
             from_record = _from_record(name, recipe)
             found += from_record
             notes.append(f"{name}: {len(from_record)} green parts of a binder-jet run")
             continue
         for part in load_parts([name], settings.unit):
             notes += [f"{part.name}: {note}" for note in part.notes]
-            if any(edge > room for edge, room in zip(part.size, SinterFurnace.ROOM, strict=True)):
-                size, room = (" × ".join(f"{edge * 1e3:.4g}" for edge in edges)
-                              for edges in (part.size, SinterFurnace.ROOM))
-                raise PartError(f"{part.source}: part is {size} mm, larger than the furnace's "
-                                f"room {room} mm")
             found.append(_from_part(part, recipe))
+    _fit(found)
     return found, notes
+
+
+def _fit(parts: list[GreenPart]) -> None:
+    """`PartError` if green parts are too large or too many for the furnace's room."""
+    for part in parts:
+        if any(edge > room for edge, room in zip(part.green, SinterFurnace.ROOM, strict=True)):
+            size, room = (" × ".join(f"{edge * 1e3:.4g}" for edge in edges)
+                          for edges in (part.green, SinterFurnace.ROOM))
+            raise PartError(f"{part.name}: the green part is {size} mm, larger than the furnace's "
+                            f"room {room} mm")
+    taken = sum(math.prod(part.green) for part in parts)
+    offered = SinterFurnace.CHARGE * math.prod(SinterFurnace.ROOM)
+    if len(parts) > 1 and taken > offered:
+        raise PartError(f"{len(parts)} green parts take {taken * 1e3:.4g} L with their boxes, the "
+                        f"furnace's trays hold {offered * 1e3:.4g} L")
 
 
 def sinter_program(parts: list[GreenPart], recipe: Recipe) -> Program:

@@ -99,6 +99,7 @@ class SinterFurnace(Plant):
     """A retort furnace of three zones with hydrogen, inert gas and vacuum."""
 
     ROOM = (0.4, 0.4, 0.3)  # m: retort, usable length, width and height, default
+    CHARGE = 0.5  # share of the room that several parts can fill between trays, default
     STANDBY = 500.0  # W, default
     ZONES = 3
     LEAN = 0.04  # hydrogen in air that burns

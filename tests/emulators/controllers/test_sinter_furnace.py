@@ -9,7 +9,8 @@ import pytest
 import trimesh
 
 from emulators.controllers.states import MachineState as S
-from emulators.machines.sinter_furnace import _from_part, expected
+from emulators.machines import sinter_furnace as module
+from emulators.machines.sinter_furnace import _from_part, expected, green_parts
 from emulators.recipes import recipe_for
 from emulators.runs import begin, finish, finished, summarise
 from emulators.settings import Settings, SettingsError
@@ -18,6 +19,7 @@ from tests.bench import block
 from tests.jet_bench import FURNACE, FurnaceBench, green, sinter
 from tests.machines import recipe as recipe_file
 from twin.equipment.furnace import Furnace
+from twin.parts import PartError
 from twin.signals import Kind, Refused
 
 
@@ -150,6 +152,11 @@ def test_aborted_hot_it_cools_under_gas_before_the_next_job() -> None:
     assert bench.controller.phase == "none"
     assert "StartBlocked" in bench.raised()
     assert bench.read("Furnace.LoadTemperature") > 300
+    assert bench.read("Safety.DoorLocked") is True
+    bench.to("load", 0, 1e5)
+    assert bench.read("Furnace.LoadTemperature") < 201
+    assert bench.read("Retort.Hydrogen") < 5
+    assert bench.read("Retort.Pressure") > 1004
     bench.to("ramp", 0, 1e5)
     assert bench.read("Furnace.LoadTemperature") < 205
 
@@ -639,3 +646,46 @@ def test_time_at_temperature_counts_in_a_hold() -> None:
     assert run(2400) == pytest.approx(whole, abs=1e-3)
     # Held for longer than the segment takes, it is sintered for longer.
     assert run(3 * 3600) > whole + 5e-3
+
+
+# -- what cannot work is said before ---------------------------------------------------------------
+
+
+def test_a_target_at_the_limiter_is_refused() -> None:
+    for path in ("sintering", "presintering", "debinding"):
+        name = "last" if path == "debinding" else "temperature"
+        more = {"debinding__steps": 2, "presintering__hold": 600.0}
+        with pytest.raises(ValueError, match=rf"{path}.{name} 1405 .*25 to 1400"):
+            furnace(**{f"{path}__{name}": 1678.15}, **more)
+        furnace(**{f"{path}__{name}": 1673.15}, **more)
+
+
+def test_green_parts_must_fit(tmp_path: Path) -> None:
+    def put(size: tuple[int, int, int], count: int = 1) -> None:
+        stl = tmp_path / f"{size[0]}.stl"
+        trimesh.creation.box(size).export(stl)
+        recipe = recipe_for("316L", "sinter-furnace")
+        green_parts(Settings("sinter-furnace", parts=(str(stl),) * count, unit="mm"), recipe)
+
+    put((330, 20, 20))
+    with pytest.raises(PartError, match="green part is"):
+        put((350, 20, 20))  # It fits, what is to become it does not.
+    put((100, 100, 50), 20)
+    with pytest.raises(PartError, match="30 green parts take"):
+        put((100, 100, 50), 30)
+
+
+def test_a_record_is_sintered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_from_record", lambda folder, recipe: [green()])
+    settings = Settings("sinter-furnace", parts=(str(tmp_path), f"{tmp_path}/../{tmp_path.name}"))
+    with pytest.raises(SettingsError, match="named twice"):
+        green_parts(settings, recipe_for("316L", "sinter-furnace"))
+
+
+def test_charge_and_resin_go_by_what_the_part_fills() -> None:
+    whole, half = (furnace([green(fill=fill)]) for fill in (1.0, 0.5))
+    for bench in (whole, half):
+        bench.start().to("purge")
+    full, less = (sum(bench.plant.furnace.masses) for bench in (whole, half))
+    assert full == pytest.approx(2 * less)
+    assert full == pytest.approx(whole.read("Consumption.Feedstock"), abs=1e-3)
