@@ -61,7 +61,11 @@ def pass_plan(settings: Settings, recipe: DedRecipe, area: tuple[float, float],
     if len(settings.parts) == 1 and is_gcode(settings.parts[0]):
         plan = gcode_plan(settings.parts[0], recipe, area, height)
         name = Path(settings.parts[0]).stem.encode()[:56].decode(errors="ignore")
-        return name, plan, list(plan.notes)
+        notes = list(plan.notes)
+        empty = sum(each.feedstock == 0 for i in range(len(plan)) for each in plan.layer(i).passes)
+        if empty:
+            notes.append(f"{empty} passes with no feedstock (M302 P0): nothing is laid in them")
+        return name, plan, notes
     parts = load_parts(settings.parts, settings.unit)
     notes = [f"{part.name}: {note}" for part in parts for note in part.notes]
     if settings.places and len(settings.places) != len(parts):

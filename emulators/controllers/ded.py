@@ -16,6 +16,7 @@ from emulators.controllers.ded_signals import (
     DedProcess,
 )
 from emulators.controllers.service import ServiceWork
+from emulators.controllers.states import MachineState
 from twin.alarms import Alarm
 from twin.equipment.deposition import DepositionJob
 from twin.image import Readings
@@ -25,6 +26,7 @@ from twin.signals import command
 __all__ = ["DedController", "DedService"]
 
 WATER = 10e-3 / 60  # m3/s of cooling water with which a job may begin
+PREPARES = ("close", "purge", "probe", "preheat")
 
 
 class DedService(ServiceWork):
@@ -52,6 +54,8 @@ class DedController(BuildController):
     LAYERS = LAYER_PHASES
     CHECKPOINT = "dwell"
     COMPLETE = "park"
+    RESET = ("preparation_slow",)
+    PREPARED: ClassVar[float] = 1800.0  # s that a phase of the preparation may take, default
     ENCLOSED: ClassVar[bool] = True
     """Whether the machine has an enclosure that can be made inert."""
     process: DedProcess
@@ -91,6 +95,8 @@ class DedController(BuildController):
     # -- the sequence -------------------------------------------------------------------------
 
     def follow_setpoints(self) -> None:
+        if self.phase in PREPARES:
+            self.waited(self.PREPARED)  # asks for the scan at which it takes too long
         head, process = self.io.head, self.process
         head.feed = process.travel_speed
         head.stand_off_demand = process.stand_off
@@ -106,6 +112,10 @@ class DedController(BuildController):
 
     def make_safe(self) -> None:
         self.io.part.temperature_demand = AMBIENT
+
+    def restore_supplies(self) -> None:
+        super().restore_supplies()
+        self.io.chiller.run = True
 
     def release(self) -> None:
         """Gas, water and heat off; the door as soon as nobody gets burnt."""
@@ -246,8 +256,12 @@ class DedController(BuildController):
         return super()._relevant(alarm)
 
     def observe(self) -> dict[str, bool]:
+        slow = self.phase in PREPARES and self.now - self.since >= self.PREPARED
+        # A pause of the operator's is not preparation.
+        slow = slow and self.state in (MachineState.PREPARING, MachineState.SUSPENDED)
         return {"drive_fault": not self.io.head.ready,
-                "collision": bool(self.io.head.collided)}
+                "collision": bool(self.io.head.collided),
+                "preparation_slow": slow}
 
     def standing(self) -> bool:
         """Whether somebody may work at the machine."""

@@ -87,6 +87,9 @@ class DedPowderController(DedController):
     """Sequence of the deposition machines with a laser and two to four hoppers of powder."""
 
     FLOW_BAND = (0.8, 1.25)  # of the flow demanded: outside, the alarms come
+    LOST = 0.2  # of the flow demanded, below which nothing useful is laid, default
+    ARRIVES = 6.0  # s in which powder comes through the hose and is weighed, default
+    LEAST = 0.5 / 6e4  # kg/s demanded of a hopper below which its flow is not judged
     LOW, EMPTY = 0.5, 0.02  # kg in a hopper
     plant: DedPowder
     process: Process
@@ -115,6 +118,8 @@ class DedPowderController(DedController):
 
     def follow_setpoints(self) -> None:
         super().follow_setpoints()
+        if self.phase == "pass":
+            self.waited(self._due())
         io, process = self.io, self.process
         io.laser.power = process.laser_power
         io.pool.regulate = process.pool_regulation and process.pool_width > 0
@@ -134,6 +139,10 @@ class DedPowderController(DedController):
 
     def lead(self) -> float:
         return float(self.process.feed_lead)
+
+    def _due(self) -> float:
+        """How long after a layer has begun powder must flow, s."""
+        return max(self.lead(), self.ARRIVES)
 
     def fed(self) -> bool:
         used = [hopper for hopper in self._hoppers() if hopper.demand > 0]
@@ -168,6 +177,9 @@ class DedPowderController(DedController):
             **super().observe(),
             "pool_saturated": bool(pool.saturated),
             "powder_flow_low": any(h.mass_flow < low * h.flow_demand for h in used),
+            "powder_lost": bool(self.io.head.run) and self.now >= self.since + self._due() and any(
+                h.mass_flow < self.LOST * h.flow_demand for h in used
+                if h.flow_demand > self.LEAST),
             "powder_flow_high": any(h.mass_flow > high * h.flow_demand for h in used),
             "powder_low": any(hopper.mass < self.LOW for hopper in used),
             "powder_empty": any(hopper.mass < self.EMPTY for hopper in used),
@@ -186,7 +198,7 @@ class DedPowderController(DedController):
         for number, hopper in enumerate(self._hoppers(), 1):
             if hopper.demand > 0:
                 found += [Watch(f"Feeder.Hopper{number}.MassFlow", share * hopper.flow_demand * 6e4)
-                          for share in self.FLOW_BAND]
+                          for share in (self.LOST, *self.FLOW_BAND)]
                 found += [Watch(f"Feeder.Hopper{number}.Mass", level)
                           for level in (self.LOW, self.EMPTY)]
         return found

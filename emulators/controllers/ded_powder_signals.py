@@ -167,6 +167,16 @@ class Alarms(DedAlarms):
         consequence="thin layers, stand-off grows, composition drifts",
         response="pause, clear feeder and hose (Service), resume; or feed more until the job ends",
     )
+    powder_lost = alarm(
+        doc="no powder flows",
+        priority=Priority.HIGH,
+        action="B",
+        on_delay=1,
+        phases=("pass",),
+        cause="clogged hose or nozzle, bridged hopper, broken disc drive",
+        consequence="job held: the laser would remelt and lay nothing",
+        response="clear feeder and hose (Service), resume; dress the layer if it was remelted",
+    )
     powder_flow_high = alarm(
         doc="powder flow above the demand",
         priority=Priority.HIGH,

@@ -113,6 +113,15 @@ class DedAlarms(BuildAlarms):
         consequence="job held within the pass",
         response="reset the drive, resume; the pass goes on where it stopped",
     )
+    preparation_slow = alarm(
+        doc="preparation takes too long",
+        priority=Priority.HIGH,
+        action="B",
+        phases=("close", "purge", "probe", "preheat"),
+        cause="door not locked, no gas, no cooling water, plate heater or oxygen cell failed",
+        consequence="what the phase waits for does not come; job held",
+        response="look at gas, water and heater, mend them (Service), resume",
+    )
     interpass_high = alarm(
         doc="interpass temperature too high",
         priority=Priority.HIGH,
