@@ -13,7 +13,8 @@ from emulators.settings import Settings, SettingsError
 from twin.parts import PartError, arrange
 from twin.parts.passes import PassPlan
 
-__all__ = ["GCODE", "gcode_plan", "is_gcode", "job_name", "pass_plan", "wire_point"]
+__all__ = ["GCODE", "gcode_plan", "is_gcode", "job_name", "no_extras", "pass_plan",
+           "wire_point"]
 
 GCODE = (".gcode", ".nc", ".ngc", ".tap", ".cnc")
 
@@ -29,6 +30,14 @@ MELTS = (0.75, 1.5)
 def is_gcode(file: str | Path) -> bool:
     """Whether a file holds a toolpath instead of a part's surface."""
     return not str(file).startswith("example:") and Path(file).suffix.lower() in GCODE
+
+
+def no_extras(settings: Settings) -> None:
+    """`SettingsError` for what only powder bed machines have."""
+    if settings.lasers != 1:
+        raise SettingsError(f"lasers: {settings.machine} has one source")
+    if settings.pictures:
+        raise SettingsError(f"pictures: {settings.machine} has no camera that keeps them")
 
 
 def job_name(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.ded_wire_laser import DedWireLaserController
-from emulators.deposition import pass_plan, wire_point
+from emulators.deposition import no_extras, pass_plan, wire_point
 from emulators.recipes import RecipeError
 from emulators.recipes.ded_wire_laser import Recipe
 from emulators.settings import (
@@ -84,6 +84,7 @@ def build(settings: Settings, progress: Progress) -> Built:
     one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
     check_common(settings)
+    no_extras(settings)
     recipe = chosen_recipe(settings, "316L")
     name, plan, notes = pass_plan(settings, recipe, DedWireLaser.PLATE, DedWireLaser.HEIGHT)
     plan, own, told = wire_point(plan, recipe, "laser.power")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emulators.controllers.states import MachineState
-from emulators.settings import Built, Settings
+from emulators.settings import Built, Settings, SettingsError
 from tests.wire_bench import WireBench
 
 REAL = Path(__file__).parents[3] / "shared" / "parts" / "lens450_lines.gcode"
@@ -78,3 +79,11 @@ def test_the_real_file_finishes(machine: str) -> None:
                                         MachineState.ABORTED), 20_000)
     assert (bench.state, bench.layer) == (MachineState.FINISHED, 5)
     assert bench.raised() == []
+
+
+@pytest.mark.parametrize("machine", [*WIRE, "ded-powder"])
+@pytest.mark.parametrize("extra", [{"lasers": 2}, {"pictures": True}])
+def test_what_only_powder_bed_machines_have_is_refused(machine: str, extra: dict[str, Any]) -> None:
+    module = import_module(f"emulators.machines.{machine.replace('-', '_')}")
+    with pytest.raises(SettingsError, match=next(iter(extra))):
+        module.build(Settings(machine, **extra), lambda *_, **__: None)

@@ -622,7 +622,9 @@ class DepositionHead(Equipment):
             "begun": float(run.times[0]), "ended": float(run.times[n]),
             "length": float(way.sum()), "volume": volume, "energy": energy,
             "speed": mean(run.speed[:n]), "width": mean(made.width), "area": mean(made.area),
-            "stand_off": mean(run.stand_off[:n]), "interpass_temperature": self._warm,
+            "stand_off": mean(run.stand_off[:n]),
+            "stand_off_low": float(run.stand_off[:n].min()),
+            "stand_off_high": float(run.stand_off[:n].max()), "interpass_temperature": self._warm,
             **{name: mean(values) for name, values in made.fields.items()},
             "x": float(self._at[0]), "y": float(self._at[1]),
         }
@@ -669,8 +671,8 @@ class DepositionHead(Equipment):
         def mean(name: str) -> float:
             return float(np.average(rows[name], weights=way)) if name in rows else 0.0
 
-        fixed = ("run", "role", "part", "begun", "ended", "length", "volume", "energy", "x", "y")
-        stand_off = rows.get("stand_off", [0.0])
+        fixed = ("run", "role", "part", "begun", "ended", "length", "volume", "energy", "x", "y",
+                 "stand_off_low", "stand_off_high")
         self.layer_stand_off = mean("stand_off") if rows else float(self.stand_off_demand)
         self.log("layer", f"layer {self.layer_done} deposited", **{
             "layer": self.layer_done, "z": layer.z, "area": layer.area,
@@ -680,7 +682,8 @@ class DepositionHead(Equipment):
             "energy_absorbed": float(sum(rows.get("energy", []))),
             "height": self.height, "layer_height": self.layer_height,
             "height_spread": float(after.std()), "profile_low": float(after.min()),
-            "stand_off_low": float(min(stand_off)), "stand_off_high": float(max(stand_off)),
+            "stand_off_low": float(min(rows.get("stand_off_low", [0.0]))),
+            "stand_off_high": float(max(rows.get("stand_off_high", [0.0]))),
             "part_temperature": self._part.interpass(self.now), "defects": len(result.defects),
             **{name: mean(name) for name in rows if name not in fixed}})
 

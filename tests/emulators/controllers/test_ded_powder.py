@@ -139,3 +139,17 @@ def test_settings_that_cannot_be() -> None:
         build(Settings("ded-powder", melt_pool="solver"))
     with pytest.raises(SettingsError, match="fidelity"):
         build(Settings("ded-powder", fidelity="batch"))
+
+
+def test_the_extremes_of_the_stand_off_are_those_within_a_pass(tmp_path: Path) -> None:
+    path = tmp_path / "cross.nc"
+    path.write_text("G21 G90\nM3 S900\nG1 X40 F600\nM5\nG0 X20 Y-20\nM3 S900\nG1 Y20\nM5")
+    made = build(Settings("ded-powder", parts=(str(path),)))
+    program = next(iter(made.emulator.controller.programs.values()))  # type: ignore[union-attr]
+    bench = DedBench(program).start().finish()
+    (columns,), (layer,) = bench.passes, bench.layers()
+    # The second pass crosses the first: for a bead's width the surface is nearer.
+    assert columns["stand_off_low"][1] < columns["stand_off"][1] - 0.1e-3
+    assert columns["stand_off_high"][1] == pytest.approx(columns["stand_off_high"][0], abs=1e-6)
+    assert layer["stand_off_low"] == pytest.approx(columns["stand_off_low"][1], rel=1e-5)
+    assert layer["stand_off_high"] > layer["stand_off"] > layer["stand_off_low"]
