@@ -165,7 +165,9 @@ class WireFeeder(Equipment):
 
     def pace(self, begin: Floats, speeds: Floats) -> None:
         """A regulator trims the feed of a pass: speeds (m/s), (n,) each from `begin` (s)."""
-        if self.settled_speed > 0 and self.gate and float(np.ptp(speeds)) > 1e-9:
+        # A regulator at its limit trims evenly.
+        trimmed = float(np.abs(speeds - self.settled_speed).max()) > 1e-9
+        if self.settled_speed > 0 and self.gate and trimmed:
             now = self.now
             self._weigh(now)
             left = self._at("spool_mass", now)
