@@ -136,7 +136,7 @@ def test_loss_of_power_shuts_the_valves() -> None:
     bench = pumped(helium=0.33)
     bench.trip(power_lost=True)
     vacuum = bench.vacuum
-    assert not (vacuum.turbo_pump or vacuum.column_valve or vacuum.helium_valve)
+    assert not any((vacuum.turbo_pump, vacuum.column_valve, vacuum.helium_valve))
 
 
 def test_first_crossing_of_a_course_that_turns() -> None:
