@@ -16,6 +16,10 @@ from plc_interfaces.allocation import allocate
 from plc_interfaces.registers import RegisterMap
 from tests.fakes import FakeHost
 
+ONCE = ("test_crash.py", "test_hostile.py")
+"""Of servers and records more than of machines, and long: `make test` runs them on the first
+machine of the catalogue, `make check` on all."""
+
 # How long an example takes is a matter of the computer and of what else it does.
 settings.register_profile("amtwin", deadline=None)
 settings.load_profile("amtwin")
@@ -43,12 +47,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(why)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file and one machine share what they run on, so they stay in one process."""
+    first = next(iter(MACHINES))
     for item in items:
         arguments = getattr(getattr(item, "callspec", None), "params", {})
-        group = f"{item.nodeid.partition('::')[0]} {arguments.get('machine_type', '')}"
-        item.add_marker(pytest.mark.xdist_group(group.strip()))
+        machine = arguments.get("machine_type", "")
+        item.add_marker(pytest.mark.xdist_group(f"{item.path} {machine}".strip()))
+        if item.path.name in ONCE and machine not in ("", first):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure() -> None:
