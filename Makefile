@@ -22,7 +22,7 @@ tests/system/node/node_modules: tests/system/node/package.json
 	else echo "npm could not install: tests with Node.js clients are skipped"; fi
 
 test: $(VENV)/ready tests/system/node/node_modules
-	$(BIN)/pytest -m "not slow" -n auto --dist loadgroup
+	$(BIN)/pytest -m "not slow" -n 3 --dist loadgroup
 
 check: $(VENV)/ready tests/system/node/node_modules lint
 	$(BIN)/pytest

@@ -76,6 +76,7 @@ class Bench:
         )
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
+        self._raised: dict[str, None] = {}
         self.traces: dict[str, list[tuple[float, float]]] = {}
         self.emulator.listen(self._update)
 
@@ -112,6 +113,9 @@ class Bench:
         """One scan, the next that is due."""
         emulator = self.emulator
         emulator.scan(emulator.next_scan)
+        # Clients are told of what changed now and then: an alarm may have come and gone by then.
+        self._raised |= {path: None for path, alarm in self.controller.alarms.items()
+                         if alarm.raised_at == self.time}
         for path, trace in self.traces.items():
             readings = emulator.readings
             trace.append((self.time, float(readings.values[readings.index[path]])))
@@ -196,8 +200,7 @@ class Bench:
 
     def raised(self) -> list[str]:
         """Names of the alarms that came, in order."""
-        names = [a.path.removeprefix("Alarms.") for a in self.alarms if a.active]
-        return list(dict.fromkeys(names))
+        return [path.removeprefix("Alarms.") for path in self._raised]
 
     def departs(self, path: str, share: float = 0.1, floor: float = 0.0) -> float:
         """When a watched reading first left its first value by a share of it (or `floor`), s."""

@@ -63,6 +63,7 @@ class DedBench(Bench):
             speed=float("inf"), readings=readings, every_scan=every_scan)
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
+        self._raised: dict[str, None] = {}
         self.traces: dict[str, list[tuple[float, float]]] = {}
         self.passes: list[dict[str, Any]] = []
         """Columns of each finished layer's passes."""

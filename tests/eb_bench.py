@@ -61,6 +61,7 @@ class EbBench(Bench):
             speed=float("inf"), readings=readings, every_scan=every_scan)
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
+        self._raised: dict[str, None] = {}
         self.traces: dict[str, list[tuple[float, float]]] = {}
         self.emulator.listen(self._update)
 

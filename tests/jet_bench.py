@@ -85,18 +85,8 @@ class _Bench(Bench):
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
         self.traces = {}
-        self._came: dict[str, float] = {}
+        self._raised = {}
         self.emulator.listen(self._update)
-
-    def step(self) -> None:
-        super().step()
-        # Looked at here: what comes and goes between two publications would not be told.
-        for path, alarm in self.controller.alarms.items():
-            if alarm.active:
-                self._came.setdefault(path.removeprefix("Alarms."), self.time)
-
-    def raised(self) -> list[str]:
-        return list(self._came)
 
     def finish(self, limit: float = 2e5) -> Bench:
         return self.to_state(MachineState.FINISHED, limit)

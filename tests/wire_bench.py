@@ -60,6 +60,7 @@ class WireBench(Bench):
             speed=float("inf"), readings=readings, every_scan=every_scan)
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
+        self._raised: dict[str, None] = {}
         self.traces: dict[str, list[tuple[float, float]]] = {}
         self.emulator.listen(self._update)
 

@@ -282,14 +282,19 @@ async def test_one_request_shows_one_frame(
     stepping = asyncio.create_task(asyncio.to_thread(run))
     try:
         request = frame(struct.pack(">BHH", 4, first, offset + 2))
-        answers = await exchange(server.port, *[request] * 300, answers=300)
+        powers: set[tuple[int, ...]] = set()
+        for _ in range(20):
+            answers = await exchange(server.port, *[request] * 300, answers=300)
+            seen = [struct.unpack(f">{offset + 2}H", a[2:]) for a in answers]
+            assert len(seen) == 300
+            assert all(p[:2] == p[offset:] for p in seen)
+            powers |= {p[:2] for p in seen}
+            if len(powers) > 1:
+                break  # On a busy computer the machine may not step while 300 are answered.
     finally:
         going = False
         await stepping
-    powers = [struct.unpack(f">{offset + 2}H", a[2:]) for a in answers]
-    assert len(powers) == 300
-    assert len({p[0] for p in powers}) > 1 or len({p[1] for p in powers}) > 1
-    assert all(p[:2] == p[offset:] for p in powers)
+    assert len(powers) > 1
 
 
 def test_unit_ids(fake_host: FakeHost, tables: Tables) -> None:
