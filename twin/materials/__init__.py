@@ -52,6 +52,8 @@ _CONSTANTS: Final[dict[str, tuple[str, float, float]]] = {
     "powder_conductivity": ("W/(m K)", 0.01, 50.0),
     "sintered_conductivity": ("W/(m K)", 0.01, 100.0),
     "sources_keyhole_factor": ("1", 0.1, 5.0),
+    "surface_tension": ("N/m", 0.1, 5.0),
+    "viscosity": ("Pa s", 1e-4, 0.1),
 }
 _CURVES: Final[dict[str, tuple[str, str, float, float]]] = {
     "density": ("T", "kg/m3", 1e3, 3e4),
@@ -120,6 +122,7 @@ class Alloy:
     wavelength in m, is that of a flat bare surface, ``keyhole_absorptivity`` its limit in a deep
     keyhole. ``keyhole_factor`` scales the closed-form keyhole depth to measured melt depths (1
     where nothing is measured), ``sources_keyhole_factor`` that of the moving sources.
+    ``surface_tension`` and ``viscosity`` (dynamic) are those of the clean melt near its liquidus.
     ``composition`` holds mass fractions by element, ``sources`` the origin of every figure.
     Mechanical figures are those at room temperature.
     """
@@ -142,6 +145,8 @@ class Alloy:
     powder_conductivity: float
     sintered_conductivity: float
     sources_keyhole_factor: float
+    surface_tension: float
+    viscosity: float
     reactive: bool
     composition: Mapping[str, float]
     density: Curve

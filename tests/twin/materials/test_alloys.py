@@ -146,3 +146,24 @@ class TestHeat:
         assert 0.0 < loose < half < sintered < solid
         with pytest.raises(ValueError, match=r"sintering 1.5: allowed 0 to 1"):
             metal.bed_conductivity(1.5)
+
+
+@pytest.mark.parametrize("name", alloys())
+def test_a_melt_is_a_thin_liquid_of_high_surface_tension(name: str) -> None:
+    """Ranges that hold for every clean liquid structural metal (Iida and Guthrie 1988)."""
+    metal = alloy(name)
+    assert 0.8 <= metal.surface_tension <= 2.6
+    assert 1e-3 <= metal.viscosity <= 10e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "tension", "viscosity"),
+    [("Ti-6Al-4V", 1.52, 4.76e-3), ("Ti-48Al-2Cr-2Nb", 1.28, 9.2e-3)],
+)
+def test_titanium_melts_hold_the_published_figures(
+    name: str, tension: float, viscosity: float
+) -> None:
+    """Wunderlich 2008, oscillating drops on parabolic flights."""
+    metal = alloy(name)
+    assert (metal.surface_tension, metal.viscosity) == (tension, viscosity)
+    assert not metal.is_default("surface_tension")
