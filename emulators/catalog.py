@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 from emulators.controllers.base import Controller
@@ -42,6 +43,10 @@ MACHINES: dict[str, MachineType] = {
 """By name; how each is put together is in the module of `emulators.machines` named after it."""
 
 
+EXAMPLE = "example:bracket"
+"""What a machine builds that was given no part."""
+
+
 def _module(machine: str) -> MachineModule:
     if machine not in MACHINES:
         raise SettingsError(f"no machine {machine!r}; there are: {', '.join(MACHINES)}")
@@ -54,7 +59,13 @@ def build(settings: Settings, progress: Progress = lambda share: None) -> Built:
 
     `progress` is told the share done of what takes long, such as a table of melt pools.
     """
-    return _module(settings.machine).build(settings, progress)
+    module = _module(settings.machine)
+    if MACHINES[settings.machine].technology:
+        settings = replace(settings, parts=settings.parts or (EXAMPLE,))
+    elif settings.parts:
+        raise SettingsError(f"part: a {settings.machine} builds no parts, given "
+                            + ", ".join(settings.parts))
+    return module.build(settings, progress)
 
 
 def signal_trees(machine: str) -> tuple[Plant, Controller]:

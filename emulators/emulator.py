@@ -26,6 +26,8 @@ from twin.machine import Plant
 from twin.signals import Component, Kind, Refused, SignalTable
 
 if TYPE_CHECKING:
+    from twin.powder.operations import Operation
+
     from emulators.recorder import Recorder
 
 __all__ = ["Emulator"]
@@ -60,6 +62,7 @@ class Emulator:
         record_period: float = 1.0,
         every_scan: bool = False,
         readings: Readings | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self.plant, self.controller, self.identity = plant, controller, identity
         self.readings = readings or Readings(plant, plant.seed)
@@ -70,12 +73,14 @@ class Emulator:
         self.table = SignalTable(*trees)
         self.external_control = controller is None
         self.scan_period, self.every_scan = scan_period, every_scan
-        self.pacer = Pacer(speed, scan_period=scan_period)
+        self.pacer = pacer or Pacer(speed, scan_period=scan_period)
         self.recorder: Recorder | None = None
         self.journal: Journal | None = None
         self.snapshots: SnapshotStore | None = None
         self.keep_vectors = False
         """Whether every scan vector's melt pool is recorded."""
+        self.followers: list[Callable[[Operation], None]] = []
+        """Told what the machine does to material."""
         self.trace = TraceHash(self.table)
         self.scan_number = 0
         self.next_scan = 1
@@ -410,6 +415,12 @@ class Emulator:
         for name, columns in self.plant.take_tables(self.keep_vectors):
             if self.recorder is not None:
                 self.recorder.rows(name, self.scan_number, columns)
+        for operation in self.plant.take_operations():
+            told = True
+            if self.recorder is not None:
+                self.recorder.operation(self.scan_number, operation)
+            for follow in self.followers:
+                follow(operation)
         if controller is None:
             return told
         told = told or bool(controller.events or controller.changed_alarms)

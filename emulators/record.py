@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "RecordError", "Run", "open_run", "parts_of", "to_json", "write_meta"]
 
-TABLES = ("signals", "events", "layers", "defects", "indications", "vectors")
+TABLES = ("signals", "events", "layers", "defects", "indications", "vectors", "lots")
 META = "run.json"
 _PART = re.compile(r"(\d+)(?:-(\d+))?\.parquet")
 

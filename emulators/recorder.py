@@ -11,7 +11,7 @@ from importlib import metadata
 from itertools import compress
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,9 @@ from emulators.record import TABLES, RecordError, open_run, parts_of, to_json, w
 from plc_interfaces.host import AlarmStatus, Event
 from twin.image import Frame, Quality
 from twin.signals import Kind, Signal, SignalTable
+
+if TYPE_CHECKING:
+    from twin.powder.operations import Operation
 
 __all__ = ["RecordError", "Recorder", "open_run", "software_versions"]
 
@@ -244,6 +247,14 @@ class Recorder:
         """Add a row to ``layers``, ``defects``, ``indications`` …; keys become columns."""
         self._known(table)
         self._rows.setdefault(table, []).append({"branch": self.branch, "scan": scan, **values})
+
+    def operation(self, scan: int, operation: Operation) -> None:
+        """Add what was done to material to ``lots``, whole in column ``operation``."""
+        told = operation.plain()
+        self.row("lots", scan, {
+            "time": operation.time, "machine": operation.machine, "name": operation.name,
+            "inputs": [draw.id for draw in operation.inputs],
+            "outputs": [made.id for made in operation.outputs], "operation": to_json(told)})
 
     def rows(self, table: str, scan: int, columns: Mapping[str, Any]) -> None:
         """Add many rows at once, as columns (arrays) of one length, such as a layer's vectors."""

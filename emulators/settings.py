@@ -46,7 +46,8 @@ class Settings:
 
     machine: str = "pbf-lb"
     name: str = ""
-    parts: tuple[str, ...] = ("example:bracket",)
+    parts: tuple[str, ...] = ()
+    """Part files; empty: the example bracket on a machine that builds."""
     unit: str | None = None
     places: tuple[tuple[float, float, float], ...] = ()
     """Centre x, y (m) from the plate's and rotation (rad) of each part; empty: in rows."""
@@ -66,7 +67,8 @@ class Settings:
     melt_pool_lag: int | None = None
     """Ticks (a scan period, at most 50 ms) after which the solver's results join."""
     control: str = "internal"
-    powder_lot: str = "LOT-0001"
+    lots: tuple[str, ...] = ()
+    """Powder lots at the machine: ready-made names, files, or RUN:ID of a run's record."""
     vectors: bool = False
     """Whether the record keeps every scan vector's melt pool."""
     pictures: bool = False
@@ -74,7 +76,8 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         """For run.json."""
-        return {**asdict(self), "parts": list(self.parts), "places": [*map(list, self.places)]}
+        listed = {"parts": [*self.parts], "lots": [*self.lots]}
+        return {**asdict(self), **listed, "places": [*map(list, self.places)]}
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Settings:
@@ -83,7 +86,8 @@ class Settings:
         if unknown:
             raise SettingsError(f"unknown settings: {', '.join(sorted(unknown))}")
         places = tuple(tuple(place) for place in data.get("places", ()))
-        return cls(**{**data, "parts": tuple(data.get("parts", ())), "places": places})
+        listed = {name: tuple(data.get(name, ())) for name in ("parts", "lots")}
+        return cls(**{**data, **listed, "places": places})
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,7 @@ def assemble(
     `control` makes the controller. Raises `SettingsError` if the machine cannot follow the recipe.
     """
     readings = Readings(plant, settings.seed)
+    plant.name = settings.name or kind.name
     controller: BuildController | None = None
     name = program.job.name
     if settings.control == "internal":
@@ -204,12 +209,11 @@ def assemble(
             controller = control(plant, readings, {name: program})
         except ValueError as error:
             raise SettingsError(str(error)) from None
-        controller.feedstock.identifier = settings.powder_lot
     else:
         loadable: Any = plant
         loadable.load(program.job)
     identity = Identity(
-        settings.name or kind.name,
+        plant.name,
         settings.machine,
         kind.technology,
         f"amtwin {settings.machine.upper()}",

@@ -68,7 +68,7 @@ _OF_THE_RUN = (
     "unit",
     "recipe",
     "alloy",
-    "powder_lot",
+    "lot",
     "lasers",
     "beams",
     "blade",
@@ -188,7 +188,11 @@ def run(
     unit: Annotated[str | None, typer.Option(help="unit of an STL file: mm, in, …")] = None,
     recipe: Annotated[str | None, typer.Option(help="recipe file or name")] = None,
     alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
-    powder_lot: Annotated[str, typer.Option(help="identifier of the powder lot")] = "LOT-0001",
+    lot: Annotated[
+        list[str] | None,
+        typer.Option(help="powder lot: a ready-made name, a file, or RUN:ID of a run's record; "
+                     "may be given several times"),
+    ] = None,
     lasers: Annotated[int, typer.Option(help="number of lasers, 1 to 12")] = 1,
     beams: Annotated[int, typer.Option(help="number of electron guns, 1 to 8; less when a "
                                       "recipe splits their beams")] = 1,
@@ -274,12 +278,12 @@ def run(
     options = RunOptions(
         settings={
             "machine": machine,
-            "parts": tuple(part or ("example:bracket",)),
+            "parts": tuple(part or ()),
             "unit": unit,
             "places": tuple(_place(text) for text in place or ()),
             "recipe": recipe,
             "alloy": alloy,
-            "powder_lot": powder_lot,
+            "lots": tuple(lot or ()),
             "lasers": lasers,
             "beams": beams,
             "blade": blade,

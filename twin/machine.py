@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from heapq import heappush
-from typing import Any, Protocol
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import simpy
@@ -14,7 +14,11 @@ from simpy.events import NORMAL
 
 from twin.signals import Component, Kind, SignalTable, Value
 
-__all__ = ["AMBIENT", "Equipment", "Meter", "Plant", "PlantEvent"]
+if TYPE_CHECKING:
+    from twin.powder.lot import PowderLot
+    from twin.powder.operations import Operation
+
+__all__ = ["AMBIENT", "Clockwork", "Equipment", "Meter", "Plant", "PlantEvent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,54 @@ class Clockwork(simpy.Environment):
         while self.peek() < until:
             self.step()
         self._now = max(self._now, until)
+
+    @property
+    def due(self) -> float:
+        """The time (s) of the next event; infinity if there is none."""
+        return float(self.peek())
+
+
+class Share(Clockwork):
+    """One plant's share of an environment that several plants live in.
+
+    Time and events are the whole's; the share knows which of the events are its plant's own, so
+    that a machine need not be looked at whenever something happens in another one.
+    """
+
+    def __init__(self, whole: Clockwork) -> None:
+        super().__init__(initial_time=whole.now)
+        self.whole = whole
+        self._queue, self._eid = whole._queue, whole._eid  # one queue, one order of events
+        self._own: list[float] = []
+
+    @property
+    def now(self) -> float:
+        return self.whole._now
+
+    def schedule(self, event: simpy.Event, priority: Any = NORMAL, delay: float = 0) -> None:
+        time = self.whole._now + delay
+        heappush(self._queue, (time, priority, next(self._eid), event))
+        heappush(self._own, time)
+
+    def at(self, time: float) -> simpy.Event:
+        event = self.event()
+        event._ok, event._value = True, None
+        time = max(time, self.whole._now)
+        heappush(self._queue, (time, NORMAL, next(self._eid), event))
+        heappush(self._own, time)
+        return event
+
+    def step(self) -> None:
+        self.whole.step()
+
+    def advance(self, until: float) -> None:
+        self.whole.advance(until)
+
+    @property
+    def due(self) -> float:
+        while self._own and self._own[0] < self.whole._now:
+            heappop(self._own)
+        return self._own[0] if self._own else float("inf")
 
 
 class Meter(Protocol):
@@ -124,6 +176,10 @@ class Plant(Component):
         self.seed = seed
         self.env = Clockwork()
         self.happened: list[PlantEvent] = []
+        self.name = ""
+        """What the machine is called; lots that it makes are named after it."""
+        self._operations: list[Operation] = []
+        self._ids = 0
 
     def assemble(self) -> None:
         """Connect the finished tree; call once at the end of a machine's constructor."""
@@ -149,7 +205,12 @@ class Plant(Component):
 
     def next_event(self) -> float:
         """The time of the next event (s); infinity if none is due."""
-        return float(self.env.peek())
+        return self.env.due
+
+    def join(self, whole: Clockwork) -> None:
+        """Live in an environment with other plants from now on; before anything has happened."""
+        self.env = Share(whole)
+        self._start()
 
     def stream(self, name: str, number: int = 0) -> np.random.Generator:
         """A random stream of its own for a purpose and, say, a layer."""
@@ -186,6 +247,28 @@ class Plant(Component):
         """
         return []
 
+    def supply(self, lots: Sequence[PowderLot]) -> None:
+        """Powder is put at the machine for its next job.
+
+        Raises `ValueError` if the machine takes none, or not this.
+        """
+        raise ValueError(f"{self.name or type(self).__name__} takes no powder lots, given "
+                         + ", ".join(lot.id for lot in lots))
+
+    def new_id(self, kind: str = "") -> str:
+        """An identifier of its own for a lot, a rod, a part that the machine makes."""
+        self._ids += 1
+        return "-".join(part for part in (self.name, kind, f"{self._ids:04d}") if part)
+
+    def record_operation(self, operation: Operation) -> None:
+        """Material has changed: tell those who follow it."""
+        self._operations.append(operation)
+
+    def take_operations(self) -> list[Operation]:
+        """What has been done to material since the last call."""
+        taken, self._operations = self._operations, []
+        return taken
+
     @property
     def quiet(self) -> bool:
         """Whether no process is under way, so that a snapshot holds all there is."""
@@ -201,12 +284,14 @@ class Plant(Component):
         """The state of the whole plant as plain data; only when `quiet`."""
         return {
             "time": float(self.env.now),
+            "ids": self._ids,
             "components": {path: component.keep() for path, component in self.walk()},
         }
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         """Take back what `snapshot` gave."""
         self.env = Clockwork(initial_time=snapshot["time"])
+        self._ids = snapshot["ids"]
         for path, component in self.walk():
             component.restore(snapshot["components"][path])
         self._start()

@@ -48,6 +48,8 @@ _STATE_MACHINES = (
     "Production/ActiveProgram/State",
 )
 _STATE_TYPES = {ua.NodeId(ua.ObjectIds.StateType), ua.NodeId(ua.ObjectIds.InitialStateType)}
+_OF_MACHINE_TOOLS = ("Equipment/", "Production/", "Monitoring/MachineTool/")
+"""Members that only a machine tool has, of which a build machine is one."""
 _OTHER_MODE = 5
 """MachineOperationMode Other (OPC 40501-1): what is shown while nothing says the mode."""
 
@@ -81,6 +83,8 @@ def _sort(host: Host) -> _Wanted:
     for signal in host.table.values():
         path = signal.companion
         if not path or signal.kind in (Kind.COMMAND, Kind.ALARM, Kind.FAULT):
+            continue
+        if not host.identity.technology and path.startswith(_OF_MACHINE_TOOLS):
             continue
         steps = path.split("/")
         if steps[0] == "Stacklight":
