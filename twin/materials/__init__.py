@@ -54,6 +54,7 @@ _CONSTANTS: Final[dict[str, tuple[str, float, float]]] = {
     "sources_keyhole_factor": ("1", 0.1, 5.0),
     "surface_tension": ("N/m", 0.1, 5.0),
     "viscosity": ("Pa s", 1e-4, 0.1),
+    "electrical_conductivity": ("S/m", 1e5, 1e8),
 }
 _CURVES: Final[dict[str, tuple[str, str, float, float]]] = {
     "density": ("T", "kg/m3", 1e3, 3e4),
@@ -122,7 +123,8 @@ class Alloy:
     wavelength in m, is that of a flat bare surface, ``keyhole_absorptivity`` its limit in a deep
     keyhole. ``keyhole_factor`` scales the closed-form keyhole depth to measured melt depths (1
     where nothing is measured), ``sources_keyhole_factor`` that of the moving sources.
-    ``surface_tension`` and ``viscosity`` (dynamic) are those of the clean melt near its liquidus.
+    ``surface_tension`` and ``viscosity`` (dynamic) are those of the clean melt near its liquidus,
+    ``electrical_conductivity`` that of the solid at room temperature.
     ``composition`` holds mass fractions by element, ``sources`` the origin of every figure.
     Mechanical figures are those at room temperature.
     """
@@ -147,6 +149,7 @@ class Alloy:
     sources_keyhole_factor: float
     surface_tension: float
     viscosity: float
+    electrical_conductivity: float
     reactive: bool
     composition: Mapping[str, float]
     density: Curve
