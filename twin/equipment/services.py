@@ -18,7 +18,8 @@ class SafetyChain(Equipment):
 
     CAUSES = ("none", "emergency stop", "door", "cooling water", "over-pressure", "watchdog",
               "power loss", "x-ray", "collision", "flammable gas", "over-temperature",
-              "optics")
+              "optics",
+              "oxygen", "earth fault", "dust filter", "explosion isolation")
     COOLING_WATER = 3
     OVER_PRESSURE = 4
     POWER_LOSS = 6
@@ -27,6 +28,10 @@ class SafetyChain(Equipment):
     FLAMMABLE_GAS = 9
     OVER_TEMPERATURE = 10
     OPTICS = 11
+    OXYGEN = 12
+    EARTH = 13
+    DUST_FILTER = 14
+    EXPLOSION = 15
 
     door_closed = measured(bool, start=True, doc="door switch")
     door_locked = measured(bool, doc="door lock feedback")
