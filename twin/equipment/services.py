@@ -19,7 +19,8 @@ class SafetyChain(Equipment):
     CAUSES = ("none", "emergency stop", "door", "cooling water", "over-pressure", "watchdog",
               "power loss", "x-ray", "collision", "flammable gas", "over-temperature",
               "optics",
-              "oxygen", "earth fault", "dust filter", "explosion isolation")
+              "oxygen", "earth fault", "dust filter", "explosion isolation",
+              "vibration")
     COOLING_WATER = 3
     OVER_PRESSURE = 4
     POWER_LOSS = 6
@@ -32,6 +33,7 @@ class SafetyChain(Equipment):
     EARTH = 13
     DUST_FILTER = 14
     EXPLOSION = 15
+    VIBRATION = 16
 
     door_closed = measured(bool, start=True, doc="door switch")
     door_locked = measured(bool, doc="door lock feedback")
