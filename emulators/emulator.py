@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from math import floor, inf, isfinite
+from math import floor, inf
 from typing import TYPE_CHECKING, Any
 
 from emulators.acts import Performer, checked
 from emulators.controllers.base import Controller, Watch
 from emulators.journal import Entry, Journal, JournalError
-from emulators.pacer import Pacer, prompt_threads
+from emulators.loop import Loop
+from emulators.pacer import Pacer
 from emulators.publication import Publication, Simulation
 from emulators.snapshots import Snapshot, SnapshotStore
 from emulators.tracehash import TraceHash
@@ -26,9 +27,8 @@ from twin.machine import Plant
 from twin.signals import Component, Kind, Refused, SignalTable
 
 if TYPE_CHECKING:
-    from twin.powder.operations import Operation
-
     from emulators.recorder import Recorder
+    from twin.powder.operations import Operation
 
 __all__ = ["Emulator"]
 
@@ -40,7 +40,6 @@ _KEEP_ROWS = 10.0  # wall s
 _MOST_QUEUED = 10_000
 _MOST_NOTED = 20
 _LONGEST_STEP = 600.0  # wall s
-_LOOK_EVERY = 0.05  # wall s: how old a value may get that a client sees
 
 
 class Emulator:
@@ -94,10 +93,9 @@ class Emulator:
         self._lock = threading.Lock()
         self._written_at: float | None = None
         self._noting_since, self._noted = -inf, 0
-        self._stop = threading.Event()
+        self._instructions: deque[Act] = deque()
         self._ended = False
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self.loop = Loop([self], self.pacer)
         self._checkpoint = -1
         self._kept_at = -inf
         self._hash_scans = max(1, round(_HASH_EVERY / scan_period))
@@ -215,83 +213,51 @@ class Emulator:
 
     def start(self, until: Callable[[Emulator], bool] | float) -> None:
         """`run` in a thread of its own."""
-        self._thread = threading.Thread(target=self._guarded, args=(until,), name="emulation")
-        self._thread.start()
+        self.loop.start(*self._end(until))
 
-    def _guarded(self, until: Callable[[Emulator], bool] | float) -> None:
-        try:
-            self.run(until)
-        except BaseException as error:  # `join` raises it again, where somebody can act on it
-            self._failure = error
-        finally:
-            with self._lock:
-                self._ended = True
-                left, self._queue = self._queue, deque()
-            for _, future in left:
-                future.set_exception(Refused("the machine's emulation has ended"))
-            # Whoever waits for a step of the frozen clock is let go.
-            self.pacer.set_factor(1.0)
+    def end(self) -> None:
+        """The run is over: refuse what is queued and what is still to come."""
+        with self._lock:
+            self._ended = True
+            left, self._queue = self._queue, deque()
+        for _, future in left:
+            future.set_exception(Refused("the machine's emulation has ended"))
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the run's thread; True if it is over. Raises what ended it, if anything."""
-        if self._thread is None:
-            return True
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            return False
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        return True
+        return self.loop.join(timeout)
 
     def stop(self) -> None:
         """End the run after the present scan."""
-        self._stop.set()
-        self.pacer.poke()
+        self.loop.stop()
+
+    def _end(self, until: Callable[[Emulator], bool] | float) -> tuple[Callable[[], bool], float]:
+        if callable(until):
+            return partial(until, self), inf
+        last = floor(until / self.scan_period + 1e-9)
+        return (lambda: self.scan_number >= last), last
 
     def run(self, until: Callable[[Emulator], bool] | float) -> None:
         """Run in this thread until a simulated time (s), a condition, or `stop`."""
-        if callable(until):
-            self._run(until, inf)
-        else:
-            self.run_to(floor(until / self.scan_period + 1e-9))
+        self.loop.run(*self._end(until))
 
     def run_to(self, scan: int, until: Callable[[Emulator], bool] | None = None) -> None:
         """Run in this thread up to a scan, which is run itself."""
-        self._run(until or (lambda e: e.scan_number >= scan), scan)
+        done = partial(until, self) if until else lambda: self.scan_number >= scan
+        self.loop.run(done, scan)
 
-    def _run(self, done: Callable[[Emulator], bool], last: float) -> None:
-        self.pacer.restart(self.time)
-        with prompt_threads():
-            while not self._stop.is_set() and not done(self):
-                if self._wait(int(min(self._look_ahead(), last))):
-                    self.scan(self.next_scan)
-        self.shown.publish(self.scan_number, self.time, force=True)
+    @property
+    def waiting(self) -> bool:
+        """Whether acts are queued for the next scan."""
+        return bool(self._queue or self._instructions)
 
-    def _look_ahead(self) -> int:
-        """The scan to wait for."""
-        factor, following = self.pacer.factor, self.scan_number + 1
-        if not isfinite(factor):
-            return following if self._queue else max(self.next_scan, following)
-        # Looking is pure: at a pace that a client can follow it sees fresh values.
-        skip = floor(_LOOK_EVERY * factor / self.scan_period) if factor > 1 else 1
-        return max(min(self.next_scan, self.scan_number + skip), following)
+    def instruct(self, act: Act) -> None:
+        """An act of the simulation's own, such as a works that gives its machine a job.
 
-    def _wait(self, scan: int) -> bool:
-        """Wait for a scan's moment; True if `next_scan` is to be run now."""
-        if not self.pacer.wait_until(scan * self.scan_period):
-            if not self._queue:
-                return False
-            now = self.pacer.now_sim()
-            reached = floor(now / self.scan_period) if isfinite(now) else 0
-            if reached <= self.scan_number:
-                # The present slot is taken: the act is applied when the next one begins.
-                reached = self.scan_number + 1
-                if not self.pacer.wait_until(reached * self.scan_period):
-                    return False
-            scan = min(reached, scan)
-        self.next_scan = scan
-        return True
+        Applied at the next scan and not journaled: it follows from seed and journal.
+        """
+        self._instructions.append(act)
+        self.next_scan = self.scan_number + 1
 
     def scan(self, number: int) -> None:
         """Run scan `number`; all earlier ones are over or skipped."""
@@ -299,6 +265,7 @@ class Emulator:
             raise ValueError(f"scan {number} is over: the run is at {self.scan_number}")
         time = number * self.scan_period
         self.plant.advance(time)
+        self.plant.stirred = False
         self.scan_number = number
         self.scans += 1
         if self.controller is not None:
@@ -364,7 +331,9 @@ class Emulator:
             except JournalError:
                 self._queue.extend(queued)  # the end of the run answers them
                 raise
-        for act, future in [*((act, None) for act in scripted), *queued]:
+        instructed = [*self._instructions]
+        self._instructions.clear()
+        for act, future in [*((act, None) for act in [*scripted, *instructed]), *queued]:
             try:
                 answer = self._performer.do(act, time)
             except Exception as error:
@@ -376,7 +345,7 @@ class Emulator:
             else:
                 if future is not None:
                     future.set_result(answer)
-        return bool(scripted or queued)
+        return bool(scripted or instructed or queued)
 
     # -- telling ------------------------------------------------------------------------------
 

@@ -176,6 +176,8 @@ class Plant(Component):
         self.seed = seed
         self.env = Clockwork()
         self.happened: list[PlantEvent] = []
+        self.stirred = False
+        """Whether an actuator or a fault was set since the last scan."""
         self.name = ""
         """What the machine is called; lots that it makes are named after it."""
         self._operations: list[Operation] = []
@@ -226,6 +228,7 @@ class Plant(Component):
         if getattr(owner, signal.attribute) == value:
             return False
         setattr(owner, signal.attribute, value)
+        self.stirred = True
         owner.driven(signal.attribute)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twin.machine import Equipment
@@ -34,6 +35,8 @@ class Consumption(Equipment):
         super().__init__()
         self._powers: dict[str, float] = {"": base}
         self._flows: dict[str, float] = {}
+        self.listeners: list[Callable[[float, float], None]] = []
+        """Told power (W) and gas flow (m3/s) when they change."""
 
     def started(self) -> None:
         if not self.trajectories:
@@ -64,7 +67,10 @@ class Consumption(Equipment):
         self.sense(now)
         self.power = sum(self._powers.values())
         self.follow("energy", Growth(now, self.energy, self.power))
-        self.follow("gas", Growth(now, self.gas, sum(self._flows.values())))
+        flow = sum(self._flows.values())
+        self.follow("gas", Growth(now, self.gas, flow))
+        for listen in self.listeners:
+            listen(self.power, flow)
 
     def hidden_state(self) -> dict[str, Any]:
         return {"powers": dict(self._powers), "flows": dict(self._flows)}
