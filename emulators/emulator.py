@@ -98,8 +98,7 @@ class Emulator:
         self.loop = Loop([self], self.pacer)
         self._checkpoint = -1
         self._kept_at = -inf
-        self._hash_scans = max(1, round(_HASH_EVERY / scan_period))
-        self._record_scans = max(1, round(record_period / scan_period))
+        self.hash_period, self.record_period = _HASH_EVERY, record_period
         self._look()
 
     def _look(self) -> None:
@@ -133,6 +132,24 @@ class Emulator:
     @branch.setter
     def branch(self, value: int) -> None:
         self.simulation.branch = value
+
+    @property
+    def hash_period(self) -> float:
+        """The image goes into the trace hash at events, and at least so often (simulated s)."""
+        return self._hash_scans * self.scan_period
+
+    @hash_period.setter
+    def hash_period(self, seconds: float) -> None:
+        self._hash_scans = max(1, round(seconds / self.scan_period))
+
+    @property
+    def record_period(self) -> float:
+        """Signals are recorded so often, simulated s."""
+        return self._record_scans * self.scan_period
+
+    @record_period.setter
+    def record_period(self, seconds: float) -> None:
+        self._record_scans = max(1, round(seconds / self.scan_period))
 
     # -- the host's side: any thread ----------------------------------------------------------
 
