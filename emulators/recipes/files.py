@@ -55,7 +55,7 @@ _FAMILIES = (
     ("ppm", "%"),
     ("Pa", "mbar", "bar"),
     ("L/min", "m3/h"),
-    ("g/min", "kg/h"),
+    ("g/min", "kg/h", "kg/min"),
     ("Hz", "kHz"),
 )
 
