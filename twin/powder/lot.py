@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
+from math import isfinite
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -179,8 +180,8 @@ class PowderLot:
         put = object.__setattr__
         put(self, "constituents", tuple(self.constituents))
         put(self, "parents", tuple(self.parents))
-        put(self, "sigma", dict(self.sigma))
-        put(self, "measured", dict(self.measured))
+        for name in ("sigma", "measured"):
+            put(self, name, {key: float(value) for key, value in getattr(self, name).items()})
         if not self.constituents:
             raise ValueError(f"lot {self.id}: no constituents")
         if not 0.0 <= self.water < np.inf:
@@ -391,7 +392,8 @@ class PowderLot:
         data["constituents"] = [c.plain() for c in self.constituents]
         data["parents"] = list(self.parents)
         for name in ("sigma", "measured"):
-            data[name] = dict(data[name])
+            # JSON has no infinity, which a Hall time can be.
+            data[name] = {k: v if isfinite(v) else str(v) for k, v in data[name].items()}
         return data
 
     @classmethod

@@ -238,8 +238,10 @@ def _together(parts: Sequence[Constituent]) -> Constituent:
         share = np.divide(held, masses, out=np.zeros(BINS), where=masses > 0.0)
         about[name] = np.minimum(share, 1.0)
     hollow = [float((c.masses * c.hollow).sum()) for c in parts]
-    pore = sum(h * c.pore for h, c in zip(hollow, parts, strict=True))
-    about["pore"] = pore / sum(hollow) if sum(hollow) > 0.0 else parts[0].pore
+    about["pore"] = parts[0].pore
+    if sum(hollow) > 0.0:  # so that the volume of the gas is kept
+        gas = sum(h * c.pore / (1.0 - c.pore) for h, c in zip(hollow, parts, strict=True))
+        about["pore"] = gas / (gas + sum(hollow))
     return Constituent(parts[0].alloy, masses, totals([c.elements for c in parts]), **about)
 
 
