@@ -149,7 +149,7 @@ class InertChamber(Equipment):
         volume_leak = self.leak / ATMOSPHERE  # Pa m3/s to m3/s at ambient
         if not self._chain.door_closed:
             volume_leak += DRAUGHT
-        inlet = 0.0 if self.supply_failure else self.purge_flow + self.process_flow
+        inlet = self._inlet()
         self.take_gas(inlet)
         desorbed = self.DESORPTION * exp(-(now - self._since) / self.DESORPTION_TIME)
         exchange = max(inlet + volume_leak, 1e-8)
@@ -167,6 +167,10 @@ class InertChamber(Equipment):
         self.follow("moisture", Relaxation(now, self.moisture, min(dry, HUMID), 1.5 * tau))
         self._press(inlet, volume_leak)
         self._arm()
+
+    def _inlet(self) -> float:
+        """Gas that is let in, m3/s at ambient."""
+        return 0.0 if self.supply_failure else self.purge_flow + self.process_flow
 
     def _pumped(self, tau: float, target: float) -> tuple[float, float]:
         """Time constant (s) and end value of the oxygen, given those of a chamber without pump."""
