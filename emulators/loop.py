@@ -36,6 +36,7 @@ class Loop:
                              + ", ".join(f"{p:g}" for p in sorted(periods)))
         self.scan_period = periods.pop()
         self.pacer, self.leader = pacer, leader
+        self._reached = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -45,7 +46,7 @@ class Loop:
     @property
     def number(self) -> int:
         """The newest scan."""
-        return max(m.scan_number for m in self.members)
+        return max(self._reached, *(m.scan_number for m in self.members))
 
     def start(self, done: Callable[[], bool], last: float = inf) -> None:
         """`run` in a thread of its own."""
@@ -126,7 +127,7 @@ class Loop:
         if not everybody:
             # What one plant did to another belongs to this scan, too.
             self.members[0].plant.advance(number * self.scan_period)
-        busy = False
+        self._reached, busy = number, False
         for member in self.members:
             if everybody or member.next_scan <= number or member.waiting or member.plant.stirred:
                 member.scan(number)
