@@ -1,0 +1,1 @@
+"""A works: stores, supplies, people, upkeep and the accounts of several machines."""
