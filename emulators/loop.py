@@ -129,7 +129,9 @@ class Loop:
             self.members[0].plant.advance(number * self.scan_period)
         self._reached, busy = number, False
         for member in self.members:
-            if everybody or member.next_scan <= number or member.waiting or member.plant.stirred:
+            wanted = member.next_scan <= number or member.waiting or member.plant.stirred
+            # The leader sees at any pace what the others did in the scan in which they did it.
+            if everybody or wanted or (busy and member is self.leader):
                 member.scan(number)
                 busy = busy or member.next_scan == number + 1
         if busy and self.leader is not None:

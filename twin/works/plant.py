@@ -118,6 +118,7 @@ class Works(Plant):
 
     def metered(self, machine: str, power: float, flow: float) -> None:
         """A machine takes so much power (W) and gas (m3/s at ambient) from now on."""
+        self.stirred = True  # events of the works may now come sooner than was foreseen
         self.machines[machine].metered(power, flow)
         gas = self.places[machine].gas
         if gas:

@@ -71,7 +71,9 @@ class Store(Equipment):
         self._weigh()
         return thing
 
-    def withdraw(self, mass: float, new_id: Callable[[], str]) -> list[tuple[PowderLot, Draw | None]]:
+    def withdraw(
+        self, mass: float, new_id: Callable[[], str]
+    ) -> list[tuple[PowderLot, Draw | None]]:
         """Released powder of `mass` (kg), the oldest first.
 
         A lot that is needed in part is divided: what is drawn is a lot of its own, the child of
