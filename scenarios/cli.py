@@ -88,6 +88,29 @@ _OF_THE_RUN = (
 )
 
 
+_OF_THE_WORKS = ("fidelity", "seed", "record", "no_record")
+
+
+def _not_of_a_works(context: typer.Context) -> None:
+    """Refuse what belongs to one machine: a plant file says it for each."""
+    for name in (*_OF_THE_RUN, "resume", "watchdog_ms"):
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in _OF_THE_WORKS:
+            _refuse(f"--{name.replace('_', '-')} does not go with a works: "
+                    "the plant file says it for each machine")
+
+
+def _span(text: str) -> float:
+    """Simulated time (s) that ``--until`` asks for; see `RunOptions.until`."""
+    unit = {"s": 1.0, "h": 3600.0, "d": 86_400.0}.get(text[-1:], 0.0)
+    number = text[:-1] if unit and text[:-1] else text
+    words = {"complete": -1.0, "forever": float("inf")}
+    if number != text and number in words:
+        number = text
+    return _number(number, "until", words) * (unit or 1.0)
+
+
 def _only_with_resume(context: typer.Context) -> None:
     """Refuse what the run that is resumed has settled."""
     for name in _OF_THE_RUN:
@@ -176,7 +199,12 @@ def signals(
 @app.command()
 def run(
     context: typer.Context,
-    machine: Annotated[str, typer.Argument(help="machine type; see `amtwin machines`")],
+    machine: Annotated[
+        str, typer.Argument(help="machine type, see `amtwin machines`; or works: several")
+    ] = "",
+    plant: Annotated[
+        str | None, typer.Option(help="run a works: its plant file (TOML, YAML) or works, cell")
+    ] = None,
     part: Annotated[
         list[str] | None,
         typer.Option(help="part file (STL, 3MF, CLI) or example:NAME; may be given several times"),
@@ -201,7 +229,10 @@ def run(
     speed: Annotated[
         str, typer.Option(help="1 = real time, N = N times, 0 = frozen, max = as fast as possible")
     ] = "1",
-    fidelity: Annotated[str, typer.Option(help="vector or layer")] = "vector",
+    fidelity: Annotated[
+        str | None,
+        typer.Option(help="vector or layer; a machine's default is vector, a works' layer"),
+    ] = None,
     melt_pool: Annotated[
         str, typer.Option(help="melt-pool physics: laws, table, sources or solver")
     ] = "laws",
@@ -245,7 +276,7 @@ def run(
     offline: Annotated[bool, typer.Option(help="open no ports")] = False,
     wait: Annotated[bool, typer.Option(help="do not start the job; a client will")] = False,
     until: Annotated[
-        str, typer.Option(help="complete, forever, or simulated seconds")
+        str, typer.Option(help="complete, forever, or simulated time: 3600, 8h, 30d")
     ] = "complete",
     record: Annotated[
         Path | None, typer.Option(help="run folder (default: a new one in runs/)")
@@ -264,8 +295,15 @@ def run(
     timing_report: Annotated[bool, typer.Option(help="print the start-up times")] = False,
 ) -> None:
     """Emulate a machine and let it build a part."""
-    from scenarios.running import RunOptions, run_machine
+    from scenarios.running import RunOptions
+    from scenarios.running import run as run_it
 
+    if machine == "works" and plant is None:
+        machine, plant = "", "works"
+    if (plant is None) == (machine == ""):
+        _refuse("name a machine (see `amtwin machines`), or works, or a plant file with --plant")
+    if plant is not None:
+        _not_of_a_works(context)
     if resume is not None:
         _only_with_resume(context)
     for network in modbus_write or ():
@@ -274,7 +312,7 @@ def run(
         except ValueError as error:
             _refuse(f"modbus-write: {error}")
     factor = _number(speed, "speed", {"max": float("inf")})
-    end = _number(until, "until", {"complete": -1.0, "forever": float("inf")})
+    end = _span(until)
     options = RunOptions(
         settings={
             "machine": machine,
@@ -290,7 +328,7 @@ def run(
             "supports": supports,
             "seed": seed,
             "scan_ms": scan_ms,
-            "fidelity": fidelity,
+            "fidelity": fidelity or ("vector" if plant is None else "layer"),
             "melt_pool": melt_pool,
             "melt_pool_cell_um": melt_pool_cell_um,
             "melt_pool_lag": melt_pool_lag,
@@ -314,8 +352,9 @@ def run(
         resume=resume,
         as_json=as_json,
         timing_report=timing_report,
+        plant=plant,
     )
-    raise typer.Exit(run_machine(options))
+    raise typer.Exit(run_it(options))
 
 
 @app.command()
