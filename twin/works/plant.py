@@ -140,10 +140,14 @@ class Works(Plant):
         self.ledger.buy(thing.id, thing.mass, thing.elements)
         self.stores[store].put(thing)
 
-    def fetch(self, store: str, mass: float, machine: str) -> list[PowderLot]:
-        """Draw released powder (kg) from a store and hand it over to a machine."""
+    def fetch(self, store: str, mass: float, machine: str,
+              states: Sequence[str] = ("released",)) -> list[PowderLot]:
+        """Draw powder (kg), such as is released, from a store and hand it over to a machine.
+
+        `ValueError`, and nothing moved, if there is not enough.
+        """
         found = []
-        for lot, account in self.stores[store].withdraw(mass, lambda: self.new_id("")):
+        for lot, account in self.stores[store].withdraw(mass, self.new_id, states):
             if account is not None:
                 done = Operation("draw", self.name, float(self.env.now), (account,), (lot,),
                                  about={"store": store, "machine": machine})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twin.machine import Equipment
@@ -72,9 +72,9 @@ class Store(Equipment):
         return thing
 
     def withdraw(
-        self, mass: float, new_id: Callable[[], str]
+        self, mass: float, new_id: Callable[[], str], states: Sequence[str] = ("released",)
     ) -> list[tuple[PowderLot, Draw | None]]:
-        """Released powder of `mass` (kg), the oldest first.
+        """Powder of `mass` (kg), the oldest first, of lots in one of the `states`.
 
         A lot that is needed in part is divided: what is drawn is a lot of its own, the child of
         the one that stays, and comes with the account of that division. `ValueError`, and nothing
@@ -83,15 +83,16 @@ class Store(Equipment):
         source = self
         if self.mixed_up:
             other = self.wrong()
-            if other is not None and other.released >= mass:
+            if other is not None and other.available(states) >= mass:
                 source = other
                 self.log("process", f"powder taken from {other.name} by mistake", store=other.name)
-        if mass > sum(lot.mass for lot in source.lots("released")) * (1 + 1e-9):
-            raise ValueError(f"{source.name}: {mass:g} kg asked for, {source.released:g} kg are "
-                             "released")
+        there = source.available(states)
+        if mass > there * (1 + 1e-9):
+            raise ValueError(f"{source.name}: {mass:g} kg asked for, {there:g} kg are "
+                             + " or ".join(states))
         found: list[tuple[PowderLot, Draw | None]] = []
         left = mass
-        for lot in sorted(source.lots("released"), key=lambda lot: (lot.made_at, lot.id)):
+        for lot in sorted(source.lots(*states), key=lambda lot: (lot.made_at, lot.id)):
             if left <= CRUMB:
                 break
             if lot.mass <= left + CRUMB:
@@ -104,6 +105,10 @@ class Store(Equipment):
             left -= found[-1][0].mass
         source._weigh()
         return found
+
+    def available(self, states: Sequence[str] = ("released",)) -> float:
+        """Powder (kg) of lots in one of the states."""
+        return sum(lot.mass for lot in self.lots(*states))
 
     def lots(self, *states: str) -> list[PowderLot]:
         """Lots in one of the states, all if none is named."""
