@@ -101,6 +101,10 @@ class Emulator:
         self.hash_period, self.record_period = _HASH_EVERY, record_period
         self._look()
 
+    def keep_time(self, pacer: Pacer) -> None:
+        """Go by a pacer that others go by, too; before the run."""
+        self.pacer = self.shown.pacer = pacer
+
     def _look(self) -> None:
         """Readings, alarms and frame of the present scan, as nothing has been shown yet."""
         self.readings.latch(self.scan_number, self.time)

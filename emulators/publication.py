@@ -50,7 +50,7 @@ class Publication:
         self, table: SignalTable, readings: Readings, simulation: Simulation, pacer: Pacer
     ) -> None:
         self.table, self._readings = table, readings
-        self._simulation, self._pacer = simulation, pacer
+        self._simulation, self.pacer = simulation, pacer
         self.epoch = 0.0
         """Source time (POSIX s) of simulated 0."""
         self.listeners: list[Callable[[Update], None]] = []
@@ -126,8 +126,8 @@ class Publication:
 
     def publish(self, scan: int, time: float, force: bool = False) -> None:
         """Tell listeners; ahead of the wall clock at most every 20 ms of it unless `force`."""
-        now = self._pacer.wall()
-        if not force and self._pacer.factor > 1 and now < self._published_at + _PUBLISH_EVERY:
+        now = self.pacer.wall()
+        if not force and self.pacer.factor > 1 and now < self._published_at + _PUBLISH_EVERY:
             return
         self._published_at = now
         self._simulation.simulated_time = time
@@ -150,7 +150,7 @@ class Publication:
             listener(update)
 
     def _diagnose(self) -> None:
-        s, late, factor = self._simulation, self._pacer.lateness(), self._pacer.factor
+        s, late, factor = self._simulation, self.pacer.lateness(), self.pacer.factor
         s.speed_factor = factor if isfinite(factor) else 1e9
         s.overruns, s.lost_scans = late.overruns, late.lost_scans
         s.lateness_p50, s.lateness_p99, s.lateness_max = late.p50, late.p99, late.max

@@ -35,7 +35,7 @@ def _together(folder: Path, factor: float, last: int) -> dict[str, str]:
     whole, pacer = Clockwork(), Pacer(factor, scan_period=members[0].scan_period)
     for member in members:
         member.plant.join(whole)
-        member.pacer = pacer
+        member.keep_time(pacer)
     loop = Loop(members, pacer)
     loop.run(lambda: loop.number >= last, last)
     assert all(_over(m) for m in members)
