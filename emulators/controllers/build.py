@@ -263,11 +263,15 @@ class BuildController(Controller):
                 self._start_job()
             case state if state in WORKING:
                 self.follow_setpoints()
-                getattr(self, f"_{self.phase.replace(' ', '_')}")()
+                self.work()
             case MachineState.FINISHED if self.job.waiting:
                 self._idle()
             case MachineState.IDLE:
                 self.rest()
+
+    def work(self) -> None:
+        """What the phase in work does at a scan."""
+        getattr(self, f"_{self.phase.replace(' ', '_')}")()
 
     def inputs(self) -> None:
         io = self.io
