@@ -1,0 +1,1 @@
+"""A works of several machines: plans, members, one clock."""
