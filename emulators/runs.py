@@ -23,6 +23,7 @@ from plc_interfaces.host import Act, ActKind
 
 __all__ = [
     "Replay",
+    "acts",
     "begin",
     "finish",
     "finished",
@@ -148,7 +149,7 @@ def resume(folder: Path) -> Built:
     if snapshot is not None:
         emulator.reinstate(snapshot.state)
     reached = emulator.scan_number
-    emulator.script(_acts(journal.history, branch, reached))
+    emulator.script(acts(journal.history, branch, reached))
     # Source stamps never run backwards: new ones begin after all that were shown.
     latest = time.time()
     if run.files("signals"):
@@ -175,13 +176,13 @@ def _rebuilt(run: Run, folder: Path) -> Built:
     return built
 
 
-def _acts(history: History, branch: int, after: int) -> dict[int, list[Act]]:
+def acts(history: History, branch: int = 0, after: int = 0) -> dict[int, list[Act]]:
     """The acts of a branch later than scan `after`, by scan, that do something to the machine."""
-    acts: dict[int, list[Act]] = defaultdict(list)
+    found: dict[int, list[Act]] = defaultdict(list)
     for entry in history.entries_for_branch(branch):
         if entry.scan > after and entry.act.kind not in (ActKind.SPEED, ActKind.AUDIT):
-            acts[entry.scan].append(entry.act)
-    return acts
+            found[entry.scan].append(entry.act)
+    return found
 
 
 def finished(emulator: Emulator) -> bool:
@@ -345,7 +346,7 @@ def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Rep
         scan, recorded = snapshot.scan, str(snapshot.state["trace"]["digest"])
     emulator = _rebuilt(run, folder).emulator
     emulator.pacer.set_factor(float("inf"))
-    emulator.script(_acts(history, branch, 0))
+    emulator.script(acts(history, branch, 0))
     shown = [0.0]
 
     def done(e: Emulator) -> bool:

@@ -63,6 +63,7 @@ def _place(text: str) -> tuple[float, float, float]:
 
 
 _OF_THE_RUN = (
+    "plant",
     "part",
     "place",
     "unit",
@@ -88,17 +89,27 @@ _OF_THE_RUN = (
 )
 
 
-_OF_THE_WORKS = ("fidelity", "seed", "record", "no_record")
+_OF_THE_WORKS = ("plant", "fidelity", "seed", "scan_ms", "record", "no_record")
 
 
 def _not_of_a_works(context: typer.Context) -> None:
     """Refuse what belongs to one machine: a plant file says it for each."""
-    for name in (*_OF_THE_RUN, "resume", "watchdog_ms"):
+    for name in (*_OF_THE_RUN, "watchdog_ms"):
         source = context.get_parameter_source(name)
         given = source is not None and source.name == "COMMANDLINE"
         if given and name not in _OF_THE_WORKS:
             _refuse(f"--{name.replace('_', '-')} does not go with a works: "
                     "the plant file says it for each machine")
+
+
+def _resumed_works(folder: Path) -> str | None:
+    """What stands for a plant file if the run in a folder is that of a works; else None."""
+    from emulators.record import RecordError, open_run
+
+    try:
+        return "works" if open_run(folder).meta.get("machine") == "works" else None
+    except RecordError as error:
+        _refuse(error)
 
 
 def _span(text: str) -> float:
@@ -300,12 +311,13 @@ def run(
 
     if machine == "works" and plant is None:
         machine, plant = "", "works"
-    if (plant is None) == (machine == ""):
-        _refuse("name a machine (see `amtwin machines`), or works, or a plant file with --plant")
-    if plant is not None:
-        _not_of_a_works(context)
     if resume is not None:
         _only_with_resume(context)
+        plant = _resumed_works(resume)
+    elif (plant is None) == (machine == ""):
+        _refuse("name a machine (see `amtwin machines`), or works, or a plant file with --plant")
+    elif plant is not None:
+        _not_of_a_works(context)
     for network in modbus_write or ():
         try:
             ip_network(network, strict=False)
@@ -372,6 +384,8 @@ def replay(
     from emulators.runs import replay as again
     from twin.parts import PartError
 
+    if _resumed_works(run_folder):
+        from emulators.works.runs import replay as again
     try:
         with Progress(transient=True, disable=as_json or not sys.stderr.isatty()) as bar:
             task = bar.add_task("replay", total=1.0)

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from emulators.canonical import content_hash
+from emulators.settings import SettingsError
 from twin.materials import MaterialError, alloy
 from twin.works.account import Rates
 from twin.works.people import DAY, HOUR, Person, Shift
@@ -32,7 +33,7 @@ SCRAP, RESIDUES, PARTS = "scrap", "residues", "parts"
 """Stores that every works has: what leaves its use, powder that fits no store, finished parts."""
 
 
-class PlanError(ValueError):
+class PlanError(SettingsError):
     """A plan that cannot be used; the message names file, field and what is allowed."""
 
 
