@@ -1,0 +1,161 @@
+"""The powder lots at a build machine: which one is in use, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twin.machine import Equipment, Plant
+from twin.powder.ageing import Use, build_operation
+from twin.powder.effects import NEUTRAL, Effects, effects
+from twin.powder.lot import PowderLot
+from twin.powder.operations import blend
+
+__all__ = ["PowderLots", "PowderPlant"]
+
+_REFUSED = {"hold": "is on hold", "scrap": "is scrap"}
+
+
+class PowderLots(Equipment):
+    """Lots that were put at a machine; without any it has the usual powder, as much as it needs.
+
+    A job takes all lots of its alloys; when it is over, what is left comes back as new lots.
+    """
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self.process = process
+        self.waiting: list[PowderLot] = []
+        """At the machine, for the next job."""
+        self.taken: list[PowderLot] = []
+        """In the machine, for the present one."""
+        self.managed = False
+        """Whether lots were ever brought: from then on, no job begins without."""
+        self.began = 0.0
+        self._known: dict[str, tuple[PowderLot, Effects]] = {}
+
+    def put(self, lots: Sequence[PowderLot]) -> None:
+        """Bring lots; `ValueError`, and none brought, for one that must not be used."""
+        seen = {lot.id for lot in (*self.waiting, *self.taken)}
+        for lot in lots:
+            if lot.status in _REFUSED:
+                raise ValueError(f"lot {lot.id} {_REFUSED[lot.status]}")
+            if lot.id in seen:
+                raise ValueError(f"lot {lot.id} is at the machine already")
+            if not lot.metal > 0.0:
+                raise ValueError(f"lot {lot.id} is empty")
+            seen.add(lot.id)
+        self.waiting += lots
+        self.managed = self.managed or bool(lots)
+
+    def hindrance(self, needs: Mapping[str, float]) -> str:
+        """Why a job that needs so much (kg by alloy) cannot begin; empty if it can."""
+        if not self.managed:
+            return ""
+        lots = self.waiting
+        for lot in lots:
+            if lot.alloy not in needs:
+                return (f"lot {lot.id} is {lot.alloy}; the job is for "
+                        + " and ".join(needs))
+        for alloy, mass in needs.items():
+            there = [lot for lot in lots if lot.alloy == alloy]
+            held = sum(lot.mass for lot in there)
+            if not there:
+                return f"no lot of {alloy} is at the machine"
+            if held < mass:
+                names = ", ".join(lot.id for lot in there)
+                return f"lot {names} has {held:.4g} kg; the job needs {mass:.4g} kg"
+        return ""
+
+    def begin(self, needs: Mapping[str, float]) -> None:
+        """A job takes the lots of its alloys."""
+        self.taken = [lot for lot in self.waiting if lot.alloy in needs]
+        self.waiting = [lot for lot in self.waiting if lot.alloy not in needs]
+        self.began = self.now
+        self._known = {}
+
+    def of(self, alloy: str) -> tuple[PowderLot, ...]:
+        """The lots in the machine of an alloy."""
+        return tuple(lot for lot in self.taken if lot.alloy == alloy)
+
+    def mass(self, alloy: str) -> float:
+        """Powder of an alloy (kg) that the job was given; infinite without lots."""
+        lots = self.of(alloy)
+        return sum(lot.mass for lot in lots) if lots else float("inf")
+
+    def mixed(self, alloy: str) -> PowderLot | None:
+        """The powder of an alloy in the machine, all its lots together; None without lots."""
+        found = self._find(alloy)
+        return found[0] if found else None
+
+    def effects(self, alloy: str, d50: float | None = None) -> Effects:
+        """What the powder of an alloy does to the build; nothing without lots."""
+        found = self._find(alloy, d50)
+        return found[1] if found else NEUTRAL
+
+    def _find(self, alloy: str, d50: float | None = None) -> tuple[PowderLot, Effects] | None:
+        lots = self.of(alloy)
+        if not lots:
+            return None
+        key = f"{alloy} {d50}"
+        if key not in self._known:
+            lot = blend(lots, lots[0].id) if len(lots) > 1 else lots[0]
+            self._known[key] = lot, effects(lot, self.process, d50)
+        return self._known[key]
+
+    @property
+    def shown(self) -> PowderLot | None:
+        """The lot that the machine shows: the first in use, or the first that waits."""
+        lots = self.taken or self.waiting
+        return lots[0] if lots else None
+
+    def close(self, uses: Mapping[str, Use]) -> None:
+        """The job is over: parts and powder leave the machine, by alloy; recorded as operations."""
+        plant = self.plant
+        for alloy, use in uses.items():
+            lots = self.of(alloy)
+            if lots:
+                plant.record_operation(build_operation(
+                    lots, self.process, plant.name, self.now, use, plant.new_id))
+        self.taken, self._known = [], {}
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"waiting": [lot.plain() for lot in self.waiting],
+                "taken": [lot.plain() for lot in self.taken],
+                "managed": self.managed, "began": self.began}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.waiting = [PowderLot.of(data) for data in hidden["waiting"]]
+        self.taken = [PowderLot.of(data) for data in hidden["taken"]]
+        self.managed, self.began = hidden["managed"], hidden["began"]
+        self._known = {}
+
+
+class PowderPlant(Plant):
+    """A build machine that takes powder lots; it says what a job needs and what one has used."""
+
+    powder: PowderLots
+
+    def powder_needed(self, job: Any) -> dict[str, float]:
+        """Powder (kg) by alloy without which a job cannot be finished."""
+        raise NotImplementedError
+
+    def powder_used(self) -> dict[str, Use]:
+        """What the job that ends has made of its powder, by alloy."""
+        raise NotImplementedError
+
+    def supply(self, lots: Sequence[PowderLot]) -> None:
+        self.powder.put(lots)
+        self.stirred = True
+
+    def hindrance(self, job: Any) -> str:
+        return self.powder.hindrance(self.powder_needed(job))
+
+    def unload(self) -> None:
+        if self.powder.taken:
+            self.powder.close(self.powder_used())
+
+    def take_lots(self, job: Any) -> None:
+        """Begin a job with its lots, after settling for one that nobody ended."""
+        self.unload()
+        self.powder.begin(self.powder_needed(job) if job is not None else {})
