@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from itertools import pairwise
 from math import exp, log, pi, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,7 @@ __all__ = [
     "hinze_milborn",
     "hollow_share",
     "irregular_share",
+    "melt_density",
     "melt_enthalpy",
     "melt_rate",
     "oxide_oxygen",
@@ -97,8 +100,8 @@ class ChampagneAngers:
         if not min(tension, density, diameter, omega, rate) > 0.0:
             raise ValueError("tension, density, diameter, speed and rate must be above 0")
         material = (tension / density) ** self.tension
-        return (self.factor * material * rate**self.rate
-                / (diameter**self.diameter * omega**self.speed))
+        return float(self.factor * material * rate**self.rate
+                     / (diameter**self.diameter * omega**self.speed))
 
 
 class Mode(IntEnum):
@@ -137,16 +140,50 @@ def spread(number: float, vibration: float = 0.0) -> float:
     """
     place = log(max(number, 1e-6))
     width = log(SPREADS[0])
-    for limit, (thin, wide) in zip(MODE_LIMITS, zip(SPREADS, SPREADS[1:], strict=False),
-                                   strict=True):
+    for limit, (thin, wide) in zip(MODE_LIMITS, pairwise(SPREADS), strict=True):
         width += log(wide / thin) / (1.0 + exp(-(place - log(limit)) / BLENDING))
     return exp(sqrt(width**2 + (40.0 * vibration) ** 2))
 
 
+def melt_density(alloy: Alloy) -> float:
+    """Density (kg/m3) of the melt at its liquidus."""
+    return _melt(alloy).density
+
+
 def melt_enthalpy(alloy: Alloy, start: float, superheat: float) -> float:
-    """Heat (J/kg) to bring a metal from ``start`` (K) to ``superheat`` K over its liquidus."""
-    hot = alloy.liquidus + superheat
-    return float(alloy.specific_heat.mean(start, hot)) * (hot - start) + alloy.latent_fusion
+    """Heat (J/kg) to bring a metal from ``start`` (K) to ``superheat`` K over its liquidus.
+
+    The specific heat above it is that at the liquidus.
+    """
+    return _heat_to_melt(alloy, start) + _melt(alloy).heat * superheat
+
+
+class _Melt(NamedTuple):
+    """Properties at the liquidus, and the density at room temperature."""
+
+    density: float
+    heat: float
+    conductivity: float
+    solid: float
+
+
+@lru_cache(maxsize=64)
+def _melt(alloy: Alloy) -> _Melt:
+    hot = alloy.liquidus
+    return _Melt(float(alloy.density(hot)), float(alloy.specific_heat(hot)),
+                 float(alloy.conductivity(hot)), float(alloy.density(293.15)))
+
+
+@lru_cache(maxsize=256)
+def _heat_to_melt(alloy: Alloy, start: float) -> float:
+    warming = float(alloy.specific_heat.mean(start, alloy.liquidus)) * (alloy.liquidus - start)
+    return warming + alloy.latent_fusion
+
+
+@lru_cache(maxsize=256)
+def _solid(alloy: Alloy, start: float) -> tuple[float, float, float]:
+    density, heat, conductivity = (float(mean) for mean in alloy.solid_means(start))
+    return density, heat, conductivity
 
 
 def melt_rate(power: float, efficiency: float, alloy: Alloy, start: float,
@@ -168,7 +205,7 @@ def radiated(alloy: Alloy, temperature: float, diameter: float) -> float:
 
 def burn_rate(melt: float, alloy: Alloy, diameter: float) -> float:
     """Speed (m/s) at which a rod of ``diameter`` (m) shortens at a melt rate (kg/s)."""
-    return melt / (float(alloy.density(293.15)) * pi / 4.0 * diameter**2)
+    return melt / (_melt(alloy).solid * pi / 4.0 * diameter**2)
 
 
 def face_temperature(alloy: Alloy, power: float, diameter: float) -> float:
@@ -177,7 +214,7 @@ def face_temperature(alloy: Alloy, power: float, diameter: float) -> float:
     Liquidus and the drop over the melt, flux times depth over conductivity of the melt.
     """
     flux = power / (pi / 4.0 * diameter**2)
-    rise = flux * FLUX_DEPTH / float(alloy.conductivity(alloy.liquidus))
+    rise = flux * FLUX_DEPTH / _melt(alloy).conductivity
     return float(min(alloy.liquidus + rise, 0.95 * alloy.boiling))
 
 
@@ -190,7 +227,7 @@ def heat_up_time(alloy: Alloy, power: float, diameter: float, start: float) -> f
     flux = power / (pi / 4.0 * diameter**2)
     if flux <= 0.0:
         return float("inf")
-    density, heat, conductivity = (float(mean) for mean in alloy.solid_means(start))
+    density, heat, conductivity = _solid(alloy, start)
     return (pi * conductivity * density * heat * (alloy.solidus - start) ** 2 / (4.0 * flux**2))
 
 
@@ -200,7 +237,7 @@ def settling_time(alloy: Alloy, burn: float, start: float) -> float:
     a / v^2, of the steady profile exp(-v x / a) ahead of a moving front (Rosenthal 1946); at most
     300 s.
     """
-    density, heat, conductivity = (float(mean) for mean in alloy.solid_means(start))
+    density, heat, conductivity = _solid(alloy, start)
     diffusivity = conductivity / (density * heat)
     return min(diffusivity / max(burn, 1e-9) ** 2, 300.0)
 
