@@ -82,6 +82,7 @@ def pbf_lb_program(name: str, plan: BuildPlan, recipe: Recipe) -> Program:
         laser_delay=timing.laser_on_delay + timing.laser_off_delay,
         mark_delay=timing.mark_delay + timing.jump_delay,
         bulk_density=float(metal.density(300.0)) * metal.powder_packing,
+        dosing=recipe.recoating.dosing_factor,
     )
     return Program(job, recipe)
 

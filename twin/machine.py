@@ -258,6 +258,13 @@ class Plant(Component):
         raise ValueError(f"{self.name or type(self).__name__} takes no powder lots, given "
                          + ", ".join(lot.id for lot in lots))
 
+    def hindrance(self, job: Any) -> str:  # noqa: ARG002, RUF100
+        """Why a job cannot begin with what is at the machine; empty if it can."""
+        return ""
+
+    def unload(self) -> None:
+        """A job has ended, well or not: what was made of the material is told as operations."""
+
     def new_id(self, kind: str = "") -> str:
         """An identifier of its own for a lot, a rod, a part that the machine makes."""
         self._ids += 1

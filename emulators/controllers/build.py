@@ -163,6 +163,18 @@ class BuildController(Controller):
         plant: Any = self.plant
         plant.load(program.job)
         self.feedstock.name = program.job.alloy.name
+        self._show_lot()
+
+    def _show_lot(self) -> None:
+        """Show the powder lot at the machine, if lots are kept there."""
+        powder = getattr(self.plant, "powder", None)
+        if powder is None or not powder.managed:
+            return
+        lot, feedstock = powder.shown, self.feedstock
+        feedstock.identifier = lot.id[:64] if lot else ""
+        feedstock.ready_for_production = lot is not None and lot.status == "released"
+        if lot is not None:
+            feedstock.cycle = lot.cycle
 
     def follow_setpoints(self) -> None:
         """At every scan while the machine works: setpoints to outputs."""
@@ -275,6 +287,7 @@ class BuildController(Controller):
 
     def inputs(self) -> None:
         io = self.io
+        self._show_lot()
         lost = io.safety.first_out == SafetyChain.POWER_LOSS
         self.machine.power_on_duration = float(floor(self.now))
         self.machine.operation_duration = float(floor(self._operation()))
@@ -310,7 +323,10 @@ class BuildController(Controller):
         return super()._relevant(alarm)
 
     def hindrance(self, wish: str) -> str:
-        """Why the running job cannot be asked to pause, resume or stop now; empty if it can."""
+        """Why the running job cannot be asked to pause, resume or stop now; empty if it can.
+
+        ``start`` with the name of a program: why it could not begin with the powder at hand.
+        """
         if wish == "resume":
             if not self.io.safety.chain_closed:
                 # The chain took gas and heat away; the way back restores them.
@@ -319,6 +335,8 @@ class BuildController(Controller):
             blocking = [a for a in (*self.acting("A"), *self.acting("B"))
                         if self._alarm_names[a.path] not in self.RESET]
             return blocking[0].definition.message if blocking else ""
+        if wish.startswith("start "):
+            return self.plant.hindrance(self.programs[wish.removeprefix("start ")].job)
         if wish in ("pause", "stop") and self.state is MachineState.COMPLETING:
             return "the job is being completed"
         return ""
@@ -341,6 +359,12 @@ class BuildController(Controller):
         order = self.job.take()
         assert order is not None
         program = self.programs[order.program]
+        missing = self.plant.hindrance(program.job)
+        if missing:
+            # The powder has gone since the order was allowed to start.
+            self.job.show(JobState.ABORTED, 0)
+            self.tell("Job", "job", f"job {order.id} not begun: {missing}", 300)
+            return
         self.stopping, self.resume_phase = False, ""
         self.load(program)
         self.job.layer, self.job.layers_planned = 0, program.job.layers
@@ -374,6 +398,7 @@ class BuildController(Controller):
         """End the job for good."""
         self.stop_work()
         self.make_safe()
+        self.plant.unload()
         self.enter_state(MachineState.ABORTED, reason)
         self.enter("none")
 
@@ -438,6 +463,7 @@ class BuildController(Controller):
         """The part is out: the job has ended."""
         self.job.remaining_time = 0.0
         self.machine.operation_cycle_counter += 1
+        self.plant.unload()
         self.enter_state(MachineState.FINISHED)
         self.enter("none")
 
@@ -468,6 +494,9 @@ class BuildController(Controller):
     def reload(self, snapshot: dict[str, Any]) -> None:
         program = self.programs.get(snapshot["own"]["job"])
         plant: Any = self.plant
+        powder = getattr(plant, "powder", None)
+        if powder is not None:
+            powder.taken = []  # It has not been used: what follows puts it back.
         plant.load(program.job if program else None)
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:

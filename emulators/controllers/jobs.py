@@ -155,12 +155,20 @@ class JobControl(Component):
     def store_and_start(self, job_order_id: str, program: str) -> str:
         """Add a job order and allow it to start."""
         self.store(job_order_id, program)
-        return self.start(job_order_id)
+        try:
+            return self.start(job_order_id)
+        except Refused:
+            del self._orders[job_order_id]
+            self._publish()
+            raise
 
     @command(job_order_id=str)
     def start(self, job_order_id: str) -> str:
         """Allow a job order to start; the machine begins when it is idle."""
         order = self._find(job_order_id, JobState.NOT_ALLOWED_TO_START)
+        reason = self._hindrance(f"start {order.program}")
+        if reason:
+            raise Refused(f"no start: {reason}")
         order.state, order.substate = JobState.ALLOWED_TO_START, 2
         self._publish()
         return job_order_id

@@ -133,6 +133,7 @@ def pbf_eb_program(name: str, plan: BuildPlan, recipe: Recipe) -> Program:
         mark_delay=0.0,
         bulk_density=float(metal.density(300.0)) * metal.powder_packing,
         rated_power=hatch.current * recipe.preheat.voltage,
+        dosing=recipe.raking.dosing_factor,
         tank=recipe.preheat.tank,
     )
     return Program(job, recipe)

@@ -101,6 +101,7 @@ class Deflection(Equipment):
         self._heat = heat
         self._exposed = exposed
         self._pictures = pictures
+        self.coupling = 1.0  # absorbed power over that of the usual powder's surface
         self._exposure: Exposure | None = None
         self._epoch = 0  # of the plan; what waits for an older one has nothing to do
         self._following: int | None = None  # number of the process that ticks for the solver
@@ -275,7 +276,7 @@ class Deflection(Equipment):
         demand = power * beam.demand
         gas_speed, plume = self._gas(begin)
         plume = plume * (1 + self.FLICKER * rows.flicker[vector])
-        plate = beam.plate_power(demand, plume)
+        plate = beam.plate_power(demand, plume) * self.coupling
         sigma = beam.radius(job.sigma, spot, demand, start)
         shade = self.SHADE * -np.expm1(-powder / self.SHADE_DEPTH)
         n = len(vector)

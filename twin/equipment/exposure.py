@@ -71,6 +71,8 @@ class BuildJob:
     bulk_density: float = 4400.0
     rated_power: float = 0.0
     """Power (W) of the hatch at which a spot that grows with power has that radius; 0: at any."""
+    dosing: float = 1.0
+    """Powder dosed per powder needed, which a lot must be enough for."""
     tank: float = 1.0
     """Edge (m) of the build tank if an insert makes it smaller than the machine's."""
 

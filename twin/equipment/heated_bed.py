@@ -78,6 +78,8 @@ class BeamHeatedStage(Stage):
         self.neck = 0.0  # over the grain's radius, of the uppermost layer
         self.film = 1.0  # oxide that air has added
         self.grip = 1.0  # this layer's adhesion over the usual one
+        self.lot_film = 1.0  # oxide film of the lot over the usual powder's
+        self.lot_grip = 1.0  # how firmly its grains lie, likewise
         self._necked = 0.0  # when `neck` was that
         self.air: Callable[[], float] = lambda: 0.0
         """True pressure (Pa) around the bed of what is not helium."""
@@ -227,14 +229,14 @@ class BeamHeatedStage(Stage):
         """How far a beam (A on a spot of `diameter` m) charges the bed; above 1 it smokes."""
         if self.alloy is None or not self.powdered:
             return 0.0
-        film = self.film * float(self.oxidised_powder)
+        film = self.film * float(self.oxidised_powder) * self.lot_film
         # A thicker film has to be bridged by larger necks.
         sintered = float(degree(self.ripen() / film ** (1.0 / 3.0)))
         tau = charge_relaxation(self.powder, self.around, film, sintered)
         kept = 1.0 - alloy_yield(self.alloy)
         q = charge_peak(self.powder, current, kept, speed, diameter,
                         max(return_time, diameter / speed), tau, self._helium(), sintered)
-        return float(lifting_index(self.powder, q, sintered)) / self.grip
+        return float(lifting_index(self.powder, q, sintered)) / (self.grip * self.lot_grip)
 
     def hidden_state(self) -> dict[str, Any]:
         return {**super().hidden_state(), "preheat": self._preheat, "melt": self._melt,

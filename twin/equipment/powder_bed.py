@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from math import exp, isfinite
+from math import exp, inf, isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -291,6 +291,7 @@ class Recoater(Equipment):
     FAR = 0.3  # share of the bed that the camera's far field shows
     NICK = (0.0, 1e-3)  # m: middle and half width of the streak that a nick leaves, default
     CAPACITY = 60.0  # kg of powder in the supply, default
+    TORN_OPEN = 0.3  # of the layer: what torn powder leaves lower than that looks bare, default
     BED = (0.28, 0.28)  # m: width and length covered
 
     position = measured("mm", low=0, high=500, quantum=0.1, doc="recoater position")
@@ -333,6 +334,10 @@ class Recoater(Equipment):
         self.powder_density = 4000.0  # kg/m3, bulk
         self.protrusion = 0.0  # m, highest point of the part above the plane
         self.covered = 1.0  # share of the bed that is full after the last stroke
+        self.uneven = 0.0  # relative deviation of the layer from place to place, by the powder
+        self.stock = inf  # kg that the machine was given for the job, supply included
+        self.dosed = self.spread = 0.0  # kg since the plate was clean; the spread part lies on it
+        self._strokes = 0
         self._filled = np.zeros(self.CELLS)  # m over the first layer's floor, by strip
         self._fresh = np.zeros(self.CELLS)  # m of it that is unmelted since the last exposure
         self._stroke: simpy.Process | None = None
@@ -366,6 +371,8 @@ class Recoater(Equipment):
         self._filled = np.zeros(self.CELLS)
         self._fresh = np.zeros(self.CELLS)
         self.protrusion, self.covered = 0.0, 1.0
+        self.dosed = self.spread = 0.0
+        self._strokes = 0
 
     def powder(self, points: Floats) -> Floats:
         """Height (m) of unmelted powder at points (n, 2) of the plate, m; shape (n,).
@@ -413,15 +420,25 @@ class Recoater(Equipment):
         needed = np.cumsum(gap) * strip
         # What reaches a strip is what the nearer ones left.
         fill = np.clip(dose - (needed - gap * strip), 0.0, gap * strip) / strip
+        full = 1e-9
+        self._strokes += 1
+        if self.uneven > 0.0:
+            # Powder that flows badly tears: places stay lower, and are filled by later strokes.
+            chance = self.plant.stream("spreading", self._strokes).standard_normal(self.CELLS)
+            fill = fill * np.clip(1.0 - self.uneven * np.abs(chance), 0.1, 1.0)
+            full = self.TORN_OPEN * self.layer
         self._filled = self._filled + fill
         self._fresh = self._fresh + fill
-        left = gap - fill > 1e-9
+        left = gap - fill > full
         self.covered = 1.0 - float(left.mean())
         spread = float(fill.sum()) * strip
+        self.dosed += dose
+        self.spread += spread
         self.overflow_level = min(1.0, self.overflow_level + (dose - spread) / self.CAPACITY)
         far = left[int((1 - self.FAR) * self.CELLS):]
         self.bed_brightness = 0.8 - 0.5 * float(far.mean())
-        self.bed_streak = self.blade_nick / (self.blade_nick + 2 * self.layer)
+        self.bed_streak = max(self.blade_nick / (self.blade_nick + 2 * self.layer),
+                              float(fill.std()) / self.layer if self.uneven > 0.0 else 0.0)
         if left.any():
             self.log("process", "powder did not cover the bed", covered=self.covered)
 
@@ -498,7 +515,8 @@ class Recoater(Equipment):
 
     def refill(self) -> None:
         """Fill the supply and empty the overflow, as an operator does before a job."""
-        self.powder_level, self.overflow_level = 1.0, 0.0
+        left = max(self.stock - self.dosed, 0.0)
+        self.powder_level, self.overflow_level = min(1.0, left / self.CAPACITY), 0.0
 
     def curl(self, thickness: float, overhang: float, drop: float) -> None:
         """Curl of the layer just exposed, from its unsupported share and temperature drop (K).
@@ -512,11 +530,16 @@ class Recoater(Equipment):
 
     def hidden_state(self) -> dict[str, Any]:
         return {"layer": self.layer, "density": self.powder_density, "covered": self.covered,
-                "protrusion": self.protrusion, "filled": self._filled.tolist(),
+                "protrusion": self.protrusion, "uneven": self.uneven, "dosed": self.dosed,
+                "stock": self.stock if isfinite(self.stock) else None,
+                "spread": self.spread, "strokes": self._strokes, "filled": self._filled.tolist(),
                 "fresh": self._fresh.tolist()}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.layer, self.powder_density = hidden["layer"], hidden["density"]
         self.covered, self.protrusion = hidden["covered"], hidden["protrusion"]
         self._filled, self._fresh = np.array(hidden["filled"]), np.array(hidden["fresh"])
+        self.uneven, self._strokes = hidden["uneven"], hidden["strokes"]
+        self.dosed, self.spread = hidden["dosed"], hidden["spread"]
+        self.stock = inf if hidden["stock"] is None else hidden["stock"]
         self._stroke = None

@@ -17,9 +17,12 @@ from twin.equipment.heated_bed import BeamHeatedStage, Preheater, Rake, adhesion
 from twin.equipment.live_pool import PoolModels
 from twin.equipment.services import Chiller, SafetyChain
 from twin.equipment.vacuum import VacuumSystem
-from twin.machine import Equipment, Plant
+from twin.equipment.powder_lots import PowderLots, PowderPlant
+from twin.machine import Equipment
 from twin.meltpool import Mode
 from twin.meltpool.defects import (
+    GAS_ESCAPE,
+    GAS_POROSITY,
     DefectKind,
     expected_defects,
     gas_pore_density,
@@ -28,6 +31,7 @@ from twin.meltpool.defects import (
 )
 from twin.parts.layers import Role
 from twin.physics.electron_beam import depleted, heat_capped_power, multibeam_rate, vapour_loss
+from twin.powder.ageing import Use
 from twin.signals import measured
 
 __all__ = ["LayerMonitor", "PbfEb"]
@@ -54,7 +58,7 @@ class LayerMonitor(Equipment):
                          doc="aluminium in the layer by mass after evaporation, model value")
 
 
-class PbfEb(Plant):
+class PbfEb(PowderPlant):
     """An electron beam machine: one or more guns, or guns that split their beam."""
 
     PLATE = (0.21, 0.21)  # m
@@ -65,6 +69,7 @@ class PbfEb(Plant):
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
     SPATTERED = 1e-4  # share of spatter that lands in the part: the bed is sintered, default
     MELTED_AGAIN = 1.0  # s until a beam is back where there is still powder: melt leads, default
+    GAS_SAMPLE = 1e-3  # share of the gas pores of a lot that are placed one by one, default
     SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
@@ -100,6 +105,8 @@ class PbfEb(Plant):
         self.imaging = self.add("Imaging", ElectronImaging(pictures))
         self.imaging.bed = BeamHeatedStage.BED
         self.monitor = self.add("Layer", LayerMonitor())
+        self.powder = self.add("Powder", PowderLots("pbf-eb"))
+        self.melted = self.fume = self.pores = self.flaws = 0.0
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
         self.splits = splits
         self.smokes = 0
@@ -120,12 +127,18 @@ class PbfEb(Plant):
         if needed > len(self.beams):
             raise ValueError(f"job {job.name if job else ''} is for {needed} beams; the machine "
                              f"has {len(self.beams)}")
+        self.take_lots(job)
+        self.melted = self.fume = self.pores = self.flaws = 0.0
         self.imaging.keep_layer()
         self.deflection.load(job)
+        density = 2500.0
+        if job is not None:
+            density = job.bulk_density * self.powder.effects(job.alloy.name).density
+        self._follow_lot(job)
         if job is None:
-            self.stage.load(None, 2500.0, self.stage.BED[0])
+            self.stage.load(None, density, self.stage.BED[0])
         else:
-            self.stage.load(job.alloy, job.bulk_density, job.tank)
+            self.stage.load(job.alloy, density, job.tank)
         self.rake.empty()
         self.imaging.forget()
         self.imaging.alloy = job.alloy if job is not None else None
@@ -133,8 +146,34 @@ class PbfEb(Plant):
             self.vacuum.air()  # A fresh plate came in through the door.
             self._last = self.env.now
             self.rake.layer = job.plan.layer_thickness
-            self.rake.powder_density = job.bulk_density
+            self.rake.powder_density = density
+            self.rake.uneven = self.powder.effects(job.alloy.name).uneven
+            self.rake.stock = self.powder.mass(job.alloy.name)
             self.rake.refill()
+
+    def _follow_lot(self, job: BuildJob | None) -> None:
+        """What the lot does to charge; restored with it."""
+        if job is not None:
+            effect = self.powder.effects(job.alloy.name)
+            self.stage.lot_film, self.stage.lot_grip = effect.film, effect.grip
+
+    def powder_needed(self, job: BuildJob) -> dict[str, float]:
+        height = job.layers * job.plan.layer_thickness
+        area = self.rake.BED[0] * self.rake.BED[1]
+        return {job.alloy.name: area * height * job.bulk_density * job.dosing}
+
+    def powder_used(self) -> dict[str, Use]:
+        job = self.deflection.job
+        if job is None:
+            return {}
+        rake, hours = self.rake, (self.env.now - self.powder.began) / 3600.0
+        return {job.alloy.name: Use(
+            self.melted, max(rake.spread, self.melted), rake.dosed - rake.spread,
+            fume=self.fume, hours=hours, about={
+                "name": job.name, "parts": list(job.plan.parts), "layers": self.layers_done,
+                "complete": self.layers_done >= job.layers, "defects": round(self.flaws),
+                "smokes": self.smokes,
+                "porosity": self.pores / self.melted if self.melted else 0.0})}
 
     def drive(self, path: str, value: Any) -> bool:
         if path == "Safety.DoorForced":
@@ -258,10 +297,13 @@ class PbfEb(Plant):
         marks = float(np.where(dwell > 0, points, rows.count).sum())
         speed = np.maximum(length / marked, 1e-4)
         thickness = np.maximum(result.powder, 1e-9)
+        effect = self.powder.effects(alloy.name)
+        gas = max(effect.gas, -GAS_POROSITY)
         counts = expected_defects(
             pool, alloy, vector_length=length, speed=speed, sigma=result.sigma,
             hatch_spacing=job.hatch_spacing + self._off(), layer_thickness=thickness,
-            gas_porosity=0.0, redeposition=self.SPATTERED, preheat=result.interlayer_temperature)
+            gas_porosity=self.GAS_SAMPLE * max(gas, 0.0),
+            redeposition=self.SPATTERED * effect.spatter, preheat=result.interlayer_temperature)
         places = rows.places
         defects = sample_defects(
             self.stream("defects", layer.index), counts.shared(places.row, places.share),
@@ -271,9 +313,11 @@ class PbfEb(Plant):
         hatch = (rows.role != Role.CONTOUR) & (rows.role != Role.SUPPORT) & (length > 0)
         if not hatch.any():
             hatch = length > 0
-        porosity = porosity_estimate(
-            counts, vector_length=np.maximum(length, 1e-9), hatch_spacing=job.hatch_spacing,
-            layer_thickness=layer.thickness)
+        # The usual powder's gas pores are not counted: a lot's are as far as there are more.
+        porosity = np.minimum(
+            porosity_estimate(counts, vector_length=np.maximum(length, 1e-9),
+                              hatch_spacing=job.hatch_spacing, layer_thickness=layer.thickness)
+            + max(gas, 0.0) * (1.0 - GAS_ESCAPE), 1.0)
 
         def mean(values: Any) -> float:
             if not hatch.any():
@@ -282,7 +326,8 @@ class PbfEb(Plant):
 
         volume = layer.area * layer.thickness
         mass = max(volume * float(alloy.density(293.15)), 1e-12)
-        content = alloy.composition.get("Al", 0.0)
+        lot = self.powder.mixed(alloy.name)
+        content = alloy.composition.get("Al", 0.0) if lot is None else lot.fraction("Al")
         # Metal below was depleted when it was melted first: layer for layer no more can leave
         # than each track's share of the layer brings, and all tracks together the layer.
         wide = np.where(hatch, job.hatch_spacing, pool.width)
@@ -312,7 +357,11 @@ class PbfEb(Plant):
                 beam.current_ratio = given / asked
         self.rake.built += mass
         self.consumption.built(volume)
-        gas_pores = float(gas_pore_density()) * volume
+        gas_pores = float(gas_pore_density(GAS_POROSITY + gas)) * volume
+        self.melted += mass
+        self.fume += vapour
+        self.pores += mass * mean(porosity)
+        self.flaws += len(defects)
         self.imaging.finish(Finished(result, defects, {
             "layer": layer.index + 1, "z": layer.z, "area": layer.area,
             "overhang_area": layer.overhang_area, "vectors": round(marks),
@@ -336,9 +385,17 @@ class PbfEb(Plant):
             "porosity": mean(porosity), "gas_pores": gas_pores}))
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"smokes": self.smokes, "raked": self._layers_raked, "last": self._last}
+        return {"smokes": self.smokes, "raked": self._layers_raked, "last": self._last,
+                "melted": self.melted, "fume": self.fume, "pores": self.pores,
+                "flaws": self.flaws}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.smokes, self._layers_raked = hidden["smokes"], hidden["raked"]
         self._last = hidden["last"]
+        self.melted, self.fume = hidden["melted"], hidden["fume"]
+        self.pores, self.flaws = hidden["pores"], hidden["flaws"]
         self._smoking = False
+
+    def reinstate(self, snapshot: dict[str, Any]) -> None:
+        super().reinstate(snapshot)
+        self._follow_lot(self.deflection.job)

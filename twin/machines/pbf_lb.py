@@ -16,9 +16,13 @@ from twin.equipment.pictures import layer_tomography
 from twin.equipment.powder_bed import Platform, Recoater
 from twin.equipment.scanner import Scanner
 from twin.equipment.services import Chiller, SafetyChain
-from twin.machine import Equipment, Plant
+from twin.equipment.powder_lots import PowderLots, PowderPlant
+from twin.machine import Equipment
 from twin.meltpool import Mode
 from twin.meltpool.defects import (
+    ENTRAINMENT,
+    GAS_ESCAPE,
+    GAS_POROSITY,
     REDEPOSITION,
     DefectKind,
     evaporation_rate,
@@ -28,6 +32,7 @@ from twin.meltpool.defects import (
     sample_defects,
 )
 from twin.parts.layers import Role
+from twin.powder.ageing import Use
 from twin.signals import image, measured
 
 __all__ = ["LayerMonitor", "PbfLb"]
@@ -57,7 +62,7 @@ class LayerMonitor(Equipment):
                            "pictures")
 
 
-class PbfLb(Plant):
+class PbfLb(PowderPlant):
     """A laser powder bed fusion machine with one to twelve lasers."""
 
     PLATE = (0.28, 0.28)  # m
@@ -68,6 +73,7 @@ class PbfLb(Plant):
     STANDBY = 800.0  # W of the control cabinet and drives at rest, default
     CARRIED = 0.9  # share of the metal vapour that gas at nominal flow takes to the filter, default
     DEPOSIT = 0.02  # loss of window transmission per kg of fume that is not carried off, default
+    GAS_SAMPLE = 1e-3  # share of the gas pores of a lot that are placed one by one, default
     DOWNWIND = 8e-3  # m that spatter is carried along the gas flow (-y), default
 
     def __init__(self, seed: int = 0, lasers: int = 1, blade: str = "hard",
@@ -92,6 +98,8 @@ class PbfLb(Plant):
             gas=self._plume, heat=self._heat, exposed=self._solidify, pictures=pictures))
         self.pictures = pictures
         self.monitor = self.add("Layer", LayerMonitor())
+        self.powder = self.add("Powder", PowderLots("pbf-lb"))
+        self.melted = self.fume = self.pores = self.flaws = 0.0
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
         self.finished: list[tuple[ExposureResult, np.ndarray[Any, Any]]] = []
         """Layers not yet taken for the record, each with its defects."""
@@ -106,6 +114,8 @@ class PbfLb(Plant):
         if needed > len(self.lasers):
             raise ValueError(f"job {job.name if job else ''} is for {needed} lasers; the machine "
                              f"has {len(self.lasers)}")
+        self.take_lots(job)
+        self.melted = self.fume = self.pores = self.flaws = 0.0
         self.scanner.load(job)
         self.platform.clear()
         self.recoater.empty()
@@ -114,8 +124,29 @@ class PbfLb(Plant):
             for laser in self.lasers:
                 laser.power_ratio = 1.0
             self.recoater.layer = job.plan.layer_thickness
-            self.recoater.powder_density = job.bulk_density
+            effect = self.powder.effects(job.alloy.name)
+            self.recoater.powder_density = job.bulk_density * effect.density
+            self.recoater.uneven = effect.uneven
+            self.recoater.stock = self.powder.mass(job.alloy.name)
+            self.scanner.coupling = effect.absorptivity
             self.recoater.refill()
+
+    def powder_needed(self, job: BuildJob) -> dict[str, float]:
+        height = job.layers * job.plan.layer_thickness
+        area = self.recoater.BED[0] * self.recoater.BED[1]
+        return {job.alloy.name: area * height * job.bulk_density * job.dosing}
+
+    def powder_used(self) -> dict[str, Use]:
+        job = self.scanner.job
+        if job is None:
+            return {}
+        recoater, hours = self.recoater, (self.env.now - self.powder.began) / 3600.0
+        return {job.alloy.name: Use(
+            self.melted, max(recoater.spread, self.melted), recoater.dosed - recoater.spread,
+            spatter=ENTRAINMENT * self.fume, fume=self.fume, hours=hours, about={
+                "name": job.name, "parts": list(job.plan.parts), "layers": self.layers_done,
+                "complete": self.layers_done >= job.layers, "defects": round(self.flaws),
+                "porosity": self.pores / self.melted if self.melted else 0.0})}
 
     def drive(self, path: str, value: Any) -> bool:
         changed = super().drive(path, value)
@@ -174,10 +205,13 @@ class PbfLb(Plant):
         for number, laser in enumerate(self.lasers):
             own = float(vapour[rows.beam == number].sum()) * (1 - carried)
             laser.deposit = min(laser.deposit + self.DEPOSIT * own, 0.9)
+        effect = self.powder.effects(alloy.name)
+        gas = max(effect.gas, -GAS_POROSITY)
         counts = expected_defects(
             result.pool, alloy, vector_length=length, speed=result.speed, sigma=result.sigma,
             hatch_spacing=job.hatch_spacing, layer_thickness=thickness,
-            gas_porosity=0.0, redeposition=REDEPOSITION * (2 - carried / self.CARRIED),
+            gas_porosity=self.GAS_SAMPLE * max(gas, 0.0),
+            redeposition=REDEPOSITION * (2 - carried / self.CARRIED) * effect.spatter,
             preheat=result.interlayer_temperature)
         places = rows.places
         defects = sample_defects(
@@ -188,9 +222,12 @@ class PbfLb(Plant):
         hatch = (rows.role != Role.CONTOUR) & (rows.role != Role.SUPPORT) & (length > 0)
         if not hatch.any():
             hatch = length > 0
-        porosity = porosity_estimate(counts, vector_length=np.maximum(length, 1e-9),
-                                     hatch_spacing=job.hatch_spacing,
-                                     layer_thickness=layer.thickness)
+        # The usual powder's gas pores are not counted: a lot's are as far as there are more.
+        porosity = np.minimum(
+            porosity_estimate(counts, vector_length=np.maximum(length, 1e-9),
+                              hatch_spacing=job.hatch_spacing,
+                              layer_thickness=layer.thickness)
+            + max(gas, 0.0) * (1.0 - GAS_ESCAPE), 1.0)
 
         def mean(values: Any) -> float:
             if not hatch.any():
@@ -215,7 +252,12 @@ class PbfLb(Plant):
         self.finished.append((result, defects))
         self.consumption.built(layer.area * layer.thickness)
         # Gas pores are far too many to place one by one; their number is enough.
-        gas_pores = float(gas_pore_density()) * layer.area * layer.thickness
+        gas_pores = float(gas_pore_density(GAS_POROSITY + gas)) * layer.area * layer.thickness
+        mass = layer.area * layer.thickness * float(alloy.density(293.15))
+        self.melted += mass
+        self.fume += fume
+        self.pores += mass * mean(porosity)
+        self.flaws += len(defects)
         monitor.log("layer", f"layer {layer.index + 1} solidified", **{
             "layer": layer.index + 1, "z": layer.z, "area": layer.area,
             "overhang_area": layer.overhang_area, "vectors": round(float(rows.count.sum())),
@@ -231,3 +273,16 @@ class PbfLb(Plant):
             "power_mean": mean(result.power),
             "keyhole_share": mean((pool.mode == Mode.KEYHOLE).astype(float)),
             "porosity": mean(porosity), "gas_pores": gas_pores, "defects": len(defects)})
+
+    def hidden_state(self) -> dict[str, Any]:
+        return {"melted": self.melted, "fume": self.fume, "pores": self.pores,
+                "flaws": self.flaws}
+
+    def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        self.melted, self.fume = hidden["melted"], hidden["fume"]
+        self.pores, self.flaws = hidden["pores"], hidden["flaws"]
+
+    def reinstate(self, snapshot: dict[str, Any]) -> None:
+        super().reinstate(snapshot)
+        job = self.scanner.job
+        self.scanner.coupling = self.powder.effects(job.alloy.name).absorptivity if job else 1.0
