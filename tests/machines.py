@@ -236,6 +236,42 @@ def _ded_arc(folder: Path, layers: int) -> Settings:
     return _wire(folder, layers, "ded-arc", "ER70S-6", 2.5)
 
 
+def _spheroidizer(folder: Path, layers: int) -> Settings:
+    """So many batches; they count as layers."""
+    quick = recipe(
+        folder,
+        "316L",
+        "spheroidizer",
+        gas__purge=400,
+        gas__oxygen_limit=100_000,
+        gas__oxygen_hold=150_000,
+        gas__dew_hold=30,
+        feed__rate=18,
+        feed__batch=0.025,
+        feed__batches={"value": layers},
+        quality__sphericity=0,
+        cooling__unload=150,
+        cooling__passivate={"value": False},
+    )
+    return Settings("spheroidizer", recipe=str(quick))
+
+
+def _spheroidizer_thorough(folder: Path, layers: int) -> Settings:
+    """Little oxygen, reused argon, a batch that lasts, soot that is passivated."""
+    quick = recipe(
+        folder,
+        "316L",
+        "spheroidizer",
+        gas__purge=400,
+        gas__reuse=50,
+        feed__rate=6,
+        feed__batch=0.1,
+        feed__batches={"value": layers},
+        quality__sphericity=0,
+    )
+    return Settings("spheroidizer", recipe=str(quick))
+
+
 def _sinter_furnace_thorough(folder: Path, layers: int) -> Settings:
     """Hydrogen and heat, a part that passes a lenient inspection and a thick one that cracks."""
     thick = folder / "thick.stl"
@@ -359,6 +395,17 @@ TRIALS: dict[str, Trial] = {
         fault=("Zone1.ElementFailure", 10.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
         thorough=_sinter_furnace_thorough,
+    ),
+    "spheroidizer": Trial(
+        settings=_spheroidizer,
+        counter="Job.Layer",
+        setpoint=("Process.FeedRate", 17.75, 500.0),
+        switch="Process.InertOnly",
+        reading="Torch.PlatePower",
+        failure=("Loop.FilterDifferentialPressure", 50.0, "Alarms.FilterLoaded"),
+        fault=("Feeder.Surge", 10.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_spheroidizer_thorough,
     ),
 }
 

@@ -62,9 +62,8 @@ def _moved(masses: Floats, shrink: Floats) -> Floats:
     place = np.clip(np.arange(BINS) + np.log(np.maximum(shrink, 1e-6)) / _WIDTH, 0.0, BINS - 1.0)
     low = np.minimum(place.astype(int), BINS - 2)
     part = place - low
-    found: Floats = np.bincount(low, masses * (1 - part), BINS)
-    found += np.bincount(low + 1, masses * part, BINS)
-    return found
+    found = np.bincount(low, masses * (1 - part), BINS)
+    return np.asarray(found + np.bincount(low + 1, masses * part, BINS), float)
 
 
 class Batch:
@@ -97,13 +96,12 @@ class Batch:
 
     @property
     def left(self) -> float:
-        """kg still in the hopper."""
+        """Powder still in the hopper, kg."""
         return max(self.mass - self.fed, 0.0)
 
     @property
     def heat(self) -> float:
-        """J that a kg of the powder takes out of the flame: melted, and boiled off as it was last.
-        """
+        """J that a kg of powder takes out of the flame, melted and boiled off as it was last."""
         metal = sum(c.mass for c in self._mixed.constituents)
         return sum(c.mass * (plasma.melt_heat(m) + self._boiled * m.latent_vapour) for c, m in
                    zip(self._mixed.constituents, self._materials, strict=True)) / metal
@@ -192,6 +190,7 @@ class Batch:
             name, time, machine, mixed.cycle)
         outputs: list[PowderLot | Item] = [product]
         for kind, elements in (("soot", soot), ("deposit", deposit)):
+            elements = dict(sorted(elements.items()))
             mass = sum(elements.values())
             if mass > 0:
                 outputs.append(Item(ids[kind], kind, product.alloy, mass, elements))
@@ -241,7 +240,8 @@ class Batch:
 
         def share(name: str) -> Floats:
             held = getattr(account, name)
-            return np.clip(np.divide(held, whole, out=np.zeros(BINS), where=whole > 0), 0.0, 1.0)
+            part = np.divide(held, whole, out=np.zeros(BINS), where=whole > 0)
+            return np.asarray(np.clip(part, 0.0, 1.0))
 
         return Constituent(c.alloy, masses, elements, share("hollow"), share("satellites"),
                            share("irregular"), c.pore)
@@ -280,7 +280,7 @@ class Batch:
         """The batch of `plain` data."""
         made = cls([PowderLot.of(lot) for lot in data["lots"]], data["fed"])
         made.load, made._boiled = data["load"], data["boiled"]
-        made.accounts = [
-            _Account(**{k: np.array(v) if k in _ARRAYS else v for k, v in a.items()})
-            for a in data["accounts"]]
+        for account, sums in zip(made.accounts, data["accounts"], strict=True):
+            for name, value in sums.items():
+                setattr(account, name, np.array(value) if name in _ARRAYS else value)
         return made

@@ -135,19 +135,19 @@ class Plasma:
     def speed(self) -> float:
         """Mean gas speed (m/s) in the bore."""
         volume = self.flow * GAS_CONSTANT * self.temperature / self.pressure
-        return volume / (pi / 4 * BORE**2)
+        return float(volume / (pi / 4 * BORE**2))
 
     def conductance(self, low: float, high: float) -> float:
         """Integral of the gas's conductivity (W/m) between two temperatures (K)."""
         k, t0, n = CONDUCTIVITY
         grown = k * t0 / (n + 1)
         up, down = (grown * (t / t0) ** (n + 1) for t in (high, low))
-        return (up - down) * (1 + HYDROGEN_GAIN * self.share)
+        return float((up - down) * (1 + HYDROGEN_GAIN * self.share))
 
     def viscosity(self) -> float:
         """Pa s at its temperature."""
         mu, t0, n = VISCOSITY
-        return mu * (self.temperature / t0) ** n
+        return float(mu * (self.temperature / t0) ** n)
 
     def rarefied(self, diameter: npt.ArrayLike, surface: float) -> Floats:
         """Factor (any shape) on the heat flow to particles (m) because gas is thin near them.
@@ -241,7 +241,7 @@ def spheroidized(feed: float, critical: float, best: float = BEST,
         return best
     if critical <= 0:
         return 0.0
-    return best / (1 + (feed / critical) ** exponent)
+    return float(best / (1 + (feed / critical) ** exponent))
 
 
 def reduced_share(hydrogen: float, reactive: bool) -> float:
@@ -327,5 +327,6 @@ def treat(diameter: Floats, alloy: Alloy, plasma: Plasma, feed: float, *, caught
 
 def collection(speed: float, nominal: float, cut: float = 0.85) -> float:
     """Share of the soot that gas of a speed (m/s) carries to the filter; the rest stays in the
-    powder. `cut` at the nominal speed, default."""
-    return 1 - (1 - cut) ** sqrt(max(speed, 0.0) / nominal)
+    powder. `cut` at the nominal speed, default.
+    """
+    return float(1 - (1 - cut) ** sqrt(max(speed, 0.0) / nominal))

@@ -105,7 +105,8 @@ class Constituent:
         total = float(masses.sum())
         if not (total < np.inf and float(masses.min()) >= 0.0):
             raise ValueError(f"{self.alloy}: masses must be finite and not below 0")
-        elements = {name: float(mass) for name, mass in self.elements.items()}
+        # In one order, so that a lot from a snapshot adds up to the last bit as it did before.
+        elements = {name: float(mass) for name, mass in sorted(self.elements.items())}
         put(self, "elements", elements)
         if elements and not min(elements.values()) >= 0.0:
             raise ValueError(f"{self.alloy}: less than nothing of an element, {elements}")

@@ -46,6 +46,10 @@ class Item:
     elements: Mapping[str, float]
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # In one order, so that an item from a snapshot adds up to the last bit as it did before.
+        object.__setattr__(self, "elements", dict(sorted(self.elements.items())))
+
     def plain(self) -> dict[str, Any]:
         """As plain data."""
         return {**_shallow(self), "elements": dict(self.elements), "about": dict(self.about)}
