@@ -481,7 +481,8 @@ def make_works(plan: Plan, seed: int) -> Works:
         seed,
         [Place(m.name, m.gas, _upkeep(m.upkeep)) for m in plan.machines],
         [SCRAP, RESIDUES, PARTS, *(s.name for s in plan.stores)],
-        [GasSupply(g.name, g.capacity_m3, g.start_m3, g.reorder_m3, g.lead_time_h * HOUR)
+        [GasSupply(g.name, g.capacity_m3, g.start_m3, g.reorder_m3, g.lead_time_h * HOUR,
+                   g.reserve_m3)
          for g in plan.gases],
         people, start=plan.start, cooling=plan.cooling_kw * 1e3, rates=rates)
     for store in plan.stores:

@@ -50,6 +50,8 @@ class GasSupply:
     start: float
     reorder: float
     lead_time: float
+    reserve: float = 0.0
+    """No job starts below this level."""
 
 
 class Works(Plant):
@@ -90,7 +92,7 @@ class Works(Plant):
             cooling, rate.heat_share, rate.water_heat))
         self.people = self.add("People", People(people, start))
         self.gases = {g.name: self.add(numbered("Gas", n), GasTank(
-            g.name, g.capacity, g.start, g.reorder, g.lead_time))
+            g.name, g.capacity, g.start, g.reorder, g.lead_time, g.reserve))
             for n, g in enumerate(gases, 1)}
         self.stores = {name: self.add(numbered("Store", n), Store(name))
                        for n, name in enumerate(stores, 1)}

@@ -29,16 +29,18 @@ class GasTank(Equipment):
     missing = measured("m3", low=0, high=1e8, quantum=0.1,
                        doc="gas that machines asked for while the tank was empty")
     on_order = measured(bool, doc="a delivery is on its way")
+    scarce = measured(bool, doc="below the level at which no job starts any more")
     empty = measured(bool, doc="the tank is empty")
     late = fault("h", low=0, high=2000, doc="so much later every delivery comes that is ordered")
     leak = fault("m3/h", low=0, high=1000, doc="gas lost from the tank")
 
     def __init__(self, name: str, capacity: float, start: float, reorder: float,
-                 lead_time: float) -> None:
-        """`capacity`, `start`, `reorder`: m3 at ambient; `lead_time`: s from order to delivery."""
+                 lead_time: float, reserve: float = 0.0) -> None:
+        """Levels in m3 at ambient; `lead_time`: s from order to delivery."""
         super().__init__()
         self.name, self.level = name, start
         self.capacity, self.reorder, self.lead_time = capacity, reorder, lead_time
+        self.reserve = reserve
         self._flows: dict[str, float] = {}
         self._crossing = Timer(self, self._crossed)
         self._delivery = Timer(self, self._deliver)
@@ -63,7 +65,7 @@ class GasTank(Equipment):
         self.sense(now)
         self.flow = sum(self._flows.values())
         out = self.flow + self.leak
-        self.empty = self.level <= 0.0
+        self.empty, self.scarce = self.level <= 0.0, self.level <= self.reserve
         if out > 0 and not self.empty:
             self.follow("level", Ramp(now, self.level, 0.0, out))
         else:
@@ -73,8 +75,8 @@ class GasTank(Equipment):
         self.follow("missing", Growth(now, self.missing, self.flow if self.empty else 0.0))
         due = inf
         if out > 0 and not self.empty:
-            above = self.level - self.reorder
-            due = now + (above if above > 0 else self.level) / out
+            below = max(m for m in (0.0, self.reserve, self.reorder) if m < self.level)
+            due = now + (self.level - below) / out
         if self.level <= self.reorder and not self.on_order:
             self._order()
         self._crossing.set(due)
@@ -82,7 +84,7 @@ class GasTank(Equipment):
     def _crossed(self) -> None:
         self.sense(self.now)
         # Rounding leaves a trace above the level that has just been reached.
-        for level in (0.0, self.reorder):
+        for level in (0.0, self.reserve, self.reorder):
             if abs(self.level - level) <= 1e-9 * self.capacity:
                 self.settle("level", level)
                 if level == 0.0:

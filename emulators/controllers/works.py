@@ -1,0 +1,481 @@
+"""The dispatcher of a works, its MES: orders become jobs, and jobs get machines, powder, people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from emulators.controllers.base import Controller
+from emulators.controllers.build import INTERRUPTED, WORKING
+from emulators.controllers.states import MachineState
+from emulators.controllers.works_jobs import Expectation, Job, StationView, Wish
+from emulators.controllers.works_material import Materials
+from emulators.controllers.works_signals import (
+    STEPS,
+    Dispatch,
+    Orders,
+    StationStatus,
+    WorksAlarms,
+)
+from emulators.works.orders import OrderBook
+from emulators.works.plan import MachinePlan, Plan, ProgramPlan
+from twin.image import Readings
+from twin.works.people import HOUR, Task
+from twin.works.plant import Works, numbered
+
+__all__ = ["Dispatcher", "Expectation", "Job", "StationView"]
+
+PREPARATION = ("setting up", "ready", "ordered")
+CHECK = 0.5 * HOUR
+"""How long somebody looks at a machine that has stopped by itself, default."""
+RETRY, TRIES = 60.0, 10
+"""s between orders to go on that a machine refuses, and how many it gets, default."""
+
+
+class Dispatcher(Controller):
+    """Orders to machines. Looks when a machine, a person or a supply has told something.
+
+    A job: material is fetched, somebody sets the machine up, the job starts as soon as power, gas
+    and water allow, somebody unloads, what came out goes to the stores. A job is paused while gas,
+    water, mains or those who must attend it are missing, or its machine is broken.
+    """
+
+    def __init__(
+        self,
+        plant: Works,
+        readings: Readings,
+        plan: Plan | None = None,
+        stations: Sequence[StationView] = (),
+    ) -> None:
+        """Without a `plan` it has nothing to do: for lists of signals."""
+        super().__init__(plant, readings)
+        self.works = plant
+        self.plan = plan
+        self.stations = {s.name: s for s in stations}
+        self.book = OrderBook(plan.orders if plan else (), plan.products if plan else ())
+        self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
+        self.dispatch = self.add("Dispatch", Dispatch())
+        self.shown = {name: self.add(numbered("Station", n), StationStatus())
+                      for n, name in enumerate(plant.machines, 1)}
+        self.add("Alarms", WorksAlarms())
+        self.material = Materials(plant, self.book, plan, self._say)
+        self.jobs: dict[str, Job] = {}
+        """The job that each machine is busy with, by machine."""
+        self.finished: list[Job] = []
+        self.use: dict[str, dict[str, float]] = {name: {} for name in plant.machines}
+        """Seconds each machine spent in each way."""
+        self._way: dict[str, tuple[str, float]] = {}
+        self._states: dict[str, MachineState] = {}
+        self._repairs: dict[str, str] = {}
+        self._blocked: dict[tuple[str, str], str] = {}
+        self._machines: dict[str, MachinePlan] = (
+            {m.name: m for m in plan.machines} if plan else {})
+        self._count = self._failed_now = 0
+        self._short: set[str] = set()
+        if plan is not None:
+            self.dispatch.power_limit = plan.power_limit_kw * 1e3
+        for name, shown in self.shown.items():
+            shown.name = name
+        plant.mains.listeners.append(self._mains)
+        self.assemble()
+
+    # -- the controller's frame ---------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        return self.plan is not None and self.book.all_done and not self.jobs
+
+    def memory(self) -> Any:
+        return self._count, len(self.jobs), len(self.finished), tuple(sorted(self._short))
+
+    def inputs(self) -> None:
+        works, now = self.works, self.now
+        queue = works.people.queue
+        missing = any(works.people.present_until(t.skill, now) <= now for t in queue)
+        attended = any("staff" in job.reasons for job in self.jobs.values())
+        self.conditions = {
+            "mains_lost": not works.mains.present,
+            "power_limit": "power" in self._short,
+            "gas_low": any(g.on_order for g in works.gases.values()),
+            "gas_empty": any(g.empty for g in works.gases.values()),
+            "machine_down": any(m.broken for m in works.machines.values()),
+            "staff_missing": missing or attended,
+            "stock_low": bool(self.material.low()),
+            "lot_on_hold": bool(self.material.held()),
+            "order_late": bool(self.book.late(now)),
+            "job_failed": self._failed_now > 0,
+        }
+
+    def program(self) -> None:
+        if self.plan is None:
+            return
+        self._failed_now = 0
+        for order in self.book.release(self.now):
+            self._say("Orders", f"order {order.number}: {order.quantity} {order.product}",
+                      number=order.number, quantity=order.quantity)
+        self._collect()
+        for task in self.works.people.take():
+            self._task_done(task)
+        for name in self.stations:
+            self._follow(name)
+        self.material.deliver(self.now)
+        self._serve()
+        self._dispatch()
+        self.wake = min(self.wake, self.book.next_time(self.now))
+        self._show()
+
+    def _say(self, source: str, message: str, **fields: Any) -> None:
+        self._count += 1
+        self.tell(source, "process", message, 100, **fields)
+
+    def _mains(self, present: bool) -> None:
+        for station in self.stations.values():
+            station.power(present)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def _order(self, product: str, quantity: int, due: float) -> str:
+        order = self.book.add(product, quantity, due * HOUR, self.now)
+        self._say("Orders", f"order {order.number}: {quantity} {product}", number=order.number,
+                  quantity=quantity)
+        return str(order.number)
+
+    def _cancel(self, number: int) -> str:
+        self.book.cancel(number, self.now)
+        self._say("Orders", f"order {number} cancelled", number=number)
+        return str(number)
+
+    def _rank(self, number: int, priority: int) -> str:
+        self.book.rank(number, priority)
+        self._say("Orders", f"order {number} has priority {priority}", number=number)
+        return str(number)
+
+    # -- what machines and people did ---------------------------------------------------------
+
+    def _collect(self) -> None:
+        for name, station in self.stations.items():
+            for done in station.take_operations():
+                job = self.jobs.get(name)
+                labour = job.take_labour() if job else 0.0
+                entered = self.works.operation(name, done, labour)
+                self.works.record_operation(entered)
+                if job is not None:
+                    job.operations.append(entered)
+                self._say("Ledger", f"{name}: {done.name}", machine=name, energy=entered.energy,
+                          gas=entered.gas, labour=labour)
+
+    def _task_done(self, task: Task) -> None:
+        job = self.jobs.get(task.machine)
+        if job is not None and task.about == job.id:
+            job.labour += task.duration
+        match task.kind:
+            case "set-up" if job is not None:
+                job.step = "ready"
+            case "check" if job is not None:
+                job.checked = True
+            case "unload" if job is not None:
+                self._close(job)
+            case "repair":
+                self._repairs.pop(task.machine, None)
+                self.works.machines[task.machine].repaired()
+                self.material.overhead(task.machine, "repair", task.duration)
+            case "maintenance":
+                self._repairs.pop(task.machine, None)
+                self.works.machines[task.machine].serviced()
+                self.stations[task.machine].maintain(False)
+                self.material.overhead(task.machine, "maintenance", task.duration)
+            case "analysis":
+                self.material.analysed(task.about, task.duration)
+
+    def _follow(self, name: str) -> None:
+        """A machine's state, and what it means for its job."""
+        station, machine = self.stations[name], self.works.machines[name]
+        state, before = station.state, self._states.get(name, MachineState.IDLE)
+        self._states[name] = state
+        working = state in WORKING
+        if working != machine.working:
+            machine.work(working)
+            self._count += 1
+        job = self.jobs.get(name)
+        if job is None:
+            return
+        if job.step == "ordered" and (working or state in INTERRUPTED):
+            job.step, job.started = "running", self.now
+        if job.step not in ("running", "held"):
+            return
+        if working:
+            job.step = "running"
+        elif state in INTERRUPTED:
+            job.step = "held"
+            if before not in INTERRUPTED:
+                job.asked, job.tries = "", 0
+                if not job.reasons and self.works.mains.present:
+                    # It stopped by itself: somebody has to look why.
+                    job.checked = False
+                    self.works.people.request("check", name, self._machines[name].skill, CHECK,
+                                              job.id, 2)
+        elif state in (MachineState.FINISHED, MachineState.ABORTED):
+            self._end(job, state is MachineState.ABORTED)
+            return
+        self._reasons(job)
+        self._steer(job, station, state)
+
+    def _reasons(self, job: Job) -> None:
+        """Why a job must not go on at the moment."""
+        works, plan = self.works, self._machines[job.machine]
+        machine = works.machines[job.machine]
+        tank = works.gases.get(plan.gas)
+        found = {
+            "failure": machine.broken,
+            "gas": tank is not None and tank.empty,
+            "water": self.alarms["Alarms.WaterWarm"].active,
+            "mains": not works.mains.present,
+            "staff": plan.attended and works.people.present_until(plan.skill, self.now) <= self.now,
+        }
+        reasons = {name for name, on in found.items() if on}
+        if reasons != job.reasons:
+            job.reasons = reasons
+            job.tries = 0
+            self._say("Dispatch", f"{job.id} on {job.machine}: " + (
+                "waits for " + ", ".join(sorted(reasons)) if reasons else "may go on"),
+                job=job.id, machine=job.machine)
+
+    def _steer(self, job: Job, station: StationView, state: MachineState) -> None:
+        """Pause, resume or abort a job as its reasons want it."""
+        machine = self.works.machines[job.machine]
+        if machine.broken and machine.fatal:
+            if job.asked != "abort":
+                job.asked = "abort"
+                station.abort()
+        elif job.reasons:
+            if state in (MachineState.PREPARING, MachineState.BUILDING) and job.asked != "pause":
+                job.asked = "pause"
+                station.pause()
+        elif state in INTERRUPTED and job.checked:
+            if job.asked != "resume" or self.now >= job.asked_at + RETRY:
+                job.asked, job.asked_at = "resume", self.now
+                job.tries += 1
+                if job.tries > TRIES:
+                    job.asked = "abort"
+                    station.abort()
+                else:
+                    station.resume()
+            self.wake = min(self.wake, job.asked_at + RETRY)
+        elif state in WORKING:
+            job.asked = ""
+
+    # -- the end of a job ---------------------------------------------------------------------
+
+    def _end(self, job: Job, failed: bool) -> None:
+        """A machine is done with a job, one way or another: somebody unloads it."""
+        job.failed, job.ended, job.step, job.reasons = failed, self.now, "unloading", set()
+        self._failed_now += failed
+        station, plan = self.stations[job.machine], self._machines[job.machine]
+        job.layers = station.layer
+        self.works.people.withdraw(job.id)
+        why = f": {station.reason}" if failed and station.reason else ""
+        self._say("Dispatch", f"{job.id} on {job.machine} "
+                  + ("failed" if failed else "finished") + why, job=job.id, machine=job.machine)
+        if plan.unload_h > 0:
+            self.works.people.request("unload", job.machine, plan.skill, plan.unload_h * HOUR,
+                                      job.id, 3)
+        else:
+            self._close(job)
+
+    def _close(self, job: Job) -> None:
+        if job.failed:
+            self.stations[job.machine].clear()
+        good, bad = self.material.clear(job)
+        self.orders.parts_finished += good
+        self.orders.parts_rejected += bad
+        job.closed = self.now
+        self.dispatch.jobs_failed += job.failed
+        self.dispatch.jobs_done += not job.failed
+        del self.jobs[job.machine]
+        self.finished.append(job)
+        self._say("Dispatch", f"{job.id} on {job.machine} closed: {good} good, {bad} not",
+                  job=job.id, machine=job.machine, good=good, rejected=bad)
+
+    # -- upkeep -------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        """Ask for repairs and, between jobs, for planned maintenance."""
+        works = self.works
+        for name, machine in works.machines.items():
+            if name in self._repairs or name not in self.stations:
+                continue
+            skill = self._machines[name].upkeep.skill
+            if machine.broken:
+                self._repairs[name] = "repair"
+                works.people.request("repair", name, skill, machine.repair_time(), f"repair {name}",
+                                     1)
+                self._say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
+            elif name not in self.jobs and machine.service_due and \
+                    self.stations[name].state is MachineState.IDLE:
+                self._repairs[name] = "maintenance"
+                self.stations[name].maintain(True)
+                works.people.request("maintenance", name, skill, machine.upkeep.service,
+                                     f"maintenance {name}", 4)
+                self._say("Dispatch", f"{name}: planned maintenance", machine=name)
+
+    # -- new jobs -----------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        """Start what is ready, then find jobs for machines that are free."""
+        self._short = set()
+        self.dispatch.reason = ""
+        for name, job in sorted(self.jobs.items(), key=lambda pair: pair[1].rank):
+            if job.step == "ready":
+                hindrance = self._hindrance(name, job.program)
+                self.shown[name].waits_for = hindrance
+                if not hindrance:
+                    self._start(job)
+        if not self.dispatch.release_jobs:
+            return
+        while self._assign():
+            pass
+
+    def _free(self, name: str) -> bool:
+        if name in self.jobs or name in self._repairs:
+            return False
+        machine = self.works.machines[name]
+        return (not machine.broken and not machine.service_due
+                and self.stations[name].state in (MachineState.IDLE, MachineState.FINISHED))
+
+    def _assign(self) -> bool:
+        """Give the most urgent wish that can be met to a machine; whether there was one."""
+        free = [m for n, m in self._machines.items() if n in self.stations and self._free(n)]
+        if not free:
+            return False
+        for wish in self.material.wishes(self.jobs.values()):
+            able = [(m, p) for m in free for p in m.programs
+                    if wish.met_by(p) and (m.name, p.name) not in self._blocked]
+            able.sort(key=lambda pair: self.works.machines[pair[0].name].hours)
+            for machine, program in able:
+                short = self.material.short_of(program)
+                if not short:
+                    self._begin(machine, program, wish)
+                    return True
+                self.dispatch.reason = self.dispatch.reason or f"{program.name}: {short}"[:64]
+        return False
+
+    def _begin(self, machine: MachinePlan, program: ProgramPlan, wish: Wish) -> None:
+        """Fetch what a job needs, and have its machine set up."""
+        name = machine.name
+        self.material.standby(name)
+        job = Job(f"JOB-{len(self.finished) + len(self.jobs) + 1:04d}", name, program, wish.rank,
+                  self.now)
+        job.things = self.material.fetch(program, name)
+        self.jobs[name] = job
+        shown = self.shown[name]
+        shown.job, shown.program, shown.waits_for = job.id, program.name, ""
+        self._say("Dispatch", f"{job.id}: {program.name} on {name} for {wish.about}", job=job.id,
+                  machine=name, program=program.name)
+        if machine.setup_h > 0:
+            self.works.people.request("set-up", name, machine.skill, machine.setup_h * HOUR,
+                                      job.id, min(wish.rank[0], 9))
+        else:
+            job.step = "ready"
+
+    def _hindrance(self, name: str, program: ProgramPlan) -> str:
+        """Why a job cannot start now; empty if it can."""
+        works, machine = self.works, self._machines[name]
+        expected = self.stations[name].expected(program.name)
+        if works.machines[name].broken:
+            return "repair"
+        if not works.mains.present:
+            return "mains"
+        tank = works.gases.get(machine.gas)
+        if tank is not None and (tank.empty or tank.scarce):
+            return f"gas: {machine.gas}"
+        if self.alarms["Alarms.WaterWarm"].active:
+            return "cooling water"
+        power = self._committed(name) + max(expected.power, works.machines[name].power)
+        if power > self.dispatch.power_limit:
+            self._short.add("power")
+            return "power"
+        if power * works.water.share > works.water.available:
+            return "cooling capacity"
+        if machine.attended:
+            there = works.people.present_until(machine.skill, self.now)
+            if there < self.now + expected.duration:
+                return f"people: {machine.skill}"
+        return ""
+
+    def _committed(self, without: str = "") -> float:
+        """Power (W) of the jobs in work at their highest, and of the machines that stand."""
+        total = 0.0
+        for name, machine in self.works.machines.items():
+            if name == without:
+                continue
+            job = self.jobs.get(name)
+            most = self.stations[name].expected(job.program.name).power \
+                if job is not None and job.step in ("ordered", "running", "held") else 0.0
+            total += max(most, float(machine.power))
+        return total
+
+    def _start(self, job: Job) -> None:
+        station = self.stations[job.machine]
+        problem = station.supply(job.things)
+        if problem:
+            self._blocked[job.machine, job.program.name] = problem
+            self._say("Dispatch", f"{job.id} on {job.machine} cannot be supplied: {problem}",
+                      job=job.id, machine=job.machine)
+            job.failed, job.ended = True, self.now
+            self._failed_now += 1
+            self._close(job)
+            return
+        station.order(job.id, job.program.name)
+        job.step = "ordered"
+        self._say("Dispatch", f"{job.id} on {job.machine} started", job=job.id, machine=job.machine)
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def way(self, name: str) -> str:
+        """How a machine spends its time now."""
+        job, machine = self.jobs.get(name), self.works.machines[name]
+        if machine.broken:
+            return "failed"
+        if self._repairs.get(name) == "maintenance":
+            return "service"
+        if job is None:
+            return "no job"
+        if job.step in ("running", "held"):
+            return "working" if machine.working else "held"
+        return "starting" if job.step in PREPARATION else "unloading"
+
+    def used(self, now: float) -> dict[str, dict[str, float]]:
+        """Seconds each machine spent in each way until `now`."""
+        found = {name: dict(ways) for name, ways in self.use.items()}
+        for name, (way, since) in self._way.items():
+            found[name][way] = found[name].get(way, 0.0) + now - since
+        return found
+
+    def _show(self) -> None:
+        now, dispatch = self.now, self.dispatch
+        ways = {}
+        for name in self.stations:
+            way = ways[name] = self.way(name)
+            before, since = self._way.get(name, (way, now))
+            if way != before:
+                self.use[name][before] = self.use[name].get(before, 0.0) + now - since
+                since = now
+            self._way[name] = (way, since)
+            job, shown = self.jobs.get(name), self.shown[name]
+            shown.state = int(self.stations[name].state)
+            step = job.step if job else "service" if way == "service" else "free"
+            shown.step = STEPS.index(step)
+            if job is None or job.step not in ("ready",):
+                shown.waits_for = ", ".join(sorted(job.reasons))[:64] if job else ""
+            shown.busy_time = self.use[name].get("working", 0.0)
+        count = [*ways.values()].count
+        dispatch.running, dispatch.held = count("working"), count("held")
+        dispatch.idle, dispatch.down = count("no job"), count("failed") + count("service")
+        dispatch.waiting = count("starting") + count("unloading")
+        dispatch.on_hold = sum(lot.mass for lot in self.material.held())
+        dispatch.committed = self._committed()
+        orders, book = self.orders, self.book
+        orders.open, orders.late = len(book.open()), len(book.late(now))
+        orders.done = sum(not o.open and not o.cancelled for o in book.orders.values())
+        orders.parts_shipped = self.material.shipped
+        orders.list = book.text()

@@ -1,0 +1,324 @@
+"""Material in a works: what is wanted, what is there, where things go, what the laboratory says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from emulators.controllers.works_jobs import Job, Wish
+from emulators.works.plan import PARTS, RESIDUES, SCRAP, Plan, ProgramPlan, StorePlan
+from twin.powder.laboratory import Specification, analysed, decide, measure, specification
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Draw, Item, Operation, renamed
+from twin.powder.sizes import below
+from twin.works.account import Footprint, is_scrap
+from twin.works.plant import Works
+from twin.works.stores import Thing
+
+__all__ = ["Book", "Materials"]
+
+POWDER, RECYCLING = 6, 7
+"""Priority of making powder and of recycling it, behind usual orders."""
+FITS = 0.75
+"""Share of a lot that must lie in a store's cut for the lot to go there, default."""
+GOOD = ("part", "green part")
+MENDS = ("blend", "sieve", "dry", "classify", "separate")
+"""What a recycling line can do about a lot on hold."""
+
+
+class Book(Protocol):
+    """What is wanted of the order book."""
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """All products."""
+        ...
+
+    def missing(self, product: str) -> int:
+        """Parts that open orders want."""
+        ...
+
+    def urgent(self, product: str) -> Any:
+        """The most urgent open order of a product."""
+        ...
+
+    def deliver(self, product: str, now: float) -> Any:
+        """Give a part to an order; None if none wants it."""
+        ...
+
+
+class Materials:
+    """Books of the works' material; moves it between stores and machines."""
+
+    def __init__(self, works: Works, book: Book, plan: Plan | None,
+                 say: Callable[..., None]) -> None:
+        self.works, self.book, self.plan, self._say = works, book, plan, say
+        self.stock: dict[str, list[str]] = {p: [] for p in book.products}
+        """Finished parts and intermediates in the parts store, ids by product."""
+        self.shipped = 0
+        self.delivered: dict[str, tuple[str, int, Footprint, Item]] = {}
+        """By part: product, order, what it carries, the part itself."""
+        self._plans: dict[str, StorePlan] = {s.name: s for s in plan.stores} if plan else {}
+        self._powders = [s for s in self._plans.values() if s.holds == "powder"]
+        self._programs = [p for m in plan.machines for p in m.programs] if plan else []
+        self._rules: dict[str, Specification] = {}
+        self._testing: dict[str, str] = {}
+        """Lots that wait for their analysis, with their stores."""
+        for store in self._powders:
+            if store.process:
+                self._rules[store.name] = specification(store.process, store.alloy)
+
+    # -- what is wanted -----------------------------------------------------------------------
+
+    def low(self) -> list[str]:
+        """Powder stores below their reorder level."""
+        return [s.name for s in self._powders
+                if s.reorder_kg > 0 and self.works.stores[s.name].released < s.reorder_kg]
+
+    def held(self) -> list[PowderLot]:
+        """Lots on hold."""
+        return [lot for s in self._powders for lot in self.works.stores[s.name].lots("hold")]
+
+    def wishes(self, jobs: Iterable[Job]) -> list[Wish]:
+        """What should be made, the most urgent first."""
+        jobs = [j for j in jobs if not j.failed]
+        found: list[Wish] = []
+        wanted = {p: self.book.missing(p) for p in self.book.products}
+        for product in self.book.products:
+            self._want(product, wanted[product], jobs, found, None, 0)
+        for store in self._powders:
+            if store.reorder_kg > 0:
+                there = self.works.stores[store.name]
+                coming = sum(j.program.makes.kg for j in jobs
+                             if j.program.makes.store == store.name)
+                tested = sum(lot.mass for lot in there.lots("new"))
+                if there.released + tested + coming < store.reorder_kg:
+                    found.append(Wish((POWDER, there.released / store.reorder_kg, 0),
+                                      store=store.name, about=f"stock of {store.name}"))
+        for program in self._programs:
+            for take in program.takes:
+                if program.makes.store and take.store and take.kg is not None:
+                    used = self._plans[take.store]
+                    if used.holds == "used powder":
+                        heap = self.works.stores[take.store].available(self._states(take.store))
+                        if heap >= take.kg:
+                            found.append(Wish((RECYCLING, -heap / take.kg, 0),
+                                              store=program.makes.store, source=take.store,
+                                              about=f"used {take.store}"))
+        return sorted(found, key=lambda w: w.rank)
+
+    def _want(self, product: str, count: int, jobs: list[Job], found: list[Wish],
+              rank: tuple[int, float, int] | None, depth: int) -> None:
+        """A wish for what is missing of a product, and for what its making needs."""
+        coming = sum(j.program.makes.count for j in jobs if j.program.makes.product == product)
+        missing = count - len(self.stock[product]) - coming
+        if missing <= 0 or depth > 8:
+            return
+        if rank is None:
+            rank = self.book.urgent(product).rank
+        found.append(Wish(rank, product=product, about=product))
+        for program in self._programs:
+            if program.makes.product != product:
+                continue
+            runs = -(-missing // program.makes.count)
+            for take in program.takes:
+                if take.product:
+                    self._want(take.product, runs * take.count, jobs, found, rank, depth + 1)
+            break
+
+    def short_of(self, program: ProgramPlan) -> str:
+        """What a program lacks; empty if it has all that it takes."""
+        for take in program.takes:
+            if take.product:
+                if len(self.stock[take.product]) < take.count:
+                    return f"{take.product}: {len(self.stock[take.product])} of {take.count}"
+            else:
+                assert take.kg is not None
+                there = self.works.stores[take.store].available(self._states(take.store))
+                if there < take.kg:
+                    return f"{take.store}: {there:.3g} of {take.kg:g} kg"
+        return ""
+
+    def _states(self, store: str) -> tuple[str, ...]:
+        used = self._plans[store].holds == "used powder"
+        return ("new", "released", "hold") if used else ("released",)
+
+    def fetch(self, program: ProgramPlan, machine: str) -> list[Thing]:
+        """Hand over to a machine what a program takes."""
+        things: list[Thing] = []
+        for take in program.takes:
+            if take.product:
+                ids = [self.stock[take.product].pop(0) for _ in range(take.count)]
+                things += self.works.fetch_things(PARTS, ids, machine)
+            else:
+                assert take.kg is not None
+                things += self.works.fetch(take.store, take.kg, machine, self._states(take.store))
+        return things
+
+    # -- accounts -----------------------------------------------------------------------------
+
+    def standby(self, machine: str) -> None:
+        """What a machine spent since its last job is nobody's."""
+        spent = self.works.spend(machine)
+        self.works.ledger.charge(machine, "standby", spent)
+        self.works.ledger.unborne += spent
+
+    def overhead(self, machine: str, step: str, labour: float) -> None:
+        """Labour (s) that no part bears."""
+        ledger = self.works.ledger
+        spent = ledger.rates.spent(0.0, 0.0, "", labour)
+        ledger.charge(machine, step, spent)
+        ledger.unborne += spent
+
+    # -- the end of a job ---------------------------------------------------------------------
+
+    def clear(self, job: Job) -> tuple[int, int]:
+        """Take everything from a machine to the stores; good and rejected parts."""
+        works, machine = self.works, job.machine
+        labour = job.take_labour()
+        if not job.failed:
+            self._transform(job)
+        handed = {t.id for t in job.things}
+        at = [*works.at[machine].values()]
+        spent = works.spend(machine, labour)
+        works.ledger.charge(machine, "set-up and unloading", spent)
+        works.ledger.bear([t for t in at if t.id not in handed], spent)
+        parts = []
+        for thing in at:
+            if isinstance(thing, Item) and thing.kind in GOOD and thing.id not in handed:
+                parts += self._single(thing, job)
+            else:
+                works.put_away(machine, thing.id, self._home(thing, job, handed))
+                self._arrived(thing.id)
+        good = bad = 0
+        product = job.program.makes.product
+        for part in parts:
+            fine = bool(part.about.get("good", True)) and not job.failed and bool(product)
+            works.put_away(machine, part.id, PARTS if fine else SCRAP)
+            good, bad = good + fine, bad + (not fine)
+            if fine:
+                self.stock[product].append(part.id)
+        return good, bad
+
+    def _transform(self, job: Job) -> None:
+        """The account of a machine that keeps none of what it does to parts, or of none at all."""
+        works, program = self.works, job.program
+        if job.operations or not program.makes.product:
+            return
+        items = [t for t in works.at[job.machine].values() if isinstance(t, Item)]
+        count = program.makes.count
+        mass = sum(t.mass for t in items) / count
+        share: dict[str, float] = {}
+        for item in items:
+            for element, kg in item.elements.items():
+                share[element] = share.get(element, 0.0) + kg / count
+        name = items[0].alloy if items else program.alloy or ""
+        done = Operation(
+            program.name, job.machine, works.env.now, tuple(Draw.all(t) for t in items),
+            tuple(Item(works.new_id("PART"), "part", name, mass, share) for _ in range(count)))
+        job.operations.append(works.operation(job.machine, done, job.take_labour()))
+        works.record_operation(job.operations[-1])
+
+    def _single(self, item: Item, job: Job) -> list[Item]:
+        """The parts that one item of a job is: a plate is cut into its parts."""
+        works, at = self.works, self.works.at[job.machine]
+        made = [t for t in at.values() if isinstance(t, Item) and t.kind in GOOD
+                and t.id not in {x.id for x in job.things}]
+        count = job.program.makes.count if len(made) == 1 and job.program.makes.product else 1
+        if count == 1:
+            return [item]
+        pieces = tuple(
+            replace(item, id=f"{item.id}.{n + 1}", mass=item.mass / count,
+                    elements={e: kg / count for e, kg in item.elements.items()})
+            for n in range(count))
+        done = Operation("separate", works.name, works.env.now, (Draw.all(item),), pieces)
+        works.ledger.operation(done, Footprint())
+        works.record_operation(done)
+        del at[item.id]
+        at.update({p.id: p for p in pieces})
+        return [*pieces]
+
+    def _home(self, thing: Thing, job: Job, handed: set[str]) -> str:
+        """The store that something goes to after a job."""
+        if isinstance(thing, Item):
+            return SCRAP
+        if is_scrap(thing):
+            return SCRAP
+        sources = [self._plans[t.store] for t in job.program.takes if t.store]
+        source = next((s for s in sources if s.alloy == thing.alloy), None)
+        untouched = thing.id in handed or thing.status == "released"
+        if source is not None and job.program.makes.product:
+            if untouched and not job.failed:
+                return source.name
+            return source.used or source.name
+        if source is not None and thing.id in handed:
+            return source.name
+        wanted = [self._plans[job.program.makes.store]] if job.program.makes.store else []
+        for store in [*wanted, *self._powders]:
+            if store.holds == "powder" and self._fits(thing, store):
+                return store.name
+        return RESIDUES
+
+    def _fits(self, lot: PowderLot, store: StorePlan) -> bool:
+        if lot.alloy != store.alloy or not lot.metal:
+            return False
+        inside = below(lot.masses, store.high_um * 1e-6) - below(lot.masses, store.low_um * 1e-6)
+        return bool(inside >= FITS)
+
+    # -- laboratory ---------------------------------------------------------------------------
+
+    def _arrived(self, lot_id: str) -> None:
+        """New powder in a store is analysed before anybody may use it."""
+        for store in self._powders:
+            lot = self.works.stores[store.name].things.get(lot_id)
+            if not isinstance(lot, PowderLot) or lot.status != "new":
+                continue
+            rule = self._rules.get(store.name)
+            if rule is None or self.plan is None:
+                self.works.stores[store.name].replace(renamed(lot, lot.id, status="released"))
+                return
+            self._testing[lot_id] = store.name
+            analysis = measure(lot, rule.methods, self.works.stream(f"laboratory/{lot_id}"))
+            self.works.people.request("analysis", "laboratory", self.plan.laboratory,
+                                      analysis.time, lot_id, 4)
+
+    def analysed(self, lot_id: str, labour: float) -> None:
+        """The laboratory is done with a lot: it is released, held or scrapped."""
+        works, store = self.works, self._testing.pop(lot_id)
+        lot = works.stores[store].things.get(lot_id)
+        if not isinstance(lot, PowderLot):
+            return  # somebody took it by mistake
+        rule = self._rules[store]
+        found = measure(lot, rule.methods, works.stream(f"laboratory/{lot_id}"))
+        decision = decide(analysed(lot, found), rule)
+        lot = renamed(analysed(lot, found), lot.id, status=decision.status)
+        spent = works.ledger.rates.spent(0.0, 0.0, "", labour)
+        works.ledger.charge("laboratory", "analysis", spent, lot.mass)
+        works.ledger.bear([lot], spent)
+        target, used = store, self._plans[store].used
+        if decision.status == "scrap":
+            target = SCRAP
+        elif decision.status == "hold" and used and any(
+                word in remedy for remedy in decision.remedies for word in MENDS):
+            target = used
+        works.stores[store].take(lot_id)
+        works.stores[target].put(lot)
+        why = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
+        self._say("Laboratory", f"{lot_id} {decision.status}{why}"[:240], lot=lot_id,
+                  store=target, status=decision.status)
+
+    # -- delivery -----------------------------------------------------------------------------
+
+    def deliver(self, now: float) -> None:
+        """Ship parts that orders want."""
+        for product, ids in self.stock.items():
+            while ids and self.book.missing(product) > 0:
+                order = self.book.deliver(product, now)
+                part = self.works.stores[PARTS].things[ids[0]]
+                assert isinstance(part, Item)
+                self.delivered[ids[0]] = (product, order.number, self.works.ledger.of(part), part)
+                self.works.ship(PARTS, ids.pop(0))
+                self.shipped += 1
+                self._say("Orders", f"{product} {part.id} for order {order.number}",
+                          number=order.number, part=part.id)

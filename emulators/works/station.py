@@ -1,0 +1,134 @@
+"""A machine of a works as its dispatcher sees it, whatever its fidelity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emulators.controllers.states import MachineState
+from emulators.controllers.works import Expectation
+from emulators.emulator import Emulator
+from plc_interfaces.host import Act, ActKind
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Operation
+from twin.works.plant import Works
+from twin.works.stores import Thing
+
+__all__ = ["Station"]
+
+
+class Station:
+    """Orders jobs of an emulator's machine and listens to what it does."""
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        programs: Mapping[str, str] | None = None,
+        expectations: Mapping[str, Expectation] | None = None,
+    ) -> None:
+        """`programs`: the machine's name of each program of the plan, if it is another one."""
+        self.emulator = emulator
+        self.name = emulator.identity.name
+        self.machine = emulator.identity.machine
+        self._programs = dict(programs or {})
+        self._expectations = dict(expectations or {})
+        self._operations: list[Operation] = []
+        self._job = ""
+        emulator.followers.append(self._operations.append)
+
+    def connect(self, works: Works) -> None:
+        """Let the works' supplies and meters follow what the machine takes, from now on."""
+        meter: Any = self.emulator.plant.meter
+        if meter is None:
+            return
+
+        def tell(power: float, flow: float) -> None:
+            works.metered(self.name, power, flow)
+
+        meter.listeners.append(tell)
+        flow = meter.trajectories.get("gas")
+        tell(float(meter.power), float(flow.rate) if flow is not None else 0.0)
+
+    @property
+    def _controller(self) -> Any:
+        return self.emulator.controller
+
+    @property
+    def state(self) -> MachineState:
+        """State of the machine's controller."""
+        return MachineState(self._controller.state)
+
+    @property
+    def phase(self) -> str:
+        """Phase of its program."""
+        return str(self._controller.phase)
+
+    @property
+    def layer(self) -> int:
+        """Layers (or what counts as such) of the job that are done."""
+        return int(self._controller.job.layer)
+
+    @property
+    def reason(self) -> str:
+        """Why a job is held or was aborted."""
+        return str(self._controller.machine.reason)
+
+    def expected(self, program: str) -> Expectation:
+        """What a program will take."""
+        return self._expectations.get(program, Expectation())
+
+    def take_operations(self) -> list[Operation]:
+        """What it did to material since the last call."""
+        taken = [*self._operations]
+        self._operations.clear()
+        return taken
+
+    def _call(self, path: str, *arguments: Any) -> None:
+        self.emulator.instruct(Act(ActKind.CALL, path, list(arguments), "dispatcher", "works"))
+
+    def supply(self, things: Sequence[Thing]) -> str:
+        """Put material at the machine for its next job; why it does not take it, or ""."""
+        plant = self.emulator.plant
+        items = getattr(plant, "supply_items", None)
+        lots = [t for t in things if isinstance(t, PowderLot)]
+        others = [t for t in things if not isinstance(t, PowderLot)]
+        try:
+            if lots:
+                plant.supply(lots)
+            if others and items is not None:
+                items(others)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def order(self, job_id: str, program: str) -> None:
+        """Have a job done; its material has been supplied."""
+        if self._job:
+            self._call("Job.Clear", self._job)  # the list of orders is not endless
+        self._job = job_id
+        self._call("Job.StoreAndStart", job_id, self._programs.get(program, program))
+
+    def pause(self) -> None:
+        """Hold the job."""
+        self._call("Job.Pause", self._job)
+
+    def resume(self) -> None:
+        """Go on with the job."""
+        self._call("Job.Resume", self._job)
+
+    def abort(self) -> None:
+        """End the job at once."""
+        self._call("Job.Abort", self._job)
+
+    def clear(self) -> None:
+        """Reset the machine after a job that was aborted."""
+        self._call("Machine.Clear")
+
+    def maintain(self, on: bool) -> None:
+        """Enter or leave maintenance."""
+        self._call("Machine.Maintenance", on)
+
+    def power(self, present: bool) -> None:
+        """Mains voltage is lost or back."""
+        self.emulator.instruct(
+            Act(ActKind.FAULT, "Safety.PowerLoss", not present, "mains", "works"))
