@@ -10,8 +10,10 @@ from typing import Any, Protocol
 from emulators.controllers.base import Controller
 from emulators.controllers.build import BuildController, Program
 from emulators.emulator import Emulator
+from emulators.lots import load_lot
 from emulators.recipes import load_recipe, recipe_for
 from plc_interfaces.host import Identity
+from twin.equipment.powder_lots import PowderPlant
 from twin.image import Readings
 from twin.machine import Plant
 from twin.materials import alloy
@@ -185,6 +187,23 @@ def check_common(settings: Settings) -> None:
     in_range("scan_ms", settings.scan_ms, 1, 1000)
 
 
+def _supply(settings: Settings, plant: Plant, program: Program) -> None:
+    """Put the lots that the settings name at a build machine; `SettingsError` if it cannot be.
+
+    A machine that is made for its lots has taken them with its program.
+    """
+    if not settings.lots or not (
+            isinstance(plant, PowderPlant) or type(plant).supply is Plant.supply):
+        return
+    try:
+        plant.supply([load_lot(reference) for reference in settings.lots])
+        reason = plant.hindrance(program.job)
+    except ValueError as error:
+        reason = str(error)
+    if reason:
+        raise SettingsError(reason)
+
+
 def assemble(
     settings: Settings,
     kind: MachineType,
@@ -202,6 +221,7 @@ def assemble(
     """
     readings = Readings(plant, settings.seed)
     plant.name = settings.name or kind.name
+    _supply(settings, plant, program)
     controller: BuildController | None = None
     name = program.job.name
     if settings.control == "internal":

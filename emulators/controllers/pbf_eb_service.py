@@ -80,7 +80,7 @@ class Service(ServiceWork):
         """Burn dirt off the insulator at raised voltage, without beam."""
         done = self.begin("gun conditioned")
         self._plant.drive("HighVoltage.Arcing", 0.0)
-        self._plant.supply.log("process", done)
+        self._plant.high_voltage.log("process", done)
         return done
 
     @command()

@@ -33,6 +33,7 @@ __all__ = [
     "Row",
     "Section",
     "load_recipe",
+    "read_file",
     "recipe_for",
     "recipe_model",
     "recipe_names",
@@ -349,6 +350,11 @@ def load_recipe(name_or_path: str | Path, machine: str = "pbf-lb") -> Any:
                 f"{', '.join(recipe_names(machine))}, or a .toml, .yaml or .yml file"
             )
         path = _FOLDER / machine / f"{known}.toml"
+    return read_file(recipe_model(machine), path)
+
+
+def read_file(model: type[_R], path: Path, what: str = "recipe") -> _R:
+    """Settings of a class from a TOML or YAML file; `RecipeError` naming the field."""
     where = path.name
     try:
         text = path.read_text(encoding="utf-8")
@@ -356,10 +362,10 @@ def load_recipe(name_or_path: str | Path, machine: str = "pbf-lb") -> Any:
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise RecipeError(f"{where}: is not a recipe: {' '.join(str(error).split())}") from None
+        raise RecipeError(f"{where}: is not a {what}: {' '.join(str(error).split())}") from None
     if not isinstance(data, Mapping):
-        raise RecipeError(f"{where}: is not a recipe: no fields in it")
-    model, sources = recipe_model(machine), dict[str, str]()
+        raise RecipeError(f"{where}: is not a {what}: no fields in it")
+    sources = dict[str, str]()
     values = {"name": path.stem, **_read(model, data, where, sources)}
     return _validated(model, values, sources, where)
 

@@ -86,12 +86,12 @@ class PbfEb(PowderPlant):
         self.safety = self.add("Safety", SafetyChain())
         self.chiller = self.add("Chiller", Chiller(self.safety))
         self.vacuum = self.add("Vacuum", VacuumSystem())
-        self.supply = self.add("HighVoltage", HighVoltage(self.safety, self.vacuum))
+        self.high_voltage = self.add("HighVoltage", HighVoltage(self.safety, self.vacuum))
         self.beams = [
-            self.add(f"Beam{i + 1}", ElectronGun(self.supply, 1.0 / splits))
+            self.add(f"Beam{i + 1}", ElectronGun(self.high_voltage, 1.0 / splits))
             for i in range(guns * splits)
         ]
-        self.supply.feed(self.beams)
+        self.high_voltage.feed(self.beams)
         self.stage = self.add("Platform", BeamHeatedStage(lambda: self.vacuum.helium))
         self.stage.air = self._air
         self.rake = self.add("Rake", Rake(self._raked, lambda: self.stage.depth))
@@ -101,7 +101,7 @@ class PbfEb(PowderPlant):
             heat=self.chiller.heat, exposed=self._solidify, pictures=False))
         self.deflection.charged = self._charged
         self.preheater = self.add("Preheat", Preheater(
-            self.beams, self.supply, self.stage, self._smoke, self._melting))
+            self.beams, self.high_voltage, self.stage, self._smoke, self._melting))
         self.imaging = self.add("Imaging", ElectronImaging(pictures))
         self.imaging.bed = BeamHeatedStage.BED
         self.monitor = self.add("Layer", LayerMonitor())
@@ -263,8 +263,8 @@ class PbfEb(PowderPlant):
         start = self.env.now
         for delay in self.ARCS:
             yield self.env.at(start + delay)
-            if not self.supply.latched:
-                self.supply.arc()
+            if not self.high_voltage.latched:
+                self.high_voltage.arc()
         self.rake.blow(x, radius)
         self.rake.protrusion += self.HEAP
         self.imaging.patches = [*self.imaging.patches, (x, y, radius)]

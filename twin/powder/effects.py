@@ -161,7 +161,7 @@ def effects(lot: PowderLot, process: str, d50: float | None = None) -> Effects:
         film=film,
         grip=lot.d32 / usual.d32 / (1.0 + 5.0 * fines),
         grain=lot.d50 / usual.d50,
-        feed=1.0 / max(lot.cohesion, 1.0) ** 2,
+        feed=min((max(usual.cohesion, 1.0) / max(lot.cohesion, 1.0)) ** 2, 1.0),
         pulsation=min(0.3 * stickier + 0.15 * rougher, 0.8))
 
 

@@ -71,7 +71,7 @@ def test_consumption_and_powder(finished: EbBench) -> None:
 
 def test_the_door_opens_only_after_venting(finished: EbBench) -> None:
     assert finished.plant.vacuum.vented
-    assert not finished.plant.supply.enable
+    assert not finished.plant.high_voltage.enable
 
 
 def test_plate_heat_ends_at_the_thermocouple_and_takes_its_time() -> None:

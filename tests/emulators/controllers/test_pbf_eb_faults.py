@@ -185,7 +185,7 @@ def test_air_in_the_column_cuts_the_high_voltage_before_any_scan_and_ends_the_jo
     relay = next(e for e in bench.events if "relay" in e.message)
     assert relay.time < bench.time
     assert "ColumnPressureHigh" in bench.raised()
-    assert not bench.plant.supply.ready
+    assert not bench.plant.high_voltage.ready
 
 
 def test_wet_powder_makes_pump_down_slow_and_dry_powder_begins() -> None:
@@ -236,7 +236,7 @@ def test_a_single_arc_amid_melting_costs_milliseconds_and_no_vector() -> None:
         bench.to("melt", 1)
         if arcs:
             bench.rest(0.05)
-            bench.plant.supply.arc()
+            bench.plant.high_voltage.arc()
         bench.to("image", 1)
         layer = bench.plant.imaging.open
         assert layer is not None
@@ -291,7 +291,7 @@ def test_a_gap_in_the_shield_ends_the_job_before_the_next_scan() -> None:
     bench.to_state(MachineState.ABORTED, 20.0)
     opened = next(e for e in bench.events if "safety chain opened" in e.message)
     assert "x-ray" in opened.message
-    assert not bench.plant.supply.enable
+    assert not bench.plant.high_voltage.enable
 
 
 # -- rake, deflection, water ----------------------------------------------------------------------

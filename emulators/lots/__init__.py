@@ -1,0 +1,147 @@
+"""Powder lots that a run can take: ready-made ones, files, and what earlier runs made."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from emulators.lots.book import LotError, find_lot, operations_of, read_lots
+from emulators.recipes.files import BaseRecipe, Quantity, RecipeError, Section, read_file
+from twin.powder.laboratory import METHODS, analysed, measure
+from twin.powder.lot import PowderLot
+from twin.powder.operations import blend, renamed
+
+__all__ = ["LotError", "LotFile", "find_lot", "load_lot", "lot_names", "operations_of",
+           "read_lots"]
+
+_FOLDER = Path(__file__).parent
+CERTIFICATE = ("psd", "hall", "density", "oxygen", "moisture", "hollow", "shape", "foreign")
+"""What a ready-made lot was measured by."""
+assert set(CERTIFICATE) <= set(METHODS)
+
+_Share = Annotated[float, Quantity("%", 0, 100)]
+_Ppm = Annotated[float, Quantity("ppm", 0, 50_000)]
+_Size = Annotated[float, Quantity("um", 0.5, 1000)]
+
+
+class Sizes(Section):
+    """A log-normal distribution and the cut taken of it."""
+
+    d50: _Size
+    """Mass median before the cut."""
+    s: Annotated[float, Quantity("1", 1.01, 5)] = 1.4
+    """Geometric standard deviation."""
+    low: _Size = 0.5e-6
+    """Nothing finer."""
+    high: _Size = 1e-3
+    """Nothing coarser."""
+
+
+class Gases(Section):
+    """Gases in and on the metal, by mass."""
+
+    oxygen: _Ppm = 4e-4
+    """In metal and oxide."""
+    nitrogen: _Ppm = 0.0
+    """In the metal."""
+    hydrogen: _Ppm = 0.0
+    """In the metal."""
+    moisture: _Ppm = 3e-5
+    """Adsorbed water."""
+
+
+class Grains(Section):
+    """Shape of the grains, mass shares."""
+
+    hollow: _Share = 0.005
+    """Hollow grains."""
+    pore: Annotated[float, Quantity("%", 0, 90)] = 0.05
+    """Gas in hollow ones, by volume."""
+    satellites: _Share = 0.1
+    """Grains with satellites."""
+    irregular: _Share = 0.03
+    """Grains that are not round."""
+
+
+class Foreign(Section):
+    """Grains of another alloy, of the same sizes."""
+
+    alloy: str
+    """Their alloy."""
+    share: Annotated[float, Quantity("%", 0, 49)]
+    """Mass share."""
+
+
+class LotFile(BaseRecipe):
+    """A powder lot as a file says it."""
+
+    mass: Annotated[float, Quantity("kg", 0.001, 100_000)]
+    """With its water."""
+    cycle: Annotated[int, Quantity("1", 0, 10_000, whole=True)] = 0
+    """Times reused."""
+    status: Literal["new", "hold", "released", "scrap"] = "released"
+    """What the laboratory decided."""
+    sizes: Sizes
+    gases: Gases = Gases()
+    grains: Grains = Grains()
+    foreign: Foreign | None = None
+
+    def lot(self) -> PowderLot:
+        """The lot, measured as a supplier's laboratory would; the same file gives the same."""
+        sizes, gases, grains = self.sizes, self.gases, self.grains
+
+        def of(alloy: str, mass: float) -> PowderLot:
+            return PowderLot.virgin(
+                self.name, alloy, mass, sizes.d50, sizes.s, low=sizes.low, high=sizes.high,
+                oxygen=gases.oxygen, moisture=gases.moisture, nitrogen=gases.nitrogen,
+                hydrogen=gases.hydrogen, hollow=grains.hollow, satellites=grains.satellites,
+                irregular=grains.irregular, pore=grains.pore)
+
+        if self.foreign is None:
+            whole = of(self.alloy, self.mass)
+        else:
+            other = self.foreign.share * self.mass
+            whole = blend([of(self.alloy, self.mass - other), of(self.foreign.alloy, other)],
+                          self.name)
+        key = int.from_bytes(blake2b(self.name.encode(), digest_size=16).digest(), "little")
+        noise = np.random.Generator(np.random.Philox(key=key))
+        measured = analysed(whole, measure(whole, CERTIFICATE, noise))
+        return renamed(measured, self.name, parents=(), origin="supplied", cycle=self.cycle,
+                       status=self.status)
+
+
+def lot_names() -> list[str]:
+    """Names of the lots that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load_lot(reference: str) -> PowderLot:
+    """A lot by its reference; `LotError` in one sentence if there is none.
+
+    A name of `lot_names`; a ``.toml``, ``.yaml`` or ``.yml`` file like those, or a ``.json`` file
+    of a lot's plain data; or ``RUN:ID``, a lot that a recorded run made.
+    """
+    names = {name.casefold(): name for name in lot_names()}
+    known = names.get(reference.casefold())
+    path = Path(reference) if known is None else _FOLDER / f"{known}.toml"
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".toml", ".yaml", ".yml"):
+            return read_file(LotFile, path, "powder lot").lot()
+        if suffix == ".json":
+            return PowderLot.of(json.loads(path.read_text(encoding="utf-8")))
+    except RecipeError as error:
+        raise LotError(str(error)) from None
+    except OSError as error:
+        raise LotError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise LotError(f"{path.name}: is not a powder lot: {error}") from None
+    run, colon, identity = reference.rpartition(":")
+    if colon and run:
+        return find_lot(run, identity)
+    raise LotError(f"no powder lot {reference!r}; known: {', '.join(lot_names())}, a .toml, .yaml "
+                   "or .json file, or RUN:ID of a recorded run")

@@ -1,0 +1,73 @@
+"""Operations on material as runs recorded them, and the lots that came of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from emulators.recipes.files import RecipeError
+from emulators.record import META, RecordError, Run, open_run
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Operation
+
+__all__ = ["LotError", "find_lot", "operations_of", "read_lots", "run_folders"]
+
+
+class LotError(RecipeError):
+    """A powder lot that cannot be found or read; one sentence says which and why."""
+
+
+def run_folders(within: str | Path) -> list[Path]:
+    """Run folders in and below a folder, a run itself included; `LotError` if it is none."""
+    root = Path(within)
+    if not root.is_dir():
+        raise LotError(f"{root}: no such folder")
+    return sorted({path.parent for path in root.rglob(META)}, key=str)
+
+
+def operations_of(run: Run) -> list[Operation]:
+    """The operations of one run, in order; `LotError` if its table is damaged."""
+    try:
+        rows = run.table("lots")
+    except (RecordError, OSError) as error:
+        raise LotError(f"{run.folder}: {error}") from None
+    if run.damaged:
+        raise LotError(f"{run.damaged[0]}: is damaged")
+    if not rows.num_rows:
+        return []
+    if "operation" not in rows.column_names:
+        raise LotError(f"{run.folder}: its table of lots holds no operations")
+    found = []
+    for text in rows["operation"].to_pylist():
+        try:
+            found.append(Operation.of(json.loads(text)))
+        except (TypeError, ValueError) as error:
+            raise LotError(f"{run.folder}: a recorded operation is damaged: {error}") from None
+    return found
+
+
+def read_lots(folders: str | Path | Iterable[str | Path]) -> list[Operation]:
+    """The operations of one or several run folders, run by run; `LotError` if one is damaged."""
+    many: Sequence[str | Path] = [folders] if isinstance(folders, str | Path) else list(folders)
+    found: list[Operation] = []
+    for folder in many:
+        try:
+            run = open_run(folder)
+        except RecordError as error:
+            raise LotError(str(error)) from None
+        found += operations_of(run)
+    return found
+
+
+def find_lot(folder: str | Path, identity: str) -> PowderLot:
+    """The newest state of a lot that a recorded run made; `LotError` if it made none."""
+    made: dict[str, PowderLot] = {}
+    for operation in read_lots(folder):
+        for out in operation.outputs:
+            if isinstance(out, PowderLot):
+                made[out.id] = out
+    if identity in made:
+        return made[identity]
+    known = f"it made {', '.join(list(made)[:8])}" if made else "it made none"
+    raise LotError(f"{folder}: no powder lot {identity!r}; {known}")
