@@ -70,7 +70,11 @@ def build(settings: Settings, progress: Progress = lambda share: None) -> Built:
 
 
 def signal_trees(machine: str) -> tuple[Plant, Controller]:
-    """Plant and controller of a machine type, for lists and register tables."""
+    """Plant and controller of a machine type, or of ``works``, for lists and register tables."""
+    if machine == "works":
+        from emulators.works.tree import trees
+
+        return trees()
     return _module(machine).trees()
 
 

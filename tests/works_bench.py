@@ -1,4 +1,4 @@
-"""A works with machines that are clocks: they take a time, powder, gas and power, and make parts."""
+"""A works with machines that are clocks: they take a time, powder, gas, power, and make parts."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Dispatcher(Controller):
         self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
         self.dispatch = self.add("Dispatch", Dispatch())
         self.shown = {name: self.add(numbered("Station", n), StationStatus())
-                      for n, name in enumerate(plant.machines, 1)}
+                      for name, n in plant.numbers.items()}
         self.add("Alarms", WorksAlarms())
         self.material = Materials(plant, self.book, plan, self._say)
         self.jobs: dict[str, Job] = {}

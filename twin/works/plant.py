@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from twin.machine import Plant
@@ -15,11 +16,12 @@ from twin.works.stores import Store, Thing
 from twin.works.supplies import ChilledWater, GasTank, Mains
 from twin.works.upkeep import Machine, Upkeep
 
-__all__ = ["MOST", "GasSupply", "Place", "Works", "numbered"]
+__all__ = ["BLOCK", "BLOCKS", "MOST", "GasSupply", "Place", "Works", "numbered"]
 
 BLOCK = 12
-MOST = 36
-"""Machines, and stores, that a works has room for."""
+BLOCKS = 8
+MOST = BLOCK * BLOCKS
+"""Machines, stores or gases that a works has room for."""
 
 
 def numbered(kind: str, number: int) -> str:
@@ -28,7 +30,7 @@ def numbered(kind: str, number: int) -> str:
     Register tables set room aside for twelve of a name, so the thirteenth is the first of another.
     """
     block, place = divmod(number - 1, BLOCK)
-    return f"{kind}{'BCDEFGH'[block - 1] if block else ''}{place + 1}"
+    return f"{kind}{' BCDEFGH'[block].strip()}{place + 1}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,12 @@ class Works(Plant):
         start: float = 0.0,
         cooling: float = 200e3,
         rates: Rates | None = None,
+        step: int = 1,
     ) -> None:
-        """`start`: s from Monday midnight at simulated 0; `cooling`: W of the chillers."""
+        """`start`: s from Monday midnight at simulated 0; `cooling`: W of the chillers.
+
+        Every `step`-th number is given: a list of signals needs only the first of each block.
+        """
         super().__init__(seed)
         for what, names in (("machine", [p.name for p in places]), ("store", stores),
                             ("gas", [g.name for g in gases])):
@@ -93,9 +99,9 @@ class Works(Plant):
         self.people = self.add("People", People(people, start))
         self.gases = {g.name: self.add(numbered("Gas", n), GasTank(
             g.name, g.capacity, g.start, g.reorder, g.lead_time, g.reserve))
-            for n, g in enumerate(gases, 1)}
+            for n, g in zip(count(1, step), gases, strict=False)}
         self.stores = {name: self.add(numbered("Store", n), Store(name))
-                       for n, name in enumerate(stores, 1)}
+                       for n, name in zip(count(1, step), stores, strict=False)}
         for store in self.stores.values():
             store.wrong = self._wrong(store)
         self.places = {p.name: p for p in places}
@@ -104,7 +110,9 @@ class Works(Plant):
                 raise ValueError(f"machine {place.name}: no gas {place.gas!r}; there are: "
                                  + ", ".join(self.gases))
         self.machines = {p.name: self.add(numbered("Machine", n), Machine(p.name, p.upkeep))
-                         for n, p in enumerate(places, 1)}
+                         for n, p in zip(count(1, step), places, strict=False)}
+        self.numbers = dict(zip(self.machines, count(1, step), strict=False))
+        """Of the machines' components."""
         self.at: dict[str, dict[str, Thing]] = {p.name: {} for p in places}
         """What has been handed over to each machine and not yet worked up."""
         self._charged: dict[str, tuple[float, float]] = {p.name: (0.0, 0.0) for p in places}
