@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -28,6 +28,7 @@ from emulators.emulator import Emulator
 from emulators.settings import release
 from plc_interfaces.home import home
 from plc_interfaces.host import Act, ActKind, AlarmStatus, Event
+from twin.equipment.powder_lots import PowderPlant
 from twin.signals import Refused
 from twin.works.summary import COUNTS, Interruption, JobSummary, simplified
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SummaryError", "source_digest", "summarise", "summary_key"]
 
-_FORMAT = 2
+_FORMAT = 3
 _JOB = "SUMMARY"
 _COURSE = 0.01  # share of a job's energy and gas by which straight lines may be off, default
 _FEED = 0.005  # the same of feedstock and built volume, default
@@ -145,6 +146,7 @@ class _Notes:
         self.meters: list[tuple[float, float, float, float, float]] = []
         self.layers: list[float] = []
         self.locks: list[tuple[float, bool]] = []
+        self.uses: dict[str, dict[str, Any]] = {}
         self.peak_power = self.peak_gas = 0.0
         self._state = int(MachineState.IDLE)
         self._gas = 0.0
@@ -284,6 +286,9 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
             boundary = controller.checkpoint is not None and plant.quiet
             if middle is None and boundary and 0 < planned // 2 <= done:
                 middle = emulator.state()
+        if controller.state is MachineState.COMPLETING and not notes.uses \
+                and isinstance(plant, PowderPlant):
+            notes.uses = {alloy: asdict(use) for alloy, use in plant.powder_used().items()}
         if not remaining and len(notes.stages) > 1:
             remaining.append(float(controller.feedstock.remaining_quantity))
         if controller.state in (MachineState.HELD, MachineState.SUSPENDED):
@@ -311,7 +316,7 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
 def _summed(settings: Settings, emulator: Emulator, notes: _Notes,
             stages: list[tuple[float, str, int]], meters: npt.NDArray[np.float64], program: str,
             standby: float, ready: float, remaining: float) -> JobSummary:
-    controller = _controller(emulator)
+    controller, plant = _controller(emulator), emulator.plant
     job = controller.programs[program].job
     start = stages[0][0]
     idle = meters[meters[:, 0] < start][-1]
@@ -356,7 +361,8 @@ def _summed(settings: Settings, emulator: Emulator, notes: _Notes,
         alarms=tuple((t - start, path) for t, path in notes.alarms if t >= start),
         parts=tuple((t - start, *rest) for t, *rest in notes.parts),
         operations=tuple({**op, "time": op["time"] - start} for op in notes.operations),
-        supplied=tuple(_lots(settings)))
+        supplied=tuple(_lots(settings)), uses=notes.uses,
+        needs=plant.powder_needed(job) if isinstance(plant, PowderPlant) else {})
 
 
 def _lots(settings: Settings) -> list[dict[str, Any]]:

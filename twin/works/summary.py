@@ -154,6 +154,10 @@ class JobSummary:
     supplied: tuple[Mapping[str, Any], ...] = ()
     """The powder lots that the machine had been given, plain."""
     interruptions: tuple[Interruption, ...] = ()
+    needs: Mapping[str, float] = field(default_factory=dict)
+    """Powder (kg) by alloy without which a build cannot be finished."""
+    uses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What a build made of its powder by alloy: fields of `twin.powder.ageing.Use`."""
 
     @property
     def duration(self) -> float:
@@ -207,6 +211,13 @@ class JobSummary:
         return replace(nearest, outage=outage, duration=float(way[0]), energy=float(way[1]),
                        gas_volume=float(way[2]), prepared=nearest.prepared * stretch,
                        phases=tuple((name, at * stretch) for name, at in nearest.phases))
+
+    @cached_property
+    def main_stages(self) -> Ints:
+        """Places in the course of phases that are not one layer's phase after another's (m,)."""
+        inner = np.array([self.phases[i] in self.layer_phases for i in self.stage_phase])
+        after = np.concatenate([[False], inner[:-1]])
+        return np.flatnonzero(~(inner & after))
 
     @cached_property
     def preparation(self) -> float:

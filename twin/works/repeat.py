@@ -1,0 +1,346 @@
+"""What a summary's operations make of other powder than it was made with.
+
+An operation of the full model is taken as a transfer: of every size of every alloy in its input
+it says which share went to which output, and how much oxygen and water an output gained per
+mass. Applied to the lots that are there, the account closes element by element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.machine import Plant
+from twin.powder.lot import Constituent, PowderLot, totals
+from twin.powder.operations import Draw, Item, Operation, blend, draw, with_oxygen, with_water
+from twin.powder.sizes import BINS
+
+__all__ = ["Pool", "is_virgin", "repeat_operations", "transferred"]
+
+Thing = PowderLot | Item
+_WHOLE = 1e-6
+"""Excess of shares over one, by which outputs still count as parts of the input."""
+_FULL = 1.0 - 1e-9
+
+
+def is_virgin(lot: PowderLot) -> bool:
+    """Whether a lot is for topping up: never used, of one alloy."""
+    return lot.cycle == 0 and lot.foreign == 0.0
+
+
+@dataclass
+class Pool:
+    """Material that stands for one input of the summary: lots or items, drawn from alike."""
+
+    things: list[Thing]
+    left: list[Thing] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.left = list(self.things)
+
+    @property
+    def mass(self) -> float:
+        """kg left."""
+        return sum(t.mass for t in self.left)
+
+    def take(self, share: float) -> tuple[list[Draw], list[Thing]]:
+        """A share (0 to 1) of what is left of each."""
+        share = min(share, 1.0)
+        accounts: list[Draw] = []
+        taken: list[Thing] = []
+        kept: list[Thing] = []
+        for thing in self.left:
+            if share >= _FULL:
+                part: Thing = thing
+            elif isinstance(thing, PowderLot):
+                part, rest = draw(thing, thing.mass * share)
+                kept.append(rest)
+            else:
+                part, other = _part(thing, share), _part(thing, 1.0 - share)
+                kept.append(other)
+            if part.mass > 0:
+                accounts.append(Draw.all(part))
+                taken.append(part)
+        self.left = kept
+        return accounts, taken
+
+
+def _part(item: Item, share: float) -> Item:
+    return replace(item, mass=item.mass * share,
+                   elements={e: m * share for e, m in item.elements.items()})
+
+
+def _powder(things: Sequence[Thing]) -> PowderLot | None:
+    lots = [t for t in things if isinstance(t, PowderLot) and t.mass > 0]
+    if not lots:
+        return None
+    return lots[0] if len(lots) == 1 else blend(lots, lots[0].id)
+
+
+def _ratio(over: npt.NDArray[np.float64], under: npt.NDArray[np.float64],
+           rest: float) -> npt.NDArray[np.float64]:
+    """Bin by bin; where there was nothing, what the whole went through with."""
+    return np.divide(over, under, out=np.full(BINS, rest), where=under > 1e-12 * under.sum())
+
+
+def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
+                parts: bool) -> PowderLot:
+    """What `actual` becomes where `before` became `made`; sizes, shape, oxygen and water.
+
+    `parts`: the operation divided its input, so that shares count by size; else (sintered or
+    remelted grains) each alloy keeps its share of mass and its sizes change alike.
+    """
+    known = {c.alloy: c for c in before.constituents}
+    became = {c.alloy: c for c in made.constituents}
+    whole = made.metal / before.metal if before.metal else 0.0
+    found = []
+    for grains in actual.constituents:
+        source, result = known.get(grains.alloy), became.get(grains.alloy)
+        if source is None or not source.mass:
+            # An alloy that the summary had not: it goes where the main one goes.
+            source, result = before.main, became.get(before.main.alloy)
+        if result is None or not grains.mass:
+            continue
+        rest = min(result.mass / source.mass, 1.0) if source.mass else whole
+        shares = _ratio(result.masses, source.masses, rest)
+        if parts:
+            masses = grains.masses * np.clip(shares, 0.0, 1.0)
+        else:
+            masses = grains.masses * shares
+            total = float(masses.sum())
+            masses = masses * (grains.mass * rest / total) if total else masses
+        mass = float(masses.sum())
+        if mass <= 0.0:
+            continue
+        shape: dict[str, Any] = {
+            name: np.clip(getattr(grains, name) + getattr(result, name) - getattr(source, name),
+                          0.0, 1.0)
+            for name in ("hollow", "satellites", "irregular")}
+        elements = {e: m * mass / grains.mass for e, m in grains.elements.items()}
+        # What the summary's alloy lost or gained of an element, such as by evaporation.
+        for element in elements:
+            if element == "O":
+                continue
+            old = source.elements.get(element, 0.0) / source.mass
+            new = result.elements.get(element, 0.0) / result.mass if result.mass else old
+            if old > 0:
+                elements[element] *= new / old
+        scale = mass / sum(elements.values())
+        elements = {e: m * scale for e, m in elements.items()}
+        pore = result.pore if float(np.max(shape["hollow"])) > 0 else grains.pore
+        found.append(Constituent(grains.alloy, masses, elements, pore=pore, **shape))
+    if not found:
+        return replace(actual, constituents=tuple(
+            replace(c, masses=np.zeros(BINS), elements={}) for c in actual.constituents[:1]),
+            water=0.0)
+    lot = replace(actual, constituents=tuple(found), water=0.0)
+    oxygen = (made.oxygen - before.oxygen) * lot.metal
+    held = sum(c.elements.get("O", 0.0) for c in lot.constituents)
+    lot = with_oxygen(lot, max(oxygen, -held))
+    moisture = max(actual.moisture + made.moisture - before.moisture, 0.0)
+    return with_water(lot, moisture * lot.metal)
+
+
+def _item(made: Item, before: Mapping[str, float], actual: Mapping[str, float]) -> Item:
+    """An item of the same share of every element."""
+    share = sum(made.elements.values()) / max(sum(before.values()), 1e-300)
+    elements = {}
+    for element, mass in actual.items():
+        held = before.get(element, 0.0)
+        part = made.elements.get(element, 0.0) / held if held > 0 else share
+        elements[element] = mass * min(part, 1.0)
+    for element, mass in made.elements.items():
+        if element not in actual or (element in "ONH" and mass > before.get(element, 0.0)):
+            # It came from gas or air: as much per mass as then.
+            factor = sum(actual.values()) / max(sum(before.values()), 1e-300)
+            elements[element] = mass * factor
+    return replace(made, mass=sum(elements.values()), elements=elements)
+
+
+class _Repeat:
+    """One job's operations, one after the other."""
+
+    def __init__(self, plant: Plant, supplied: Sequence[PowderLot], lots: Sequence[Thing]) -> None:
+        self.plant = plant
+        self.then: dict[str, Thing] = {lot.id: lot for lot in supplied}
+        """The summary's material by id, what is left of it."""
+        self.now: dict[str, Pool] = {}
+        """What stands for it."""
+        self.ids: dict[str, tuple[str, ...]] = {}
+        self.drawn: list[Draw] = []
+        used = [lot for lot in supplied if not is_virgin(lot)] or list(supplied)
+        top = [lot for lot in supplied if lot not in used]
+        powder = [t for t in lots if isinstance(t, PowderLot)]
+        mine = [lot for lot in powder if not is_virgin(lot)] or powder
+        mine_top = [lot for lot in powder if lot not in mine]
+        self.scale = (sum(lot.mass for lot in mine) / sum(lot.mass for lot in used)
+                      if used and mine else 1.0)
+        for group, actual in ((used, mine), (top, mine_top)):
+            self._stand_in(group, actual)
+
+    def _stand_in(self, group: Sequence[PowderLot], actual: Sequence[Thing]) -> None:
+        """The actual lots of a role stand for the summary's, each for its share."""
+        pools = [Pool([]) for _ in group]
+        whole = sum(lot.mass for lot in group)
+        for pool, lot in zip(pools, group, strict=True):
+            share = lot.mass / whole
+            for thing in actual:
+                part = draw(thing, thing.mass * share)[0] if share < _FULL else thing
+                pool.things.append(part)
+            pool.__post_init__()
+            self.now[lot.id] = pool
+            self.ids[lot.id] = tuple(t.id for t in actual)
+
+    def repeat(self, told: Operation) -> None:
+        """Do an operation with what is here."""
+        sources: list[Thing] = []
+        inputs: list[Draw] = []
+        actual: list[Thing] = []
+        for account in told.inputs:
+            source = self.then.get(account.id)
+            if source is None or account.id not in self.now:
+                # Bought by the machine itself: a charge or rod of its recipe.
+                own = self._own(account)
+                inputs.append(Draw(own.id, own.mass, own.elements))
+                sources.append(replace(own, id=account.id))
+                actual.append(own)
+                continue
+            share = min(account.mass / source.mass, 1.0) if source.mass else 1.0
+            pool = self.now[account.id]
+            if isinstance(source, PowderLot) and is_virgin(source) and account.id in self.ids \
+                    and pool.mass > 0:
+                # Topping up goes by what it is added to, not by how much is there.
+                share = min(account.mass * self.scale / pool.mass, 1.0)
+            accounts, things = pool.take(share)
+            inputs += accounts
+            actual += things
+            if isinstance(source, PowderLot):
+                part, rest = draw(source, min(account.mass, source.mass))
+                self.then[account.id] = rest
+                sources.append(part)
+            else:
+                used = min(account.mass / source.mass, 1.0) if source.mass else 1.0
+                sources.append(_part(source, used))
+                self.then[account.id] = _part(source, 1.0 - used)
+        if not inputs:
+            return
+        outputs = self._outputs(told, sources, actual)
+        into = totals([d.elements for d in inputs])
+        out = totals([o.elements for o in outputs])
+        gained, lost = _difference(into, out)
+        self.plant.record_operation(Operation(
+            told.name, self.plant.name, float(self.plant.env.now), tuple(inputs), tuple(outputs),
+            gained, lost, about=told.about))
+
+    def _own(self, account: Draw) -> Item:
+        kind = _kind(account.id)
+        new = self.plant.new_id(kind)
+        self.ids[account.id] = (new,)
+        return Item(new, kind or "charge", "", account.mass, dict(account.elements))
+
+    def _outputs(self, told: Operation, sources: Sequence[Thing],
+                 actual: Sequence[Thing]) -> list[Thing]:
+        before, now = _powder(sources), _powder(actual)
+        elements_then = totals([s.elements for s in sources])
+        elements_now = totals([a.elements for a in actual])
+        factor = sum(elements_now.values()) / max(sum(elements_then.values()), 1e-300)
+        powders = [o for o in told.outputs if isinstance(o, PowderLot)]
+        parts = before is not None and _divides(powders, before)
+        outputs: list[Thing] = []
+        for made in told.outputs:
+            new_id = self.plant.new_id(_kind(made.id))
+            self.ids[made.id] = (new_id,)
+            self.then[made.id] = made
+            if isinstance(made, Item):
+                thing: Thing = replace(_item(made, elements_then, elements_now), id=new_id)
+            else:
+                if before is not None and now is not None:
+                    lot = transferred(made, before, now, parts)
+                else:
+                    lot = _scaled(made, factor)
+                thing = replace(
+                    lot, id=new_id, parents=self._parents(made.parents), origin=made.origin,
+                    made_at=float(self.plant.env.now), machine=self.plant.name, cycle=max(
+                        made.cycle - (before.cycle if before else 0) + (now.cycle if now else 0),
+                        0),
+                    status=made.status, measured=dict(made.measured), sigma=dict(made.sigma))
+                thing = self._judged(thing, made)
+            self.now[made.id] = Pool([thing] if thing.mass > 0 else [])
+            if thing.mass > 0:
+                outputs.append(thing)
+        return outputs
+
+    def _parents(self, parents: Sequence[str]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for parent in parents:
+            for own in self.ids.get(parent, (parent,)):
+                found[own] = None
+        return tuple(found)
+
+    def _judged(self, lot: PowderLot, made: PowderLot) -> PowderLot:
+        """What the laboratory would read of this lot, with its own errors."""
+        from twin.powder.laboratory import true_value
+
+        if not made.measured or not lot.metal:
+            return lot
+        noise = self.plant.stream(f"laboratory {lot.id}")
+        readings = {
+            name: max(true_value(lot, name)
+                      + made.sigma.get(name, 0.0) * float(noise.standard_normal()), 0.0)
+            for name in made.measured}
+        return replace(lot, measured=readings)
+
+
+def _divides(powders: Sequence[PowderLot], before: PowderLot) -> bool:
+    """Whether outputs are parts of the input, size by size."""
+    for source in before.constituents:
+        given = np.sum([c.masses for lot in powders for c in lot.constituents
+                        if c.alloy == source.alloy] or [np.zeros(BINS)], axis=0)
+        if np.any(given > source.masses * (1 + 1e-3) + _WHOLE * source.mass):
+            return False
+    return True
+
+
+def _scaled(made: PowderLot, factor: float) -> PowderLot:
+    return replace(made, constituents=tuple(replace(
+        c, masses=c.masses * factor, elements={e: m * factor for e, m in c.elements.items()})
+        for c in made.constituents), water=made.water * factor)
+
+
+def _difference(into: Mapping[str, float],
+                out: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """What must have come from or gone to gas, filter and pumps: (gained, lost), kg."""
+    gained, lost = {}, {}
+    for element in sorted({*into, *out}):
+        more = out.get(element, 0.0) - into.get(element, 0.0)
+        if more > 0:
+            gained[element] = more
+        elif more < 0:
+            lost[element] = -more
+    return gained, lost
+
+
+def _kind(id_: str) -> str:
+    """``GA-01-soot-0003`` → ``soot``; ``GA-01-0003`` → nothing."""
+    names = id_.split("-")
+    return names[-2] if len(names) > 2 and names[-2].isalpha() and names[-2].islower() else ""
+
+
+def repeat_operations(plant: Plant, operations: Sequence[Mapping[str, Any]],
+                      supplied: Sequence[Mapping[str, Any]], things: Sequence[Thing],
+                      until: float) -> bool:
+    """Record on `plant` what a summary's operations up to a place (s) make of `things`.
+
+    operations, supplied: the summary's, plain. Gives whether there were any.
+    """
+    told = [Operation.of(o) for o in operations if o["time"] <= until + 1e-6]
+    if not told:
+        return False
+    work = _Repeat(plant, [PowderLot.of(lot) for lot in supplied], things)
+    for operation in told:
+        work.repeat(operation)
+    return True
