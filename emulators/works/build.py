@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulators.catalog import MACHINES, Progress, Settings, SettingsError, build
+from emulators.controllers.works import Dispatcher, Expectation
 from emulators.emulator import Emulator
 from emulators.loop import Loop
 from emulators.pacer import Pacer
-from emulators.works.plan import MachinePlan, Plan, ProgramPlan
+from emulators.settings import in_range, release
+from emulators.works.plan import MachinePlan, Plan, ProgramPlan, make_works
+from emulators.works.station import Station
+from plc_interfaces.host import Identity
+from twin.image import Readings
 from twin.machine import Clockwork
 
-__all__ = ["FIDELITIES", "BuiltWorks", "Member", "build_members", "member_seed", "settings_of"]
+if TYPE_CHECKING:
+    from twin.works.summary import JobSummary
+
+__all__ = ["FIDELITIES", "BuiltWorks", "Member", "build_members", "build_works", "member_seed",
+           "settings_of"]
 
 FIDELITIES = ("layer", "vector")
 _OF_THE_PLAN = ("machine", "name", "parts", "unit", "recipe", "alloy", "seed", "scan_ms", "control")
@@ -29,6 +38,8 @@ class Member:
     emulator: Emulator
     programs: Mapping[str, str]
     """Names of the machine's build files, by the plan's programs."""
+    expectations: Mapping[str, Expectation]
+    """What each program will take, as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,16 @@ def _full(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress) -
     for name in built[0].programs:
         if name not in names:
             del controller.programs[name]
-    return Member(machine, first, names)
+    return Member(machine, first, names, {p.name: _expected(p) for p in machine.programs})
+
+
+def _expected(program: ProgramPlan, summary: JobSummary | None = None) -> Expectation:
+    """What the plan says of a program, and else its summary."""
+    hours, power = program.hours, program.power_kw
+    return Expectation(
+        hours * 3600.0 if hours is not None else summary.duration if summary else 0.0,
+        power * 1e3 if power is not None else summary.peak_power if summary else 0.0,
+        float(summary.gas[-1]) if summary else 0.0)
 
 
 def _coarse(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress) -> Member:
@@ -129,7 +149,8 @@ def _coarse(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress)
             raise SettingsError(
                 f"machines ({machine.name}).programs ({program.name}): {error}") from None
     emulator = coarse_member(machine.type, machine.name, summaries, seed=seed, scan_ms=scan_ms)
-    return Member(machine, emulator, {name: name for name in summaries})
+    expectations = {p.name: _expected(p, summaries[p.name]) for p in machine.programs}
+    return Member(machine, emulator, {name: name for name in summaries}, expectations)
 
 
 def build_members(
@@ -151,10 +172,32 @@ def build_members(
     return tuple(made)
 
 
-def together(members: Sequence[Member], works: Emulator, pacer: Pacer) -> Loop:
-    """All plants in one environment, all emulators on one clock; the works stands last."""
+def build_works(
+    plan: Plan, seed: int = 0, fidelity: str = "layer", scan_ms: float = 50.0,
+    progress: Progress = lambda share: None,
+) -> BuiltWorks:
+    """A works of a plan: all plants in one environment, all emulators on one clock.
+
+    Raises what `build_members` raises.
+    """
+    in_range("scan_ms", scan_ms, 1, 1000)
+    members = build_members(plan, seed, fidelity, scan_ms, progress)
+    plant = make_works(plan, seed)
+    stations = [Station(m.emulator, m.programs, m.expectations) for m in members]
+    readings = Readings(plant, seed)
+    pacer = Pacer(scan_period=scan_ms / 1000)
+    identity = Identity(
+        plant.name, "works", "", "amtwin WORKS", f"AMT-{seed:06d}", software=release(),
+        location="emulated")
+    works = Emulator(
+        plant, Dispatcher(plant, readings, plan, stations), identity,
+        scan_period=scan_ms / 1000, readings=readings, pacer=pacer, record_period=3600.0)
+    works.hash_period = 3600.0
     whole = Clockwork()
     for emulator in [*(m.emulator for m in members), works]:
         emulator.plant.join(whole)
         emulator.keep_time(pacer)
-    return Loop([m.emulator for m in members], pacer, leader=works)
+    for station in stations:
+        station.connect(plant)
+    loop = Loop([m.emulator for m in members], pacer, leader=works)
+    return BuiltWorks(plan, fidelity, works, members, loop)
