@@ -451,6 +451,13 @@ class Dispatcher(Controller):
             found[name][way] = found[name].get(way, 0.0) + now - since
         return found
 
+    def told(self) -> str:
+        """How things stand, in a line."""
+        dispatch, orders = self.dispatch, self.orders
+        return (f"{dispatch.running} of {len(self.stations)} machines work, {dispatch.down} down, "
+                f"{orders.done} orders done, {orders.open} open, {orders.late} late, "
+                f"{orders.parts_finished} parts")
+
     def _show(self) -> None:
         now, dispatch = self.now, self.dispatch
         ways = {}
