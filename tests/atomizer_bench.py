@@ -1,0 +1,100 @@
+"""A gas atomizer on a bench: a small charge and short preparation, run in the test's own thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulators.controllers.build import Program
+from emulators.controllers.gas_atomizer import GasAtomizerController
+from emulators.controllers.states import MachineState
+from emulators.emulator import Emulator
+from emulators.machines.gas_atomizer import atomizer_program
+from emulators.recipes import recipe_for
+from plc_interfaces.host import AlarmStatus, Event, Identity, Update
+from tests.bench import Bench
+from twin.image import Readings
+from twin.machines.gas_atomizer import GasAtomizer
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Item, Operation
+
+QUICK = {
+    "charge.time": 2.0,
+    "charge.mass": 25.0,
+    "charge.power": 240e3,
+    "charge.hold": 5.0,
+    "chamber.vacuum": 500.0,
+    "chamber.leak_time": 10.0,
+    "chamber.leak_limit": 10.0,
+    "chamber.oxygen_limit": 2e-3,
+    "pour.level": 0.15,
+    "pour.tail_level": 0.06,
+    "nozzle.bore": 3.5e-3,
+    "cooling.powder": 423.15,
+    "cooling.passivation": 10.0,
+    "cooling.discharge": 2.0,
+}
+"""Recipe changes that make everything but the pour short."""
+
+
+def program(alloy: str = "316L", **changes: Any) -> Program:
+    """A quick program; `changes` use __ for a dot, SI values."""
+    recipe = recipe_for(alloy, "gas-atomizer")
+    quick = dict(QUICK)
+    if recipe.charge.melting == "EIGA":
+        quick |= {"charge.mass": 3.0, "charge.power": 60e3, "rod.stub": 0.3}
+        del quick["nozzle.bore"]
+    dotted = {path.replace("__", "."): value for path, value in changes.items()}
+    return atomizer_program(recipe.changed({**quick, **dotted}))
+
+
+class AtomizerBench(Bench):
+    """A gas atomizer, its operations kept."""
+
+    plant: Any
+    controller: Any
+
+    def __init__(self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False
+                 ) -> None:
+        built = built or program()
+        self.name = built.job.name
+        self.plant = GasAtomizer(seed, (built.job.melting,))
+        self.plant.name = "ATM"
+        readings = Readings(self.plant, seed)
+        self.controller = GasAtomizerController(self.plant, readings, {self.name: built})
+        self.emulator = Emulator(
+            self.plant, self.controller, Identity("ATM", "gas-atomizer", "", "M", "1"),
+            speed=float("inf"), readings=readings, every_scan=every_scan)
+        self.events: list[Event] = []
+        self.alarms: list[AlarmStatus] = []
+        self._raised: dict[str, None] = {}
+        self.traces = {}
+        self.operations: list[Operation] = []
+        record = self.plant.record_operation
+
+        def keep(operation: Operation) -> None:
+            self.operations.append(operation)
+            record(operation)
+
+        self.plant.record_operation = keep
+        self.emulator.listen(self._update)
+
+    def _update(self, update: Update) -> None:
+        super()._update(update)
+
+    def finish(self, limit: float = 2e5) -> Bench:
+        return self.to_state(MachineState.FINISHED, limit)
+
+    def lots(self, what: str = "powder") -> list[PowderLot]:
+        """Lots of a kind that came out."""
+        return [lot for operation in self.operations for lot in operation.outputs
+                if isinstance(lot, PowderLot) and lot.origin.endswith(f": {what}")]
+
+    def scrap(self) -> dict[str, float]:
+        """kg of scrap by kind."""
+        found: dict[str, float] = {}
+        for operation in self.operations:
+            for item in operation.outputs:
+                if isinstance(item, Item):
+                    what = str(item.about["what"])
+                    found[what] = found.get(what, 0.0) + item.mass
+        return found
