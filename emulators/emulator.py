@@ -93,7 +93,7 @@ class Emulator:
         self._lock = threading.Lock()
         self._written_at: float | None = None
         self._noting_since, self._noted = -inf, 0
-        self._instructions: deque[Act] = deque()
+        self._instructions: deque[tuple[Act, Future[Any]]] = deque()
         self._ended = False
         self.loop = Loop([self], self.pacer)
         self._checkpoint = -1
@@ -272,13 +272,16 @@ class Emulator:
         """Whether acts are queued for the next scan."""
         return bool(self._queue or self._instructions)
 
-    def instruct(self, act: Act) -> None:
+    def instruct(self, act: Act) -> Future[Any]:
         """An act of the simulation's own, such as a works that gives its machine a job.
 
-        Applied at the next scan and not journaled: it follows from seed and journal.
+        Applied at the next scan and not journaled: it follows from seed and journal. The future
+        gives the answer then, or raises `Refused`.
         """
-        self._instructions.append(act)
+        future: Future[Any] = Future()
+        self._instructions.append((act, future))
         self.next_scan = self.scan_number + 1
+        return future
 
     def scan(self, number: int) -> None:
         """Run scan `number`; all earlier ones are over or skipped."""
@@ -354,7 +357,7 @@ class Emulator:
                 raise
         instructed = [*self._instructions]
         self._instructions.clear()
-        for act, future in [*((act, None) for act in [*scripted, *instructed]), *queued]:
+        for act, future in [*((act, None) for act in scripted), *instructed, *queued]:
             try:
                 answer = self._performer.do(act, time)
             except Exception as error:
