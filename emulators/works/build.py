@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulators.catalog import MACHINES, Progress, Settings, SettingsError, build
@@ -86,11 +87,17 @@ def settings_of(
             raise SettingsError(f"{where}.{name} is unknown; known here: {allowed}")
     own = {name: tuple(value) if isinstance(value, list) else value
            for name, value in program.settings.items()}
-    return Settings(**{
+    whole: dict[str, Any] = {
         "fidelity": fidelity, **own,
         "machine": machine.type, "name": machine.name, "parts": program.parts,
         "unit": program.unit, "recipe": program.recipe, "alloy": program.alloy,
-        "seed": seed, "scan_ms": scan_ms})
+        "seed": seed, "scan_ms": scan_ms}
+    return Settings(**whole)
+
+
+def _share(progress: Progress, number: int, count: int) -> Progress:
+    """The progress of one of `count` equal pieces of work."""
+    return lambda share: progress((number + share) / count)
 
 
 def _named(machine: MachinePlan, program: ProgramPlan, make: Callable[[], Any]) -> Any:
@@ -107,7 +114,7 @@ def _full(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress) -
     built = []
     for number, program in enumerate(machine.programs):
         settings = settings_of(machine, program, seed, "vector", scan_ms)
-        built.append(_named(machine, program, lambda s=settings: build(s)))
+        built.append(_named(machine, program, partial(build, settings)))
         progress((number + 1) / len(machine.programs))
     first = built[0].emulator
     controller: Any = first.controller
@@ -141,10 +148,9 @@ def _coarse(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress)
     for number, program in enumerate(machine.programs):
         # Summaries are for any works: made with a seed of their own and kept.
         settings = settings_of(machine, program, 0, "layer", scan_ms)
-        done = number / len(machine.programs)
+        part = _share(progress, number, len(machine.programs))
         try:
-            summaries[program.name] = _named(machine, program, lambda s=settings, d=done: summarise(
-                s, lambda share: progress(d + share / len(machine.programs))))
+            summaries[program.name] = _named(machine, program, partial(summarise, settings, part))
         except SummaryError as error:
             raise SettingsError(
                 f"machines ({machine.name}).programs ({program.name}): {error}") from None
@@ -166,9 +172,8 @@ def build_members(
         if machine.type not in MACHINES:
             raise SettingsError(f"machines ({machine.name}).type: no machine {machine.type!r}; "
                                 f"there are: {', '.join(MACHINES)}")
-        before = number / len(plan.machines)
         made.append(make(machine, member_seed(seed, machine.name), scan_ms,
-                         lambda share, b=before: progress(b + share / len(plan.machines))))
+                         _share(progress, number, len(plan.machines))))
     return tuple(made)
 
 
