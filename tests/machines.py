@@ -301,6 +301,46 @@ def _sinter_furnace_thorough(folder: Path, layers: int) -> Settings:
     return Settings("sinter-furnace", parts=parts, unit="mm", recipe=str(quick))
 
 
+def _prep(folder: Path, layers: int) -> Settings:
+    """So many rods; they count as layers."""
+    quick = recipe(
+        folder,
+        "Ti-6Al-4V",
+        "prep",
+        rods__count=layers,
+        rods__length=65,
+        rods__stub=55,
+        rods__loading=0.1,
+        gas__vacuum=10,
+        gas__fill_flow=3000,
+        gas__oxygen_limit=4000,
+        rotation__speed=13_000,
+        rotation__acceleration=1000,
+        rotation__braking=1000,
+        arc__power=80,
+        cooling__unload=80,
+    )
+    return Settings("prep", recipe=str(quick))
+
+
+def _prep_thorough(folder: Path, layers: int) -> Settings:
+    """Clean gas, drops by the other equation, tungsten."""
+    quick = recipe(
+        folder,
+        "W",
+        "prep",
+        rods__count=layers,
+        rods__length=100,
+        rods__loading=0.1,
+        gas__vacuum=0.2,
+        gas__fill_flow=3000,
+        rotation__acceleration=500,
+        drops__model="champagne-angers",
+        drops__factor=5.27,
+    )
+    return Settings("prep", recipe=str(quick))
+
+
 THOROUGH: dict[str, Any] = {
     "atmosphere__inert": True,
     "atmosphere__oxygen_limit": 20_000,
@@ -395,6 +435,17 @@ TRIALS: dict[str, Trial] = {
         fault=("Zone1.ElementFailure", 10.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
         thorough=_sinter_furnace_thorough,
+    ),
+    "prep": Trial(
+        settings=_prep,
+        counter="Job.Layer",
+        setpoint=("Process.Power", 81.5, 5000.0),
+        switch="Process.ArgonOnly",
+        reading="Chamber.Pressure",
+        failure=("Spindle.BearingTemperature", 68.0, "Alarms.BearingHot"),
+        fault=("Arc.ElectrodeWear", 5.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_prep_thorough,
     ),
     "spheroidizer": Trial(
         settings=_spheroidizer,

@@ -46,6 +46,7 @@ class DropChamber(Equipment):
     CELL_LAG = 4.0  # s, default
     WALLS = 400.0  # W/K from the gas to the water-cooled walls, default
     WARMING = 150.0  # s, default
+    VENTING = 15.0  # s, default
 
     pressure = measured("mbar", low=0, high=2000, start=1013.25, noise=0.002, quantum=0.001,
                         companion="Monitoring/Process/ChamberPressure",
@@ -64,6 +65,7 @@ class DropChamber(Equipment):
     purge_flow = actuator("L/min", low=0, high=300,
                           doc="gas flow demand through the filled chamber to the vent")
     helium_demand = actuator("%", low=0, high=100, doc="helium in the gas let in, the rest argon")
+    vent_valve = actuator(bool, doc="let over-pressure out")
     leak = fault("mbar.L/s", low=0, high=500, doc="air leak at the seals of the spindle")
     helium_loss = fault(bool, doc="no helium comes from the supply; its valve lets argon through")
     supply_failure = fault(bool, doc="no gas comes from the supply at all")
@@ -160,6 +162,9 @@ class DropChamber(Equipment):
         if not self._chain.door_closed:
             self._still()
             return
+        if self.vent_valve and pressure > ATMOSPHERE and not self.vacuum_pump:
+            self._vent(pressure)
+            return
         speed = self.PUMPING if self.vacuum_pump else 0.0
         total = inlet + leak + self.OUTGASSING * (pressure < ATMOSPHERE / 2)
         venting = not self.vacuum_pump and self.fill_flow == 0 and pressure >= self.VENT - 1e-3
@@ -209,6 +214,17 @@ class DropChamber(Equipment):
                       for t in times)))
         else:
             self.settle("helium", helium / pressure)
+
+    def _vent(self, pressure: float) -> None:
+        """Down to the hall's pressure; what the gas is made of stays."""
+        now, share = self.now, ATMOSPHERE / pressure
+        self._epoch += 1
+        self.follow("pressure", Relaxation(now, pressure, ATMOSPHERE, self.VENTING))
+        self._courses["oxygen"] = Relaxation(now, self._pure, self._pure * share, self.VENTING)
+        self.follow("oxygen", Relaxation(now, self._pure / ATMOSPHERE,
+                                         self._pure / ATMOSPHERE * share, self.VENTING,
+                                         self.CELL_LAG, float(self.oxygen)))
+        self.settle("helium", self.helium)
 
     def _still(self) -> None:
         for name in ("pressure", "oxygen", "helium"):

@@ -69,6 +69,7 @@ class Spindle(Equipment):
     unbalance = fault("um", low=0, high=50, doc="shift of the rotor's centre of mass: chips in "
                       "the chuck, a rod that slipped")
     rod_bow = fault("um", low=0, high=100, doc="shift of the rod's centre of mass by its bow")
+    drive_failure = fault(bool, doc="the drive gives no torque: the spindle coasts")
     bearing_wear = fault("%", low=0, high=100, doc="wear of the bearings")
     preload = fault("%", low=0, high=400, doc="bearing preload in excess: stiffer by as much")
 
@@ -97,7 +98,8 @@ class Spindle(Equipment):
     @property
     def turning(self) -> bool:
         """Whether it turns or is about to."""
-        return self.true_speed > self.STANDSTILL or (self.enable and self.target > 0.0)
+        driven = self.enable and self.target > 0.0 and not self.drive_failure
+        return bool(self.true_speed > self.STANDSTILL or driven)
 
     @property
     def mass(self) -> float:
@@ -146,18 +148,21 @@ class Spindle(Equipment):
 
     def driven(self, attribute: str) -> None:
         self.changed()
-        if attribute in ("enable", "target", "acceleration"):
+        if attribute in ("enable", "target", "acceleration", "drive_failure"):
             self._drive()
         self.after()
 
     def tripped(self, power_lost: bool) -> None:
         self.changed()
         self.enable = False
-        self._ramp(0.0, self.COASTING if power_lost else self.BRAKING)
+        coasts = power_lost or self.drive_failure
+        self._ramp(0.0, self.COASTING if coasts else self.BRAKING)
         self.after()
 
     def _drive(self) -> None:
-        if self.enable and self._chain.chain_closed:
+        if self.drive_failure:
+            self._ramp(0.0, self.COASTING)
+        elif self.enable and self._chain.chain_closed:
             self._ramp(float(self.target), max(float(self.acceleration), 1e-3))
         else:
             powered = self._chain.first_out != SafetyChain.POWER_LOSS

@@ -1,4 +1,4 @@
-"""Flight of melt drops through helium and argon to a wall: do they freeze before they reach it?"""
+"""Flight of melt drops through helium and argon to a wall: which freeze before they reach it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twin.materials import GAS_CONSTANT, STEFAN_BOLTZMANN, Alloy
 from twin.materials import alloy as find_alloy
 from twin.powder.sizes import CENTRES
 
-__all__ = ["Flight", "GasMixture", "fly", "flown", "splat_share"]
+__all__ = ["Flight", "GasMixture", "flown", "fly", "splat_share"]
 
 Array = npt.NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def fly(alloy: Alloy, speed: float, path: float, gas: GasMixture, pressure: floa
 
     Drag of a sphere (Schiller and Naumann 1933), heat transfer Nu = 2 + 0.6 Re^1/2 Pr^1/3 (Ranz and
     Marshall 1952) and radiation; one temperature in a drop (Biot number below 0.1), freezing at the
-    liquidus without undercooling. Gas at ``pressure`` (Pa) and ``temperature`` (K), also the wall's.
+    liquidus without undercooling. Gas at ``pressure`` (Pa) and ``temperature`` (K), as the wall.
     ValueError unless speed, path and pressure are above 0.
     """
     if not min(speed, path, pressure) > 0.0:
