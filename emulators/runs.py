@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emulators.catalog import Built, Progress, Settings, build, figures
-from emulators.controllers.build import INTERRUPTED
+from emulators.controllers.build import INTERRUPTED, BuildController
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
 from emulators.record import RecordError, Run, open_run
@@ -201,13 +201,19 @@ def summarise(emulator: Emulator, wall_s: float, began_at: float = 0.0) -> dict[
     controller: Any = emulator.controller
     simulated = emulator.time - began_at
     late = emulator.pacer.lateness()
-    state = controller.state.name.lower() if controller is not None else "external control"
+    if controller is None:
+        state, reason, layers = "external control", "", emulator.plant.layers_done
+    elif isinstance(controller, BuildController):
+        state, reason = controller.state.name.lower(), controller.machine.reason
+        layers = controller.job.layer
+    else:
+        state, reason, layers = "done" if controller.over else "running", "", 0
     return {
         "machine": emulator.identity.machine,
         "name": emulator.identity.name,
         "state": state,
-        "reason": controller.machine.reason if controller is not None else "",
-        "layers": controller.job.layer if controller is not None else emulator.plant.layers_done,
+        "reason": reason,
+        "layers": layers,
         "simulated_s": emulator.time,
         "wall_s": wall_s,
         "speed_factor": simulated / wall_s if wall_s > 0 else 0.0,

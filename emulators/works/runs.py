@@ -20,7 +20,7 @@ from emulators.recorder import Recorder
 from emulators.runs import Replay, acts, summarise
 from emulators.works.build import BuiltWorks, build_works
 from emulators.works.plan import Plan, load_plan
-from emulators.works.report import report
+from emulators.works.report import figures, report
 
 __all__ = ["MACHINES", "WORKS", "WorksRun", "begin", "close", "replay", "resume"]
 
