@@ -88,6 +88,7 @@ def jet_program(
         grain=recipe.powder.grain,
         dot=(recipe.printing.dot_x, recipe.printing.dot_y),
         frequency=recipe.printing.frequency,
+        dosing=recipe.spreading.dosing_factor,
         # Of a plate the volume over half of the surface is the thickness.
         walls=tuple(2.0 * part.volume / float(part.mesh.area) for part in large),
         spans=tuple(spans),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from math import exp, pi
+from math import exp, inf, isfinite, pi
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,11 @@ class Hopper(Equipment):
         super().__init__()
         self._changed = changed
         self.bulk = 4400.0  # kg/m3
+        self.calibrated = 4400.0  # kg/m3, that the disc was calibrated with
+        self.flows = 1.0  # of the flow, if the powder bridges
+        self.unsteady = 0.0  # amplitude that the powder adds to the pulses
+        self.stock = inf  # kg given to it for the job
+        self.fed = 0.0  # kg that have left since it was loaded
         self.factor = 1.0  # of the demand, by the program in the machine
         self._regimes: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)]
         """Since when (s), flow then and flow it tends to (kg/s)."""
@@ -80,7 +85,7 @@ class Hopper(Equipment):
         if self.empty:
             return 0.0
         rate = self.demand * self.factor * self.PER_TURN * self.bulk
-        return max(float(rate * (1 - self.clog) * (1 + self.overfeed)), 0.0)
+        return max(float(rate * self.flows * (1 - self.clog) * (1 + self.overfeed)), 0.0)
 
     def outlet(self, times: Floats) -> Floats:
         """Flow (kg/s) out of the disc at times (n,) in s, past or to come."""
@@ -89,7 +94,7 @@ class Hopper(Equipment):
         late = np.maximum(own, 0)
         flow = target[late] + (first - target)[late] * np.exp((since[late] - times) / self.LAG)
         flow = np.where(own >= 0, flow, self._regimes[0][1])
-        amplitude = self.PULSE + self.pulsation
+        amplitude = self.PULSE + self.pulsation + self.unsteady
         pulses = 2 * pi * self.GROOVES * self.demand * self.factor  # rad/s
         found: Floats = flow * (1 + amplitude * np.sin(pulses * times))
         return np.maximum(found, 0.0)
@@ -119,17 +124,28 @@ class Hopper(Equipment):
         self.demand = 0.0
         self._anchor()
 
-    def load(self, bulk_density: float) -> None:
-        """Powder of another bulk density (kg/m3); the hopper is full."""
-        self.bulk = bulk_density
+    def load(self, bulk_density: float, density: float = 1.0, flows: float = 1.0,
+             unsteady: float = 0.0, stock: float = inf) -> None:
+        """Powder of another bulk density (kg/m3); the hopper is full, if there is so much.
+
+        A lot's powder may have another ``density`` than that the disc is calibrated with, flow
+        worse (``flows``) and less steadily; ``stock`` kg of it are given for the job.
+        """
+        self.calibrated, self.bulk = bulk_density, bulk_density * density
+        self.flows, self.unsteady = flows, unsteady
         self._regimes = [(self.now, 0.0, 0.0)]
         self.factor = 1.0
+        self.stock = inf
         self.refill()
+        self.stock, self.fed = stock, 0.0
+        if stock < self.mass:
+            self.refill()
 
     def refill(self) -> None:
         """Somebody fills it up."""
         self._weigh(self.now)
-        self.mass, self._gone = self.CAPACITY * self.bulk, self.missing
+        self.mass = min(self.CAPACITY * self.bulk, max(self.stock - self.fed, 0.0))
+        self._gone = self.missing
         self._anchor()
         self._changed()
 
@@ -152,6 +168,7 @@ class Hopper(Equipment):
         self.settle("mass", max(held - left, 0.0))
         self._held = float(self.mass)
         self.take_feedstock(held - self._held)
+        self.fed += held - self._held
         return held - self._held
 
     def account(self) -> None:
@@ -182,7 +199,7 @@ class Hopper(Equipment):
         self.follow("mass_flow", Relaxation(now, flow, target, self.LAG, self.SCALE,
                                             self.mass_flow))
         speed = self.demand * self.factor
-        self.flow_demand = speed * self.PER_TURN * self.bulk
+        self.flow_demand = speed * self.PER_TURN * self.calibrated
         self.follow("disc_speed", Relaxation(now, self.disc_speed, speed, 0.3))
         free, blocked = self.TORQUE
         turning = speed > 0
@@ -207,6 +224,7 @@ class Hopper(Equipment):
             self.log("process", "hopper empty")
             flow = self._flow(self.now)
             self.take_feedstock(self._held)
+            self.fed += self._held
             self._held = 0.0
             self.settle("mass", 0.0)
             self._regimes.append((self.now, flow, 0.0))
@@ -215,12 +233,17 @@ class Hopper(Equipment):
 
     def hidden_state(self) -> dict[str, Any]:
         return {"regimes": [list(r) for r in self._regimes], "gone": self._gone,
-                "held": self._held, "bulk": self.bulk, "factor": self.factor}
+                "held": self._held, "bulk": self.bulk, "factor": self.factor,
+                "calibrated": self.calibrated, "flows": self.flows, "unsteady": self.unsteady,
+                "stock": self.stock if isfinite(self.stock) else None, "fed": self.fed}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._regimes = [(float(a), float(b), float(c)) for a, b, c in hidden["regimes"]]
         self._gone, self._held = hidden["gone"], hidden["held"]
         self.bulk, self.factor = hidden["bulk"], hidden["factor"]
+        self.calibrated, self.flows = hidden["calibrated"], hidden["flows"]
+        self.unsteady, self.fed = hidden["unsteady"], hidden["fed"]
+        self.stock = inf if hidden["stock"] is None else hidden["stock"]
 
 
 class HeadGas(Equipment):

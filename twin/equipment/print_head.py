@@ -46,6 +46,8 @@ class JetJob:
     frequency: float
     """Firing frequency, Hz."""
     binder: Binder = field(default_factory=Binder)
+    dosing: float = 1.0
+    """Powder dosed per powder needed, which a lot must be enough for."""
     walls: tuple[float, ...] = ()
     """Typical wall thickness (m) of each part as printed."""
     spans: tuple[tuple[float, float], ...] = ()

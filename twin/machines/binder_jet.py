@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,14 @@ from twin.equipment.consumption import Consumption
 from twin.equipment.curing import CuringOven, Depowdering
 from twin.equipment.dryer import Dryer, Extraction
 from twin.equipment.powder_bed import Platform
+from twin.equipment.powder_lots import PowderLots, PowderPlant
 from twin.equipment.print_head import JetJob, PrintedLayer, PrintHead, wicked
 from twin.equipment.roller import RollerRecoater
 from twin.equipment.services import SafetyChain
-from twin.machine import Equipment, Plant
+from twin.machine import Equipment
 from twin.parts.raster import column_runs
 from twin.physics import binder as ink
+from twin.powder.ageing import Use
 from twin.signals import image, measured
 
 __all__ = ["BinderJet", "JetDefect", "LayerCamera"]
@@ -63,7 +67,7 @@ class LayerCamera(Equipment):
     picture = image(doc="saturation of the last layer; empty unless the run has pictures")
 
 
-class BinderJet(Plant):
+class BinderJet(PowderPlant):
     """A binder-jet machine with its curing oven and depowdering station."""
 
     PLATE = (0.28, 0.28)  # m
@@ -73,6 +77,7 @@ class BinderJet(Plant):
     WEAK = 0.75  # share of the layer's median saturation below which a line counts as dry, default
     SEEN = (0.3, 0.05)  # contrast of a line that the camera reports half of the time, its slope
     FALSE_CALLS = 0.02  # lines per layer that are none, default
+    RESIN = MappingProxyType({"C": 0.5998, "H": 0.0805, "O": 0.3197})  # of acrylate, default
     MEDIUM = 0.03  # deviation of the packing of a layer from another, default
     SCRAPE = 20e-6  # m of powder that clings to each face after depowdering, default
     JET = 0.02  # bending stress in a wall over the air jet's pressure, at slenderness 1, default
@@ -91,8 +96,11 @@ class BinderJet(Plant):
         self.oven = self.add("Oven", CuringOven())
         self.depowdering = self.add("Depowdering", Depowdering(self._inspect))
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        self.powder = self.add("Powder", PowderLots("binder-jet"))
         self.pictures = pictures
         self.job: JetJob | None = None
+        self._asked: JetJob | None = None  # as it was given, before its powder was known
+        self._pieces: list[tuple[float, dict[str, Any]]] = []
         self.sums: list[dict[str, float]] = []
         self.fresh_packing = 0.55
         self._tables: list[tuple[str, Columns]] = []
@@ -100,7 +108,10 @@ class BinderJet(Plant):
 
     def load(self, job: JetJob | None) -> None:
         """Take a job: an empty box, powder filled up."""
-        self.job = job
+        self.take_lots(job)
+        self._asked, self._pieces = job, []
+        self._follow_lot()
+        job = self.job
         self.head.load(job)
         self.box.clear()
         self.recoater.empty()
@@ -115,7 +126,51 @@ class BinderJet(Plant):
         self.fresh_packing = job.packing
         solid = float(job.alloy.density(300.0))
         self.recoater.powder_density = job.packing * solid
+        effect = self.powder.effects(job.alloy.name, self._usual_grain())
+        self.recoater.uneven = effect.uneven
+        self.recoater.stock = self.powder.mass(job.alloy.name)
         self.recoater.refill()
+
+    def _usual_grain(self) -> float | None:
+        return self._asked.grain if self._asked is not None else None
+
+    def _follow_lot(self) -> None:
+        """The job with the packing and grain of the powder it gets."""
+        job = self._asked
+        if job is not None:
+            effect = self.powder.effects(job.alloy.name, job.grain)
+            job = replace(job, packing=min(job.packing * effect.packing, 0.74),
+                          grain=job.grain * effect.grain)
+        self.job = job
+
+    def powder_needed(self, job: JetJob) -> dict[str, float]:
+        height = job.layers * job.plan.layer_thickness
+        area = self.recoater.BED[0] * self.recoater.BED[1]
+        mass = area * height * job.packing * float(job.alloy.density(300.0))
+        return {job.alloy.name: mass * job.dosing}
+
+    def powder_used(self) -> dict[str, Use]:
+        job, recoater = self.job, self.recoater
+        if job is None:
+            return {}
+        pieces = self._pieces or [
+            (self._metal(sums), {"name": name, "sound": False, "complete": False})
+            for name, sums in zip(job.plan.parts, self.sums, strict=False) if sums["area"] > 0]
+        metal = sum(share for share, _ in pieces)
+        resin = sum(sums["binder"] for sums in self.sums) * job.binder.resin
+        hours = (self.env.now - self.powder.began) / 3600.0
+        return {job.alloy.name: Use(
+            metal, max(recoater.spread, metal), recoater.dosed - recoater.spread, hours=hours,
+            kind="green part", pieces=tuple(pieces),
+            added={e: resin * share for e, share in self.RESIN.items()} if metal else {},
+            about={"job": job.name, "layers": self.layers_done, "resin": resin})}
+
+    def _metal(self, sums: dict[str, float]) -> float:
+        """Metal (kg) in a green part."""
+        job = self.job
+        assert job is not None
+        packing = sums["packing"] / sums["area"]
+        return packing * float(job.alloy.density(300.0)) * sums["volume"]
 
     @property
     def energised(self) -> bool:
@@ -349,6 +404,10 @@ class BinderJet(Plant):
                 if len(job.nominal) == 1 else green[2]
             span, over = job.spans[number] if number < len(job.spans) else (0.0, wall)
             resin = sums["binder"] * job.binder.resin / (packing * solid * sums["volume"])
+            self._pieces.append((self._metal(sums), {
+                "name": job.plan.parts[number], "number": number, "sound": not breaks,
+                "complete": self.head.layer_done >= job.layers, "green_density": packing,
+                "strength": strength, "resin_share": resin}))
             self.depowdering.log("part", f"green part {number + 1} "
                                  + ("broken" if breaks else "sound"), **{
                 "part": number, "name": job.plan.parts[number], "alloy": job.alloy.name,
@@ -366,12 +425,16 @@ class BinderJet(Plant):
 
     def snapshot(self) -> dict[str, Any]:
         return {**super().snapshot(), "sums": [dict(s) for s in self.sums],
-                "packing": self.fresh_packing}
+                "packing": self.fresh_packing,
+                "pieces": [[share, dict(about)] for share, about in self._pieces]}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
         self.sums = [dict(s) for s in snapshot["sums"]]
         self.fresh_packing = snapshot["packing"]
+        self._pieces = [(share, dict(about)) for share, about in snapshot["pieces"]]
+        self._follow_lot()
+        self.head.job = self.job
 
 
 def _picture(mask: npt.NDArray[np.bool_], filled: Floats) -> bytes:

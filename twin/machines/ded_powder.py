@@ -21,13 +21,14 @@ from twin.equipment.deposition import (
 )
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
 from twin.equipment.powder_feeder import HeadGas, PowderFeeder
+from twin.equipment.powder_lots import PowderLots, PowderPlant
 from twin.equipment.services import Chiller, SafetyChain
 from twin.equipment.substrate import DepositedPart
-from twin.machine import Plant
 from twin.materials import Alloy
-from twin.meltpool.defects import DefectKind
+from twin.meltpool.defects import GAS_ESCAPE, GAS_SIZE, LOG_SPREAD, DefectKind, gas_pore_density
 from twin.parts.passes import Pass
 from twin.physics.deposition import PowderCone, bead_area, dilution, mean_width, melted_area
+from twin.powder.ageing import Use
 
 __all__ = ["DedPowder", "Enclosure", "PowderSettings"]
 
@@ -55,7 +56,7 @@ class PowderSettings:
     """Width of the pool at the working point, m."""
 
 
-class DedPowder(Plant):
+class DedPowder(PowderPlant):
     """A laser powder deposition machine in its enclosure, with two to four hoppers.
 
     It is also the `Process` of its head: what laser and powder make of a stretch of a pass.
@@ -67,6 +68,7 @@ class DedPowder(Plant):
     MELTING = 0.2  # share of the absorbed power that melts, default
     BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
     LIGHT_UP = 0.15  # s for which the laser makes a pool before the head moves, default
+    GAS_SAMPLE = 1e-2  # share of the gas pores of a lot that are placed one by one, default
     LAYER_TICK = 5.0  # s: grid of a run by layer summaries
 
     def __init__(self, seed: int = 0, hoppers: int = 2, summary: bool = False) -> None:
@@ -83,6 +85,8 @@ class DedPowder(Plant):
         self.gas = self.add("Gas", HeadGas(self.head.replan))
         self.feeder = self.add("Feeder", PowderFeeder(hoppers, self.gas, self.head.replan))
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        self.powder = self.add("Powder", PowderLots("ded-powder"))
+        self.melted = self.pores = self.flaws = 0.0
         self.job: DepositionJob | None = None
         self._finished: list[LayerResult] = []
         self._below = _first(hoppers)
@@ -92,10 +96,32 @@ class DedPowder(Plant):
 
     def load(self, job: DepositionJob | None) -> None:
         """Take a job: its passes, full hoppers, a clean plate."""
+        self.take_lots(job)
+        self.melted = self.pores = self.flaws = 0.0
         self.head.load(job)
         self.part.load(job.alloy if job else None)
         if job is not None:
             self.enclosure.air()  # A fresh plate came in through the door.
+
+    def powder_needed(self, job: DepositionJob) -> dict[str, float]:
+        first, *others = dict.fromkeys(metal.name for metal in job.settings.alloys)
+        volume = sum(job.plan.layer(i).area for i in range(job.layers)) * job.step
+        return {first: volume * float(job.alloy.density(300.0)), **dict.fromkeys(others, 0.0)}
+
+    def powder_used(self) -> dict[str, Use]:
+        job = self.job
+        if job is None:
+            return {}
+        self.feeder.account()
+        fed: dict[str, float] = {}
+        for hopper, metal in zip(self.feeder.hoppers, self._alloys(), strict=True):
+            fed[metal.name] = fed.get(metal.name, 0.0) + hopper.fed
+        whole, hours = sum(fed.values()), (self.env.now - self.powder.began) / 3600.0
+        about = {"name": job.name, "layers": self.layers_done, "defects": round(self.flaws),
+                 "complete": self.layers_done >= job.layers,
+                 "porosity": self.pores / self.melted if self.melted else 0.0}
+        return {name: Use(min(self.melted * mass / whole, mass) if whole else 0.0, mass,
+                          hours=hours, about=about) for name, mass in fed.items()}
 
     def drive(self, path: str, value: Any) -> bool:
         changed = super().drive(path, value)
@@ -138,8 +164,12 @@ class DedPowder(Plant):
         settings: PowderSettings = job.settings
         power = job.source * DepositionLaser.WINDOW
         self.pool.load(settings.alloys[0], power, job.feed, settings.spot / 4, settings.preheat)
-        for hopper, metal in zip(self.feeder.hoppers, self._alloys(), strict=True):
-            hopper.load(float(metal.density(300.0)) * metal.powder_packing)
+        alloys = self._alloys()
+        for hopper, metal in zip(self.feeder.hoppers, alloys, strict=True):
+            effect = self.powder.effects(metal.name)
+            hopper.load(float(metal.density(300.0)) * metal.powder_packing, effect.density,
+                        effect.feed, effect.pulsation,
+                        self.powder.mass(metal.name) / alloys.count(metal))
 
     def approach(self, run: Pass) -> None:
         """A program's own powder demand is set on the way to its pass."""
@@ -225,6 +255,7 @@ class DedPowder(Plant):
     def laid(self, mass: float, deposit: Deposit, step: Floats) -> None:
         """Powder is used up, the window fouls."""
         self.feeder.account()
+        self.melted += mass
         self.laser.fouled(float((deposit.fields["power"] * step).sum()))
 
     def _solidify(self, result: LayerResult) -> None:
@@ -241,15 +272,37 @@ class DedPowder(Plant):
                 result.defects.append((rows["x"][number], rows["y"][number],
                                        rows["width"][number], int(DefectKind.LACK_OF_FUSION),
                                        number))
+        self._gas_pores(result, float(weight.sum()))
+        self.flaws += len(result.defects)
         self._finished.append(result)
+
+    def _gas_pores(self, result: LayerResult, volume: float) -> None:
+        """Pores by the gas that the powder brings more than the usual: some of them placed."""
+        rows, job = result.passes, self.job
+        if job is None or volume <= 0.0:
+            return
+        gas = max(self.powder.effects(job.settings.alloys[0].name).gas, 0.0)
+        self.pores += gas * (1.0 - GAS_ESCAPE) * volume * float(job.alloy.density(300.0))
+        if gas <= 0.0:
+            return
+        rng = self.stream("gas pores", result.layer.index)
+        count = rng.poisson(self.GAS_SAMPLE * float(gas_pore_density(gas)) * volume)
+        chance = np.array(rows["volume"], float) / volume
+        for number in rng.choice(len(chance), count, p=chance):
+            size = GAS_SIZE * float(np.exp(rng.normal(0.0, LOG_SPREAD)))
+            result.defects.append((rows["x"][number], rows["y"][number], size,
+                                   int(DefectKind.GAS_PORE), int(number)))
 
     # -- snapshots ----------------------------------------------------------------------------
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"below": [float(v) for v in self._below]}
+        return {"below": [float(v) for v in self._below], "melted": self.melted,
+                "pores": self.pores, "flaws": self.flaws}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self._below = np.array(hidden["below"])
+        self.melted, self.pores = hidden["melted"], hidden["pores"]
+        self.flaws = hidden["flaws"]
 
 
 def _first(hoppers: int) -> Floats:

@@ -15,9 +15,9 @@ from twin.equipment.electron_imaging import ElectronImaging, Finished
 from twin.equipment.exposure import BuildJob, ExposureResult, layer_tables
 from twin.equipment.heated_bed import BeamHeatedStage, Preheater, Rake, adhesion_of
 from twin.equipment.live_pool import PoolModels
+from twin.equipment.powder_lots import PowderLots, PowderPlant
 from twin.equipment.services import Chiller, SafetyChain
 from twin.equipment.vacuum import VacuumSystem
-from twin.equipment.powder_lots import PowderLots, PowderPlant
 from twin.machine import Equipment
 from twin.meltpool import Mode
 from twin.meltpool.defects import (
@@ -69,7 +69,7 @@ class PbfEb(PowderPlant):
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
     SPATTERED = 1e-4  # share of spatter that lands in the part: the bed is sintered, default
     MELTED_AGAIN = 1.0  # s until a beam is back where there is still powder: melt leads, default
-    GAS_SAMPLE = 1e-3  # share of the gas pores of a lot that are placed one by one, default
+    GAS_SAMPLE = 1e-2  # share of the gas pores of a lot that are placed one by one, default
     SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default

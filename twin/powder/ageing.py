@@ -100,6 +100,10 @@ class Use:
     hours: float = 0.0
     kind: str = "part"
     about: Mapping[str, Any] = field(default_factory=dict)
+    pieces: tuple[tuple[float, Mapping[str, Any]], ...] = ()
+    """Share of the mass, and what is known, of each piece if several are told apart."""
+    added: Mapping[str, float] = field(default_factory=dict)
+    """kg of elements of something else in what was made, such as a binder."""
 
 
 def exposed_share(melted: float, stock: float, builds: int) -> float:
@@ -152,6 +156,20 @@ def _moved(share: Any, change: float) -> Any:
     return share + (1.0 - share) * change if change > 0.0 else share * (1.0 + change)
 
 
+def _pieces(elements: Mapping[str, float], use: Use, alloy: str, about: Mapping[str, Any],
+            new_id: Callable[[str], str]) -> list[Item]:
+    """What was made, in the pieces it is told apart by; the last one takes the rounding."""
+    pieces = use.pieces or ((1.0, {}),)
+    whole = sum(share for share, _ in pieces)
+    left, made = dict(elements), []
+    for number, (share, known) in enumerate(pieces, 1):
+        part = {e: m * share / whole for e, m in elements.items()} if number < len(pieces) else left
+        left = {e: max(m - part[e], 0.0) for e, m in left.items()}
+        made.append(Item(new_id(use.kind.split()[0]), use.kind, alloy, sum(part.values()), part,
+                         {**about, **known}))
+    return made
+
+
 def _common(lots: tuple[PowderLot, ...]) -> Status:
     """The status that all share, else new."""
     found = {lot.status for lot in lots}
@@ -196,16 +214,16 @@ def build_operation(
     used, unused = draw(rest, min(max(handled - gone, 0.0) * wet, rest.mass))
     outputs: list[PowderLot | Item] = []
     gained: dict[str, float] = {}
-    lost: dict[str, float] = dict(water_elements(melted.water))
+    lost: dict[str, float] = water_elements(melted.water)
     metal = totals([c.elements for c in melted.constituents])
     fume = min(use.fume / gone, 1.0) if gone > 0.0 else 0.0
     smoke = {element: mass * fume for element, mass in metal.items()}
     part = {element: mass - smoke[element] for element, mass in metal.items()}
-    mass = sum(part.values())
-    if mass > 0.0:
-        outputs.append(Item(new_id(use.kind.split()[0]), use.kind, whole.alloy, mass, part, {
-            **use.about, "oxygen": part.get("O", 0.0) / mass, "lots": list(parents),
-            "cycle": whole.cycle}))
+    if sum(part.values()) > 0.0:
+        about = {**use.about, "oxygen": part.get("O", 0.0) / sum(part.values()),
+                 "lots": list(parents), "cycle": whole.cycle}
+        gained = dict(use.added)
+        outputs += _pieces(totals([part, use.added]), use, whole.alloy, about, new_id)
     dust: list[Mapping[str, float]] = [smoke] if fume > 0.0 else []
     stamp = {"parents": parents, "made_at": time, "machine": machine}
     if used.metal > 0.0:

@@ -7,7 +7,7 @@ exactly. All coefficients are defaults; the directions and forms have the source
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Final
 
@@ -151,7 +151,7 @@ def effects(lot: PowderLot, process: str, d50: float | None = None) -> Effects:
     gas = lot.gas - usual.gas + hydrogen_gas(lot) - hydrogen_gas(usual)
     wetter = max(lot.monolayers - usual.monolayers, 0.0)
     fines = max(lot.fines - usual.fines, 0.0)
-    return Effects(
+    found = Effects(
         packing=packing,
         density=packing * (lot.density / usual.density),
         absorptivity=min(max(1.0 + 0.02 * (film - 1.0), 0.9), 1.25),
@@ -163,6 +163,8 @@ def effects(lot: PowderLot, process: str, d50: float | None = None) -> Effects:
         grain=lot.d50 / usual.d50,
         feed=min((max(usual.cohesion, 1.0) / max(lot.cohesion, 1.0)) ** 2, 1.0),
         pulsation=min(0.3 * stickier + 0.15 * rougher, 0.8))
+    # A lot as usual does nothing, whatever its mass: rounding is no effect.
+    return Effects(**{f.name: round(getattr(found, f.name), 12) + 0.0 for f in fields(found)})
 
 
 def _packed(lot: PowderLot) -> float:
