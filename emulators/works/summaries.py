@@ -25,6 +25,7 @@ from emulators.canonical import canonical_json, content_hash, parse
 from emulators.catalog import MACHINES, Progress, Settings, SettingsError
 from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
+from emulators.lots import load_lot
 from emulators.settings import release
 from plc_interfaces.home import home
 from plc_interfaces.host import Act, ActKind, AlarmStatus, Event
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from emulators.recorder import Recorder
     from twin.powder.operations import Operation
 
-__all__ = ["SummaryError", "source_digest", "summarise", "summary_key"]
+__all__ = ["Notes", "SummaryError", "source_digest", "summarise", "summary_key"]
 
-_FORMAT = 3
+_FORMAT = 4
 _JOB = "SUMMARY"
 _COURSE = 0.01  # share of a job's energy and gas by which straight lines may be off, default
 _FEED = 0.005  # the same of feedstock and built volume, default
@@ -131,7 +132,7 @@ def summary_key(settings: Settings) -> str:
 # -- what is told of a job -----------------------------------------------------------------------
 
 
-class _Notes:
+class Notes:
     """Stands where a recorder would, and keeps what a summary needs."""
 
     def __init__(self, emulator: Emulator) -> None:
@@ -236,12 +237,12 @@ def _controller(emulator: Emulator) -> Any:
     return emulator.controller
 
 
-def _scan(emulator: Emulator, notes: _Notes) -> None:
+def _scan(emulator: Emulator, notes: Notes) -> None:
     emulator.scan(emulator.next_scan)
     notes.look()
 
 
-def _do(emulator: Emulator, notes: _Notes, act: Act) -> Any:
+def _do(emulator: Emulator, notes: Notes, act: Act) -> Any:
     future = emulator.submit(act)
     emulator.next_scan = emulator.scan_number + 1
     _scan(emulator, notes)
@@ -254,7 +255,7 @@ def _made(settings: Settings, progress: Progress) -> tuple[Emulator, str]:
     return built.emulator, built.programs[0]
 
 
-def _until(emulator: Emulator, notes: _Notes, done: Callable[[], bool], limit: float) -> bool:
+def _until(emulator: Emulator, notes: Notes, done: Callable[[], bool], limit: float) -> bool:
     """Scan until it is so (True) or `limit` simulated s have passed."""
     end = emulator.time + limit
     while not done():
@@ -270,7 +271,7 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
     """The job from its order to its end, and the machine's state in the middle of it."""
     emulator, program = _made(settings, lambda share: progress(0.2 * share))
     controller, plant = _controller(emulator), cast("Any", emulator.plant)
-    notes = _Notes(emulator)
+    notes = Notes(emulator)
     notes.look()
     standby = float(plant.meter.power)
     _do(emulator, notes, Act(ActKind.CALL, "Job.StoreAndStart", [_JOB, program]))
@@ -313,7 +314,7 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
     return summary, None if middle is None else _Middle(middle, ends, meters)
 
 
-def _summed(settings: Settings, emulator: Emulator, notes: _Notes,
+def _summed(settings: Settings, emulator: Emulator, notes: Notes,
             stages: list[tuple[float, str, int]], meters: npt.NDArray[np.float64], program: str,
             standby: float, ready: float, remaining: float) -> JobSummary:
     controller, plant = _controller(emulator), emulator.plant
@@ -359,18 +360,18 @@ def _summed(settings: Settings, emulator: Emulator, notes: _Notes,
         ready=ready, remaining=remaining, rows=rows, defects=counts("defects"),
         indications=counts("indications"),
         alarms=tuple((t - start, path) for t, path in notes.alarms if t >= start),
-        parts=tuple((t - start, *rest) for t, *rest in notes.parts),
+        parts=tuple((t - start, source, message, about)
+                    for t, source, message, about in notes.parts),
         operations=tuple({**op, "time": op["time"] - start} for op in notes.operations),
-        supplied=tuple(_lots(settings)), uses=notes.uses,
+        supplied=tuple(_lots(settings, job)), uses=notes.uses,
         needs=plant.powder_needed(job) if isinstance(plant, PowderPlant) else {})
 
 
-def _lots(settings: Settings) -> list[dict[str, Any]]:
-    if not settings.lots:
-        return []
-    from emulators.lots import load_lot
-
-    return [load_lot(reference).plain() for reference in settings.lots]
+def _lots(settings: Settings, job: Any) -> list[dict[str, Any]]:
+    """Powder that was at the machine: what the settings name, or what the recipe brings."""
+    if settings.lots:
+        return [load_lot(reference).plain() for reference in settings.lots]
+    return [lot.plain() for lot in getattr(job, "lots", ())]
 
 
 # -- interruptions -------------------------------------------------------------------------------
@@ -381,7 +382,7 @@ def _interrupted(settings: Settings, middle: _Middle, cause: str, outage: float)
     emulator, _ = _made(settings, lambda share: None)
     controller, plant = _controller(emulator), cast("Any", emulator.plant)
     emulator.reinstate(middle.state)
-    notes = _Notes(emulator)
+    notes = Notes(emulator)
     layer = int(controller.job.layer)
     notes.layers = [0.0] * layer
     meter = plant.meter
@@ -426,7 +427,7 @@ def _interrupted(settings: Settings, middle: _Middle, cause: str, outage: float)
                    gas_volume=max(meter.gas - gas - spent[1], 0.0))
 
 
-def _resumed(emulator: Emulator, notes: _Notes) -> str:
+def _resumed(emulator: Emulator, notes: Notes) -> str:
     """Order the job to go on until it is not refused; why it never did, or ""."""
     controller = _controller(emulator)
     wait, times = _PATIENCE
@@ -466,7 +467,7 @@ def summarise(settings: Settings, progress: Progress = lambda share: None) -> Jo
     plain = replace(settings, name="", vectors=False, pictures=False)
     summary, middle = _run(plain, progress)
     if middle is not None:
-        found = []
+        found: list[Interruption] = []
         for number, (cause, outage) in enumerate(_HOLDS, 1):
             # What one loss of power ended a longer one ends as well.
             if all(i.resumes for i in found if i.cause == cause):

@@ -163,16 +163,18 @@ class Work(Equipment):
         self._draw_counts()
 
     def _draw_counts(self) -> None:
-        """Numbers of defects vary from job to job as independent rare events do (Poisson).
+        """Numbers of melt-pool defects vary from job to job as rare events do (Poisson).
 
-        More spatter lands in the bed where powder is oxidised or wet (`twin.powder.effects`).
+        More spatter lands in the bed where powder is oxidised or wet (`twin.powder.effects`). What
+        is found of whole parts, such as their density, is as it was.
         """
         assert self.summary is not None
         for name in COUNTS:
             told = getattr(self.summary, name)
             mean = told[:, 2] * np.where(
                 told[:, 1] == int(DefectKind.SPATTER), self.effect.spatter, 1.0)
-            draws = self.plant.stream(f"coarse {name}", self.jobs).poisson(mean)
+            chance = self.plant.stream(f"coarse {name}", self.jobs).poisson(mean)
+            draws = np.where(told[:, 1] <= max(DefectKind), chance, told[:, 2])
             self._counts[name] = np.column_stack([told[:, :2], draws])
 
     def pause(self, power_lost: bool = False) -> None:
@@ -364,24 +366,21 @@ class Work(Equipment):
             return
         self._told = done
         if summary.rows:
-            layer = summary.rows.get("layer")
-            # One row per layer as a rule; machines without layers tell of their charges.
-            chosen = (slice(first, done) if layer is None
-                      else (layer > first) & (layer <= done))
+            layer = summary.rows.get("layer", 1 + np.arange(len(summary.rows["time"])))
+            chosen = (layer > first) & (layer <= done)
             rows: Columns = {name: column[chosen] for name, column in summary.rows.items()}
             rows["time"] = rows["time"] + (self.now - self.position(self.now))
             self._tables.append(("layers", rows))
         for name in COUNTS:
             told = self._counts[name]
-            chosen = told[(told[:, 0] > first) & (told[:, 0] <= done) & (told[:, 2] > 0)]
-            for kind in np.unique(chosen[:, 1]).tolist():
+            new = told[(told[:, 0] > first) & (told[:, 0] <= done) & (told[:, 2] > 0)]
+            for kind in np.unique(new[:, 1]).tolist():
                 own = self.found[name]
-                number = int(chosen[chosen[:, 1] == kind, 2].sum())
-                own[kind] = own.get(kind, 0) + number
-            if len(chosen):
+                own[kind] = own.get(kind, 0) + int(new[new[:, 1] == kind, 2].sum())
+            if len(new):
                 self._tables.append((name, {
-                    "layer": chosen[:, 0].astype(np.int32), "kind": chosen[:, 1].astype(np.int8),
-                    "number": chosen[:, 2].astype(np.int32)}))
+                    "layer": new[:, 0].astype(np.int32), "kind": new[:, 1].astype(np.int8),
+                    "number": new[:, 2].astype(np.int32)}))
 
     def tables(self) -> list[tuple[str, Columns]]:
         """Rows not given away yet."""
@@ -390,12 +389,12 @@ class Work(Equipment):
 
     # -- snapshots --------------------------------------------------------------------------------
 
-    _KEPT = ("jobs", "factor", "_began", "moving", "interrupted", "power_lost", "ordered", "most_layers", "ready",
-             "_place", "_since", "_stood", "_jumped", "_told", "_fed", "_grown")
+    _KEPT = ("jobs", "factor", "moving", "interrupted", "power_lost", "ordered", "most_layers",
+             "ready", "_began", "_place", "_since", "_stood", "_jumped", "_told", "_fed", "_grown")
 
     def hidden_state(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in self._KEPT},
-                "loaded": self.summary is not None,
+                "working": self.summary is not None,
                 "way": self.way.plain() if self.way else None,
                 "waiting": [plain_thing(t) for t in self.waiting],
                 "loaded": [plain_thing(t) for t in self.loaded],
@@ -408,7 +407,7 @@ class Work(Equipment):
         self.waiting = [revived(t) for t in hidden["waiting"]]
         self.loaded = [revived(t) for t in hidden["loaded"]]
         self.found = {t: {int(k): n for k, n in of.items()} for t, of in hidden["found"].items()}
-        if not hidden["loaded"]:
+        if not hidden["working"]:
             self.summary = None
         elif self.summary is not None:
             self._stale = True

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from twin.machine import Plant
 from twin.powder.lot import Constituent, PowderLot, totals
-from twin.powder.operations import Draw, Item, Operation, blend, draw, with_oxygen, with_water
+from twin.powder.operations import Draw, Item, Operation, blend, draw, renamed, with_oxygen, with_water
 from twin.powder.sizes import BINS
 
 __all__ = ["Pool", "is_virgin", "repeat_operations", "transferred"]
@@ -44,7 +44,7 @@ class Pool:
 
     @property
     def mass(self) -> float:
-        """kg left."""
+        """What is left, kg."""
         return sum(t.mass for t in self.left)
 
     def take(self, share: float) -> tuple[list[Draw], list[Thing]]:
@@ -84,7 +84,9 @@ def _powder(things: Sequence[Thing]) -> PowderLot | None:
 def _ratio(over: npt.NDArray[np.float64], under: npt.NDArray[np.float64],
            rest: float) -> npt.NDArray[np.float64]:
     """Bin by bin; where there was nothing, what the whole went through with."""
-    return np.divide(over, under, out=np.full(BINS, rest), where=under > 1e-12 * under.sum())
+    found: npt.NDArray[np.float64] = np.divide(
+        over, under, out=np.full(BINS, rest), where=under > 1e-12 * under.sum())
+    return found
 
 
 def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
@@ -175,6 +177,9 @@ class _Repeat:
         used = [lot for lot in supplied if not is_virgin(lot)] or list(supplied)
         top = [lot for lot in supplied if lot not in used]
         powder = [t for t in lots if isinstance(t, PowderLot)]
+        if not powder:
+            # Nothing was brought: the machine bought what it took then.
+            powder = [renamed(lot, plant.new_id("bought")) for lot in supplied]
         mine = [lot for lot in powder if not is_virgin(lot)] or powder
         mine_top = [lot for lot in powder if lot not in mine]
         self.scale = (sum(lot.mass for lot in mine) / sum(lot.mass for lot in used)
@@ -182,7 +187,7 @@ class _Repeat:
         for group, actual in ((used, mine), (top, mine_top)):
             self._stand_in(group, actual)
 
-    def _stand_in(self, group: Sequence[PowderLot], actual: Sequence[Thing]) -> None:
+    def _stand_in(self, group: Sequence[PowderLot], actual: Sequence[PowderLot]) -> None:
         """The actual lots of a role stand for the summary's, each for its share."""
         pools = [Pool([]) for _ in group]
         whole = sum(lot.mass for lot in group)

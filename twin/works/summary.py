@@ -240,9 +240,9 @@ class JobSummary:
         old = self.stage_start
 
         def move(times: Any) -> Floats:
-            moved = np.interp(times, old, starts)
-            beyond = np.asarray(times, float) > old[-1]
-            return np.where(beyond, starts[-1] + (np.asarray(times) - old[-1]), moved)
+            given = np.asarray(times, float)
+            moved: Floats = np.interp(given, old, starts) + np.maximum(given - old[-1], 0.0)
+            return moved
 
         def grow(times: Floats, values: Floats) -> Floats:
             """A course whose rises while working are `factor` times as large."""
@@ -262,7 +262,8 @@ class JobSummary:
             locks=tuple((float(move(t)), on) for t, on in self.locks),
             ready=float(move(self.ready)), rows=rows, operations=shifted,
             alarms=tuple((float(move(t)), path) for t, path in self.alarms),
-            parts=tuple((float(move(t)), *rest) for t, *rest in self.parts))
+            parts=tuple((float(move(t)), source, message, about)
+                        for t, source, message, about in self.parts))
 
     # -- as plain data and arrays, for a file -------------------------------------------------
 

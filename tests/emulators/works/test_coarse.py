@@ -1,0 +1,272 @@
+"""Coarse machines against the real ones: phases, times, meters, layers, defects, powder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from emulators.catalog import MACHINES
+from emulators.controllers.states import MachineState
+from emulators.works.coarse import coarse_member
+from plc_interfaces.host import ActKind
+from tests.emulators.works.coarse_bench import JOB, coarse, quick, real, summary_of
+from twin.powder.operations import Operation
+from twin.works.summary import JobSummary
+
+KINDS = [kind for kind in ("pbf-lb", "binder-jet", "sinter-furnace", "spheroidizer",
+                           "gas-atomizer", "prep", "recycling-line") if kind in MACHINES]
+OTHER_SEED = 7
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("coarse")
+
+
+@pytest.fixture(autouse=True)
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMTWIN_HOME", str(folder / "home"))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _near(count: int, other: int) -> bool:
+    """Whether two numbers of rare events may be of one process: four standard deviations."""
+    return abs(count - other) <= 4 * (count + other + 1) ** 0.5
+
+
+def _masses(operations: list[Operation]) -> dict[str, float]:
+    """kg that came out, by operation and what it is."""
+    found: dict[str, float] = {}
+    for done in operations:
+        for out in done.outputs:
+            name = f"{done.name}: {getattr(out, 'origin', '') or getattr(out, 'kind', '')}"
+            found[name] = found.get(name, 0.0) + out.mass
+    return found
+
+
+def test_is_the_real_machine_but_for_chance(kind: str, folder: Path) -> None:
+    """The summary is of one seed, the real machine has another one: bounds of the fidelity."""
+    summary = summary_of(kind, folder)
+    full = real(replace(quick(kind, folder), seed=OTHER_SEED)).finish()
+    own = coarse(summary, seed=OTHER_SEED).finish()
+    assert own.phases() == full.phases()
+    assert own.duration == pytest.approx(full.duration, rel=0.01)
+    assert own.controller.job.layer == full.controller.job.layer > 0
+    assert own.meter.energy == pytest.approx(full.meter.energy, rel=0.01)
+    assert own.meter.gas == pytest.approx(full.meter.gas, rel=0.01, abs=1e-6)
+    assert own.meter.feedstock == pytest.approx(full.meter.feedstock, rel=0.01, abs=1e-9)
+    assert own.meter.built_volume == pytest.approx(full.meter.built_volume, rel=0.01, abs=1e-12)
+    assert own.raised() == full.raised() == []
+    found, expected = own.emulator.plant.job.found["defects"], full.counts()  # type: ignore[attr-defined]
+    for number in {*found, *expected}:
+        assert _near(found.get(number, 0), expected.get(number, 0)), number
+    made, wanted = _masses(own.operations), _masses(full.operations)
+    for name, mass in wanted.items():
+        assert made[name] == pytest.approx(mass, rel=0.05, abs=1e-3 * sum(wanted.values())), name
+    for done in own.operations:
+        assert done.error() < 1e-9
+
+
+def test_layers_are_those_of_the_real_one(kind: str, folder: Path) -> None:
+    """Same seed as the summary: every layer ends in the scan in which it ended then."""
+    full = real(quick(kind, folder)).finish()
+    own = coarse(summary_of(kind, folder))
+    own.emulator.every_scan = True
+    own.finish()
+    began, then = own.notes.stages[0][0], full.notes.stages[0][0]
+    ends = [t - began for t in own.notes.layers]
+    assert ends == pytest.approx([t - then for t in full.notes.layers], abs=0.051)
+
+
+def test_a_hold_costs_what_it_cost_the_real_machine(kind: str, folder: Path) -> None:
+    """Held in a layer for ten minutes, then on: job time and energy to a few seconds' worth."""
+    results = []
+    for machine in (real(quick(kind, folder)), coarse(summary_of(kind, folder))):
+        machine.until(lambda m=machine: m.state is MachineState.BUILDING
+                      and m.controller.job.layer >= 1)
+        machine.rest(0.3)
+        if machine.state is not MachineState.BUILDING:
+            pytest.skip("the trial's layers are shorter than a scan")
+        machine.call("Job.Pause", JOB)
+        assert machine.state is MachineState.HELD
+        layer = machine.controller.job.layer
+        machine.rest(600.0)
+        assert machine.controller.job.layer == layer
+        machine.call("Job.Resume", JOB)
+        assert machine.state in (MachineState.PREPARING, MachineState.BUILDING)
+        machine.finish()
+        assert machine.state is MachineState.FINISHED
+        results.append(machine)
+    full, own = results
+    assert own.duration == pytest.approx(full.duration, rel=0.01)
+    assert own.meter.energy == pytest.approx(full.meter.energy, rel=0.05)
+    assert own.controller.job.layer == full.controller.job.layer
+
+
+@pytest.mark.parametrize("what", ["undisturbed", "held", "power lost", "aborted", "stopped",
+                                  "held while preparing"])
+def test_looking_is_pure(what: str, folder: Path) -> None:
+    """Same hash with every scan and with scans left out, whatever is done in a layer's middle."""
+    summary = summary_of("pbf-lb", folder)
+    hashes = []
+    for every_scan in (False, True):
+        machine = coarse(summary, every_scan=every_scan, hash_period=60.0, seed=3)
+        _disturb(machine, summary, what)
+        machine.rest(300.0)
+        machine.emulator.run_to(12_000)
+        machine.emulator.trace.image(0, machine.emulator.shown.values())
+        hashes.append((machine.emulator.trace.hexdigest, machine.state))
+    assert hashes[0] == hashes[1]
+
+
+def _disturb(machine, summary: JobSummary, what: str) -> None:  # type: ignore[no-untyped-def]
+    if what == "undisturbed":
+        machine.finish()
+        return
+    # A third of a second into the second layer, wherever scans happen to be.
+    middle = float(summary.layer_end[0]) + 0.35
+    machine.rest(20.0 if what == "held while preparing" else middle)
+    match what:
+        case "held" | "held while preparing":
+            machine.call("Job.Pause", JOB)
+            machine.rest(100.0)
+            machine.call("Job.Resume", JOB)
+            machine.finish()
+            assert machine.controller.job.layer == summary.layers
+        case "power lost":
+            machine.act(ActKind.FAULT, "Safety.PowerLoss", True)
+            machine.rest(200.0)
+            assert machine.state is MachineState.SUSPENDED
+            assert machine.raised() == ["Alarms.PowerLoss"]
+            machine.act(ActKind.FAULT, "Safety.PowerLoss", False)
+            machine.call("Job.Resume", JOB)
+            machine.finish()
+            assert machine.duration > summary.duration + 200.0
+        case "aborted":
+            machine.act(ActKind.FAULT, "Safety.EmergencyStop", True)
+            machine.finish()
+            assert machine.state is MachineState.ABORTED
+            assert machine.raised() == ["Alarms.SafetyChain"]
+            assert machine.controller.job.layer == 1
+            assert len(machine.notes.layer_rows) == 0  # a table, handed over in one go
+        case "stopped":
+            machine.call("Job.Stop", JOB)
+            machine.finish()
+            assert machine.state is MachineState.FINISHED
+            assert machine.controller.job.layer == 2
+
+
+def test_a_snapshot_goes_on_to_the_same_hash(folder: Path) -> None:
+    """State taken in the middle of a layer, put into another machine, gives the same run."""
+    summary = summary_of("pbf-lb", folder)
+
+    def made():  # type: ignore[no-untyped-def]
+        return coarse(summary, lots=("in718-fresh",), hash_period=60.0, order=False)
+
+    first = made().order()
+    first.until(lambda: first.controller.job.layer >= 1)
+    first.rest(0.35)
+    state = first.emulator.state()
+    second = made()
+    second.emulator.reinstate(state)
+    for machine in (first, second):
+        machine.finish()
+        machine.emulator.run_to(12_000)
+    assert first.emulator.trace.hexdigest == second.emulator.trace.hexdigest
+    assert _masses(first.operations) == _masses(second.operations) != {}
+
+
+def test_a_build_gives_its_powder_back_as_the_real_one(folder: Path) -> None:
+    """Powder of a build with lots: part, used powder and rest against the full model."""
+    lots = ("in718-fresh",)
+    settings = quick("pbf-lb", folder)
+    full = real(replace(settings, lots=lots, seed=OTHER_SEED)).finish()
+    own = coarse(summary_of("pbf-lb", folder), lots=lots).finish()
+    made, wanted = _masses(own.operations), _masses(full.operations)
+    assert made.keys() == wanted.keys()
+    for name, mass in wanted.items():
+        assert made[name] == pytest.approx(mass, rel=0.05), name
+    (done,), (then,) = own.operations, full.operations
+    assert done.error() < 1e-9
+    used = [[o for o in d.outputs if getattr(o, "origin", "") == "pbf-lb used"] for d in
+            (done, then)]
+    assert used[0][0].oxygen == pytest.approx(used[1][0].oxygen, rel=0.01)
+    assert used[0][0].cycle == used[1][0].cycle
+    assert [d.id for d in done.inputs] == [d.id for d in then.inputs]
+
+
+def test_half_a_build_takes_half_the_powder(folder: Path) -> None:
+    summary = summary_of("pbf-lb", folder)
+    machine = coarse(summary, lots=("in718-fresh",))
+    machine.until(lambda: machine.controller.job.layer >= 2)
+    machine.call("Job.Abort", JOB)
+    (done,) = machine.operations
+    part = next(o for o in done.outputs if getattr(o, "kind", "") == "part")
+    assert part.about["complete"] is False
+    assert part.about["layers"] == 2
+    whole = summary.uses["IN718"]["melted"]
+    assert 0.3 * whole < part.mass < 0.8 * whole
+    assert done.error() < 1e-9
+
+
+def test_a_bad_lot_shows_in_a_coarse_build(folder: Path) -> None:
+    """Hollow powder brings its gas into the part; nothing is made without enough powder."""
+    settings = quick("pbf-lb", folder)
+    summary = summary_of("pbf-lb", folder)
+    parts = []
+    for name in ("in718-fresh", "in718-fresh"):
+        machine = coarse(summary, lots=(name,), order=False)
+        if parts:
+            lot = machine.emulator.plant.powder.waiting[0]  # type: ignore[attr-defined]
+            hollow = replace(lot, constituents=tuple(replace(c, hollow=c.hollow * 0 + 0.2)
+                                                     for c in lot.constituents))
+            machine.emulator.plant.powder.waiting = [hollow]  # type: ignore[attr-defined]
+        machine.order().finish()
+        parts.append(next(o for o in machine.operations[0].outputs
+                          if getattr(o, "kind", "") == "part"))
+    assert parts[1].about["porosity"] > parts[0].about["porosity"] + 1e-4
+    assert settings.machine == "pbf-lb"
+
+
+def test_a_thousand_layers_cost_no_time(folder: Path) -> None:
+    """A build of hours takes milliseconds of the processor: nothing happens per layer."""
+    summary = summary_of("pbf-lb", folder)
+    layers = float(summary.layer_end[-1]) - summary.preparation
+    long = summary.stretched(36_000.0 / layers, int(MachineState.BUILDING))
+    assert long.duration > 36_000.0
+    machine = coarse(long)
+    began = time.process_time()
+    machine.finish()
+    assert time.process_time() - began < 0.05
+    assert machine.emulator.scans < 100
+    assert machine.duration == pytest.approx(long.duration, abs=0.2)
+
+
+def test_the_door_stays_locked_until_the_part_is_cold(folder: Path) -> None:
+    """A job that was aborted hot leaves the machine locked for as long as it cooled then."""
+    summary = summary_of("pbf-lb", folder)
+    machine = coarse(summary)
+    machine.until(lambda: machine.controller.job.layer >= 2)
+    machine.call("Job.Abort", JOB)
+    machine.call("Machine.Clear")
+    cooling = summary.ready - float(summary.layer_end[-1])
+    plant = machine.emulator.plant
+    machine.rest(cooling - 5.0)
+    assert plant.safety.door_locked  # type: ignore[attr-defined]
+    machine.rest(10.0)
+    assert not plant.safety.door_locked  # type: ignore[attr-defined]
+
+
+def test_refuses_what_is_not_its_own(folder: Path) -> None:
+    summary = summary_of("pbf-lb", folder)
+    with pytest.raises(ValueError, match="needs summaries of its own jobs, not part"):
+        coarse_member("pbf-eb", "EB", {"part": summary})
+    with pytest.raises(ValueError, match="no machine 'lathe'"):
+        coarse_member("lathe", "L", {"part": summary})
