@@ -42,6 +42,8 @@ MACHINES: dict[str, MachineType] = {
     "prep": MachineType("plasma rotating electrode process", "", "PREP-01"),
     "spheroidizer": MachineType("induction plasma spheroidization of powder", "", "SPHERO-01"),
     "recycling-line": MachineType("recycling of used powder", "", "RECYCLING-01"),
+    "gas-atomizer": MachineType("gas atomizer with crucible (VIGA) or rod (EIGA)", "",
+                                "ATOMIZER-01"),
 }
 """By name; how each is put together is in the module of `emulators.machines` named after it."""
 

@@ -90,7 +90,7 @@ class AtomizerBench(Bench):
                 if isinstance(lot, PowderLot) and lot.origin.endswith(f": {what}")]
 
     def scrap(self) -> dict[str, float]:
-        """kg of scrap by kind."""
+        """Scrap by kind, kg."""
         found: dict[str, float] = {}
         for operation in self.operations:
             for item in operation.outputs:

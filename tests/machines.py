@@ -341,6 +341,39 @@ def _prep_thorough(folder: Path, layers: int) -> Settings:
     return Settings("prep", recipe=str(quick))
 
 
+def _gas_atomizer(folder: Path, layers: int, **changes: Any) -> Settings:
+    """So many small charges of a metal that melts soon; they count as layers."""
+    quick = recipe(
+        folder,
+        "AlSi10Mg",
+        "gas-atomizer",
+        charge__count=layers,
+        charge__mass=2,
+        charge__time=1,
+        charge__power=200,
+        charge__superheat=150,
+        charge__hold=0,
+        chamber__vacuum=120,
+        chamber__leak_time=5,
+        chamber__leak_limit=100,
+        chamber__oxygen_limit=40_000,
+        nozzle__preheat=60,
+        nozzle__margin=-10,
+        pour__level=25,
+        pour__tail_level=10,
+        cooling__powder=300,
+        cooling__passivation=1,
+        cooling__discharge=1,
+        **changes,
+    )
+    return Settings("gas-atomizer", recipe=str(quick))
+
+
+def _gas_atomizer_thorough(folder: Path, layers: int) -> Settings:
+    """Hot gas, and a filter that is pulsed all the time."""
+    return _gas_atomizer(folder, layers, gas__temperature=120, filter__pulse=1)
+
+
 THOROUGH: dict[str, Any] = {
     "atmosphere__inert": True,
     "atmosphere__oxygen_limit": 20_000,
@@ -457,6 +490,17 @@ TRIALS: dict[str, Trial] = {
         fault=("Feeder.Surge", 10.0),
         interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
         thorough=_spheroidizer_thorough,
+    ),
+    "gas-atomizer": Trial(
+        settings=_gas_atomizer,
+        counter="Job.Layer",
+        setpoint=("Process.Pressure", 31.5, 500.0),
+        switch="Process.Bypass",
+        reading="Tower.Pressure",
+        failure=("Chiller.ReturnTemperature", 50.0, "Alarms.WaterHot"),
+        fault=("Separator.Blinding", 8.0),
+        interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+        thorough=_gas_atomizer_thorough,
     ),
 }
 

@@ -139,13 +139,13 @@ class GasAtomizerController(BuildController):
         if job is None:
             return 1e9
         area = 0.7854 * job.rod_diameter**2
-        return float(job.alloy.density(293.15)) * area * self.process.rod_feed * 1.3
+        return float(job.alloy.density(293.15) * area * self.process.rod_feed * 1.3)
 
     def _melting_time(self) -> float:
         """Time (s) that melting should not exceed: three times that of its energy at full power."""
         job = self.programs[self.job.program].job
         mass = job.mass if self.viga else 2.0
-        return 600.0 + 3.0 * mass * 1.6e6 / (0.5 * max(self.process.power, 1e3))
+        return float(600.0 + 3.0 * mass * 1.6e6 / (0.5 * max(self.process.power, 1e3)))
 
     def _judge_crucible(self) -> dict[str, bool]:
         io, process = self.io, self.process
@@ -305,6 +305,9 @@ class GasAtomizerController(BuildController):
         io.safety.door_lock = True
         io.tower.vent = io.tower.outlet = io.tower.filling = False
         io.tower.vacuum_pump = True
+        if self.viga:
+            io.tundish.target = self.process.liquidus + self.process.preheat
+            io.tundish.heat = True
 
     def _pump(self) -> None:
         if self._fresh and self.io.tower.vacuum < self.process.vacuum:

@@ -67,8 +67,13 @@ class Service(ServiceWork):
 
     @command()
     def reline_crucible(self) -> str:
-        """Break the lining out, with what is frozen in it, and ram a new one."""
+        """Break the lining out, ram a new one."""
         return self._mend(self.begin("crucible relined"), Crucible__Crack=False)
+
+    @command()
+    def mend_tilting(self) -> str:
+        """Mend the tilting cylinder's valve."""
+        return self._mend(self.begin("tilting mended"), Crucible__TiltCreep=False)
 
     @command()
     def straighten_rod(self) -> str:

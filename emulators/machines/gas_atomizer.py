@@ -11,7 +11,6 @@ from emulators.recipes.gas_atomizer import Recipe
 from emulators.settings import (
     Built,
     Figure,
-    MachineType,
     Progress,
     Settings,
     assemble,
@@ -27,7 +26,7 @@ from twin.materials import alloy
 
 __all__ = ["FIGURES", "atomizer_program", "build", "trees"]
 
-KIND = MACHINES.get("gas-atomizer", MachineType("gas atomization", "", "ATOMIZER-01"))
+KIND = MACHINES["gas-atomizer"]
 FIGURES = (
     Figure("charged", "sum(charged)", "kg", 2),
     Figure("powder", "sum(powder)", "kg", 2),

@@ -145,8 +145,8 @@ class GasSupply(Gridded):
         self.hot = goal + (self.hot - goal) * exp(-step / lag)
         if not self.heat:
             return 0.0
-        return min(carries * max(self.hot - AMBIENT, 0.0) + 15.0 * (self.hot - AMBIENT)
-                   + 400.0 * max(goal - self.hot, 0.0), most)
+        needed = carries * max(self.hot - AMBIENT, 0.0) + 15.0 * (self.hot - AMBIENT)
+        return float(min(needed + 400.0 * max(goal - self.hot, 0.0), most))
 
     def tripped(self, power_lost: bool) -> None:
         # Valves close without power, the heater is off.

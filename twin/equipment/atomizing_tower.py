@@ -32,13 +32,13 @@ class Tower(Gridded):
 
     VOLUME = 12.0  # m3, default
     HEIGHT = 5.0  # m from nozzle to bottom, default
-    PUMPING = 0.25  # m3/s, default
+    PUMPING = 1.0  # m3/s of Roots and forepumps, default
     ULTIMATE = 0.3  # Pa, default
     TIGHT = 2e-3  # Pa m3/s that leaks into a sound vessel, default
     DESORPTION = 0.15  # Pa m3/s of walls that were open, default
     DESORPTION_TIME = 900.0  # s, default
     PURITY = 3e-6  # oxygen in the gas supply, default
-    FILLING = 0.08  # m3/s at ambient through the filling valve, default
+    FILLING = 0.2  # m3/s at ambient through the filling valve, default
     BLEED = 2e-4  # m3/s of air through the passivation valve, default
     OUTLET = 1.5e3  # Pa over ambient that the loop's suction control holds, default
     RELIEF = 1.8e5  # Pa absolute of the bursting disc, default
@@ -266,7 +266,7 @@ class Separator(Gridded):
     @property
     def filter_resistance(self) -> float:
         """Pa per m3/s of the filter."""
-        return (self.CLOTH + self.CAKE * self.cake) / (1.0 - self.blinding)
+        return float((self.CLOTH + self.CAKE * self.cake) / (1.0 - self.blinding))
 
     def grades(self, volume_flow: float) -> tuple[Floats, Floats]:
         """Shares (40,) that go past the cyclone, and of these that stay in the filter's cake."""

@@ -100,7 +100,7 @@ class Electrode(Gridded):
     @property
     def superheat(self) -> float:
         """K of the film that drips off."""
-        return self.SUPERHEAT * (max(self._generator.power, 0.0) / 60e3) ** 0.5
+        return float(self.SUPERHEAT * (max(self._generator.power, 0.0) / 60e3) ** 0.5)
 
     @property
     def resting(self) -> bool:

@@ -1,4 +1,4 @@
-"""Melting for atomization: medium-frequency generator and tilting crucible, water for their coils."""
+"""Melting for atomization: generator, tilting crucible, and the water for their coils."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ class Crucible(Gridded):
     EARTH_LIMIT = 50e-3  # A of leakage at which the earth relay opens the chain, default
     EARTH_GROWTH = 8e-3  # A/s as melt finds its way to the coil, default
     TILT_SPEED = 0.05  # rad/s, default
+    CREEP = 0.02  # rad/s of a cylinder whose valve leaks, default
     FULL_TILT = 1.6  # rad at which a full crucible would be empty, default
     RUN = 2.0  # s in which what is above the lip runs out, default
     SKULL = 0.015  # share of the charge that stays, default
@@ -118,6 +119,7 @@ class Crucible(Gridded):
     tilting = actuator("deg", low=0, high=100, doc="tilt to go to")
     charging = actuator(bool, edge=True, doc="put the next charge in (rising edge)")
     crack = fault(bool, doc="the crucible cracks: melt on its way to the coil")
+    tilt_creep = fault(bool, doc="the tilting cylinder's valve leaks: the crucible tilts by itself")
 
     GUARDS = (("earth_leakage", EARTH_LIMIT, SafetyChain.EARTH,
                "earth leakage: melt near the coil"),)
@@ -175,7 +177,8 @@ class Crucible(Gridded):
     @property
     def resting(self) -> bool:
         """Whether nothing in it changes."""
-        return self.true < AMBIENT + 30.0 and self._tilt == self.tilting \
+        still = self._tilt == (self.FULL_TILT if self.tilt_creep else self.tilting)
+        return self.true < AMBIENT + 30.0 and still \
             and self.earth_leakage <= 2.1e-3
 
     def tick(self, step: float, oxygen_pressure: float) -> float:
@@ -184,7 +187,10 @@ class Crucible(Gridded):
         true, wanted = self.true, 0.0
         metal, content = self.metal, self.content
         moved = self.TILT_SPEED * step
-        self._tilt += min(max(self.tilting - self._tilt, -moved), moved)
+        if self.tilt_creep:
+            self._tilt = min(self._tilt + self.CREEP * step, self.FULL_TILT)
+        else:
+            self._tilt += min(max(self.tilting - self._tilt, -moved), moved)
         self.show("tilt", step, self._tilt)
         self.poured = 0.0
         if metal is not None and content is not None and self.left > 0.0:

@@ -1,4 +1,4 @@
-"""The account of one charge that was atomized: powder, fines, dust and scrap, element by element."""
+"""The account of a charge that was atomized: powder, fines, dust and scrap by element."""
 
 from __future__ import annotations
 

@@ -91,8 +91,9 @@ class Catch:
     @classmethod
     def of(cls, data: dict[str, Any]) -> Catch:
         """From what `plain` gave."""
-        return cls(*(np.array(data[name], float) for name in
-                     ("masses", "hollow", "satellites", "irregular")), data["oxygen"])
+        by_size = {name: np.array(data[name], float) for name in
+                   ("masses", "hollow", "satellites", "irregular")}
+        return cls(**by_size, oxygen=data["oxygen"])
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Tundish(Gridded):
     @property
     def opening(self) -> float:
         """Free bore of the nozzle, m."""
-        return max(self.bore * (1.0 + self.nozzle_wear) - self.frozen, 0.0)
+        return float(max(self.bore * (1.0 + self.nozzle_wear) - self.frozen, 0.0))
 
     @property
     def resting(self) -> bool:

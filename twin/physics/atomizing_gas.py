@@ -48,7 +48,7 @@ class AtomizingGas:
     def viscosity(self, temperature: float) -> float:
         """Dynamic viscosity (Pa s) at a temperature (K), Sutherland (1893)."""
         t, s = temperature, self.sutherland
-        return self.viscosity_300 * (t / 300.0) ** 1.5 * (300.0 + s) / (t + s)
+        return float(self.viscosity_300 * (t / 300.0) ** 1.5 * (300.0 + s) / (t + s))
 
     def kinematic(self, temperature: float = REFERENCE) -> float:
         """Kinematic viscosity (m2/s) at ambient pressure."""
@@ -71,7 +71,7 @@ class AtomizingGas:
         critical = (2.0 / (g + 1.0)) ** (g / (g - 1.0))
         base = discharge * area * pressure / sqrt(self.constant * temperature)
         if back <= critical:
-            return base * sqrt(g) * (2.0 / (g + 1.0)) ** ((g + 1.0) / (2.0 * (g - 1.0)))
+            return float(base * sqrt(g) * (2.0 / (g + 1.0)) ** ((g + 1.0) / (2.0 * (g - 1.0))))
         inner = 2.0 * g / (g - 1.0) * (back ** (2.0 / g) - back ** ((g + 1.0) / g))
         return base * sqrt(max(inner, 0.0))
 

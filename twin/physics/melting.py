@@ -50,7 +50,7 @@ class HeatContent:
 
 def bath_area(mass: float) -> float:
     """Free surface (m2) of a bath of so much melt (kg) in a crucible of its size, default."""
-    return 0.05 * (max(mass, 0.0) / 50.0) ** (2.0 / 3.0)
+    return float(0.05 * (max(mass, 0.0) / 50.0) ** (2.0 / 3.0))
 
 
 def bath_loss(temperature: float, mass: float, emissivity: float) -> float:
@@ -59,7 +59,8 @@ def bath_loss(temperature: float, mass: float, emissivity: float) -> float:
     The crucible's conductance, 6 W/K for 50 kg and in proportion to its size, is a default.
     """
     radiated = emissivity * STEFAN_BOLTZMANN * bath_area(mass) * (temperature**4 - AMBIENT**4)
-    return radiated + 6.0 * (max(mass, 0.0) / 50.0) ** (1.0 / 3.0) * (temperature - AMBIENT)
+    size = (max(mass, 0.0) / 50.0) ** (1.0 / 3.0)
+    return float(radiated + 6.0 * size * (temperature - AMBIENT))
 
 
 # The melt nozzle: conductances (W/K) to melt, tundish and gas, and heat capacity (J/K); defaults.
