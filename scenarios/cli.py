@@ -411,6 +411,31 @@ def replay(
 
 
 @app.command()
+def lot(
+    identity: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="lot or part of a recorded run, ready-made lot, file, or RUN:ID"
+        ),
+    ],
+    within: Annotated[Path, typer.Option(help="folder of runs to search, or one run")] = Path(
+        "runs"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    picture: Annotated[Path | None, typer.Option(help="draw the genealogy to this file")] = None,
+) -> None:
+    """Print a powder lot or a part: its state, what it came of and what became of it."""
+    from emulators.lots import LotError
+    from scenarios.lots import tell
+    from scenarios.pictures import PictureError
+
+    try:
+        typer.echo(tell(identity, within, as_json, picture))
+    except (LotError, PictureError) as error:
+        _refuse(error)
+
+
+@app.command()
 def fault(
     url: Annotated[str, typer.Argument(help="the instructor's endpoint, opc.tcp://…")],
     path: Annotated[str, typer.Argument(help="fault signal, or with --sensor a measured one")],

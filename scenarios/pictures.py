@@ -20,7 +20,8 @@ from scipy.ndimage import gaussian_filter
 from scenarios.melting import BALLING_LIMIT, PORE_LIMIT, ProcessMap, Section
 from twin.meltpool.pool import Array, MeltPool, Mode
 
-__all__ = ["PictureError", "draw_layer", "draw_map", "draw_pool", "draw_track"]
+__all__ = ["PictureError", "draw_layer", "draw_map", "draw_pool", "draw_track",
+           "new_figure", "save_figure"]
 
 UM: Final = 1e6
 DPI: Final = 110
@@ -33,13 +34,15 @@ class PictureError(ValueError):
     """A picture that cannot be written."""
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure (inches)."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def _save(figure: Figure, file: Path) -> None:
+def save_figure(figure: Figure, file: Path) -> None:
+    """Write a figure; `PictureError` if it cannot be."""
     try:
         figure.savefig(file)
     except (OSError, ValueError) as error:  # ValueError: a suffix that means no picture format.
@@ -131,11 +134,11 @@ def draw_pool(
 ) -> None:
     """One pool: surface and longitudinal section with the solidus line; PictureError."""
     heights = _heights(*_rims(pool, 0, section))
-    figure = _figure(9.0, sum(heights) + 1.5)
+    figure = new_figure(9.0, sum(heights) + 1.5)
     figure.suptitle(f"{title}\n{_sizes(pool, 0)}", fontsize=10)
     axes = figure.subplots(2, 1, height_ratios=heights)
     _draw_section(figure, axes, pool, 0, section, melting, boiling)
-    _save(figure, file)
+    save_figure(figure, file)
 
 
 def draw_track(
@@ -144,7 +147,7 @@ def draw_track(
 ) -> None:
     """Pools over time (s), and the section of pool number ``shown``; PictureError."""
     heights = _heights(*_rims(pool, shown, section))
-    figure = _figure(9.0, sum(heights) + 4.2)
+    figure = new_figure(9.0, sum(heights) + 4.2)
     figure.suptitle(f"{title}\nat {times[shown] * 1e3:.2f} ms: {_sizes(pool, shown)}", fontsize=10)
     upper, *axes = figure.subplots(3, 1, height_ratios=[2.2, *heights])
     # A pool of nothing is a gap in the line, not a size.
@@ -159,7 +162,7 @@ def draw_track(
     upper.grid(alpha=0.25, which="both")
     upper.legend(ncols=3, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     _draw_section(figure, axes, pool, shown, section, melting, boiling)
-    _save(figure, file)
+    save_figure(figure, file)
 
 
 def _smooth(beyond: npt.NDArray[np.bool_]) -> Array:
@@ -172,7 +175,7 @@ def draw_map(
     file: Path, title: str, found: ProcessMap, recipe: Mapping[str, tuple[float, float]],
 ) -> None:
     """Process map: regions by mode, limits of good tracks, and a recipe's (power, speed) points."""
-    figure = _figure(8.4, 5.8)
+    figure = new_figure(8.4, 5.8)
     axis = figure.subplots()
     speed, power = found.speed * 1e3, found.power
     axis.set_facecolor(MODE_COLOURS[Mode.NONE])
@@ -212,7 +215,7 @@ def draw_map(
              xlim=(speed[0], speed[-1]), ylim=(power[0], power[-1]))
     axis.set_title(title, fontsize=10)
     figure.legend(handles=handles, loc="outside right upper", fontsize=8, frameon=False)
-    _save(figure, file)
+    save_figure(figure, file)
 
 
 def draw_layer(
@@ -224,7 +227,7 @@ def draw_layer(
     """
     size = np.ptp(np.concatenate([start, stop]), axis=0)
     wide, high = np.clip(7.5 * size / max(float(size.max()), 1e-9), 2.5, None)
-    figure = _figure(wide + 1.9, high + 1.0)
+    figure = new_figure(wide + 1.9, high + 1.0)
     axis = figure.subplots()
     lines = np.stack([start, stop], axis=1) * 1e3
     melted = value > 0.0
@@ -243,4 +246,4 @@ def draw_layer(
     axis.set_title(title, fontsize=10)
     figure.colorbar(ScalarMappable(norm, "viridis"), ax=axis, extend="both", pad=0.015,
                     aspect=30).set_label(label)
-    _save(figure, file)
+    save_figure(figure, file)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from emulators.journal import JournalError
 from emulators.recipes.files import RecipeError
 from emulators.record import META, RecordError, Run, open_run
 from twin.powder.lot import PowderLot
@@ -29,8 +30,9 @@ def run_folders(within: str | Path) -> list[Path]:
 def operations_of(run: Run) -> list[Operation]:
     """The operations of one run, in order; `LotError` if its table is damaged."""
     try:
-        rows = run.table("lots")
-    except (RecordError, OSError) as error:
+        branch = run.history().newest_branch
+        rows = run.table("lots", branch or None)
+    except (RecordError, JournalError, OSError) as error:
         raise LotError(f"{run.folder}: {error}") from None
     if run.damaged:
         raise LotError(f"{run.damaged[0]}: is damaged")

@@ -1,0 +1,85 @@
+"""The genealogy of a powder lot as a picture, from the melt to the part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from scenarios.pictures import new_figure, save_figure
+from twin.powder.genealogy import Genealogy
+
+__all__ = ["draw_genealogy"]
+
+COLOURS = {"powder": "#cfe3f5", "part": "#f8cfc0", "green part": "#f8cfc0", "supplied": "#e8e8e8",
+           "charge": "#fdf0c4", "rod": "#fdf0c4"}
+OTHER = "#f2f2f2"
+MOST = 80
+"""Nodes in one picture; the nearest are drawn."""
+
+
+def _chosen(genealogy: Genealogy, identity: str) -> Any:
+    """The graph around a thing: what it came of and what became of it, the nearest first."""
+    near = nx.single_source_shortest_path_length(genealogy.graph.reverse(copy=False), identity)
+    after = nx.single_source_shortest_path_length(genealogy.graph, identity)
+    distance = {**near, **{n: min(d, near.get(n, d)) for n, d in after.items()}}
+    kept = sorted(distance, key=lambda node: (distance[node], node))[:MOST]
+    return genealogy.graph.subgraph(kept)
+
+
+def _layers(graph: Any) -> dict[str, int]:
+    """Column of each node: the longest way from an origin, rings opened."""
+    order: Any = nx.condensation(graph)
+    depth: dict[int, int] = {}
+    for node in nx.topological_sort(order):
+        depth[node] = max((depth[p] + 1 for p in order.predecessors(node)), default=0)
+    return {name: depth[group] for name, group in order.graph["mapping"].items()}
+
+
+def _rows(graph: Any, column: dict[str, int]) -> dict[str, tuple[float, float]]:
+    """Places: columns from left to right, in each the order of the neighbours' mean height."""
+    place: dict[str, tuple[float, float]] = {}
+    for number in range(max(column.values()) + 1):
+        mine = sorted(node for node in graph if column[node] == number)
+
+        def height(node: str) -> tuple[float, str]:
+            above = [place[p][1] for p in graph.predecessors(node) if p in place]
+            return -sum(above) / len(above) if above else 0.0, node
+
+        mine.sort(key=height)
+        for row, node in enumerate(mine):
+            place[node] = (float(number), (len(mine) - 1) / 2.0 - row)
+    return place
+
+
+def draw_genealogy(genealogy: Genealogy, identity: str, file: Path) -> None:
+    """Draw what something came of and what became of it; `PictureError` if it cannot be written.
+
+    Boxes are lots and items with their masses, arrows what was taken of one for another; the
+    wider, the more.
+    """
+    graph = _chosen(genealogy, identity)
+    place = _rows(graph, _layers(graph))
+    columns = max(x for x, _ in place.values()) + 1
+    rows = max(abs(y) for _, y in place.values()) * 2 + 1
+    figure = new_figure(max(2.6 * columns + 0.6, 5.0), max(0.75 * rows + 0.8, 3.0))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(-0.6, columns - 0.4)
+    axes.set_ylim(-rows / 2 - 0.3, rows / 2 + 0.3)
+    most = max((d["mass"] for _, _, d in graph.edges(data=True)), default=0.0) or 1.0
+    for start, end, data in graph.edges(data=True):
+        axes.annotate("", place[end], place[start], arrowprops={
+            "arrowstyle": "-|>", "color": "#707070", "shrinkA": 34, "shrinkB": 38,
+            "linewidth": 0.6 + 2.4 * (data["mass"] / most) ** 0.5})
+    for node, (x, y) in place.items():
+        about = genealogy.describe(node)
+        text = f"{node}\n{about['kind']} {about['alloy']}\n{about['mass']:.3g} kg"
+        axes.text(x, y, text, ha="center", va="center", fontsize=6.5, bbox={
+            "boxstyle": "round,pad=0.35", "facecolor": COLOURS.get(about["kind"], OTHER),
+            "edgecolor": "#c03020" if node == identity else "#505050",
+            "linewidth": 1.8 if node == identity else 0.7})
+    axes.set_title(f"{identity}: from left to right what it came of and what became of it",
+                   fontsize=8)
+    save_figure(figure, file)
