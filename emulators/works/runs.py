@@ -121,7 +121,7 @@ def close(built: BuiltWorks, wall_s: float, began_at: float, state: str) -> list
         summary = summarise(emulator, wall_s, began_at)
         if emulator is built.works:
             summary["works_hash"] = built.trace_hash
-            summary |= figures(built)
+            summary |= figures(built.works)
         if emulator.journal is not None:
             emulator.journal.close()
         if emulator.recorder is not None:
