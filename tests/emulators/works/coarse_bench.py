@@ -83,6 +83,19 @@ class Runner:
             self.step()
         return self
 
+    def to_layer(self, number: int) -> Runner:
+        """Run, looking often, until so many layers are done and the next one is in work."""
+        building = MachineState.BUILDING
+
+        def there() -> bool:
+            return self.state is building and int(self.controller.job.layer) >= number
+
+        end = self.emulator.time + 1e5
+        while not there():
+            assert self.emulator.time < end and not self.controller.over, self.state.name
+            self.rest(0.2)
+        return self
+
     def rest(self, seconds: float) -> Runner:
         """Let simulated time pass, to the scan."""
         emulator = self.emulator
