@@ -341,8 +341,33 @@ def _prep_thorough(folder: Path, layers: int) -> Settings:
     return Settings("prep", recipe=str(quick))
 
 
-def _gas_atomizer(folder: Path, layers: int, **changes: Any) -> Settings:
-    """So many small charges of a metal that melts soon; they count as layers."""
+def _gas_atomizer(folder: Path, layers: int) -> Settings:
+    """So many short rods, atomized in air; they count as layers."""
+    quick = recipe(
+        folder,
+        "Ti-6Al-4V",
+        "gas-atomizer",
+        charge__count=layers,
+        charge__mass=0.5,
+        charge__time=0,
+        charge__power=250,
+        rod__diameter=80,
+        rod__feed=130,
+        rod__stub=0.3,
+        chamber__vacuum=1100,
+        chamber__leak_time=1,
+        chamber__leak_limit=10_000,
+        chamber__oxygen_limit=250_000,
+        chamber__settling=0,
+        cooling__powder=300,
+        cooling__passivation=0,
+        cooling__discharge=0,
+    )
+    return Settings("gas-atomizer", recipe=str(quick))
+
+
+def _gas_atomizer_thorough(folder: Path, layers: int) -> Settings:
+    """Small charges from a crucible, with hot gas and a filter that is pulsed all the time."""
     quick = recipe(
         folder,
         "AlSi10Mg",
@@ -361,17 +386,60 @@ def _gas_atomizer(folder: Path, layers: int, **changes: Any) -> Settings:
         nozzle__margin=-10,
         pour__level=25,
         pour__tail_level=10,
+        gas__temperature=120,
+        filter__pulse=1,
         cooling__powder=300,
         cooling__passivation=1,
         cooling__discharge=1,
-        **changes,
     )
     return Settings("gas-atomizer", recipe=str(quick))
 
 
-def _gas_atomizer_thorough(folder: Path, layers: int) -> Settings:
-    """Hot gas, and a filter that is pulsed all the time."""
-    return _gas_atomizer(folder, layers, gas__temperature=120, filter__pulse=1)
+def _recycling_line(folder: Path, layers: int) -> Settings:
+    """So many batches of half a kilogram; they count as layers."""
+    quick = recipe(
+        folder,
+        "316L",
+        "recycling-line",
+        **_RECYCLED,
+        stock__used=0.5 * layers,
+        recovery__batches=layers,
+        surface__use=False,
+        blending__use=False,
+    )
+    return Settings("recycling-line", recipe=str(quick))
+
+
+_RECYCLED: dict[str, Any] = {
+    "gas__purge": 800,
+    "gas__start_oxygen": 15_000,
+    "drying__temperature": 30,
+    "drying__time": 0.5,
+    "drying__dew_point": 20,
+    "drying__unload": 60,
+}
+
+
+def _recycling_line_thorough(folder: Path, layers: int) -> Settings:
+    """Mixed powder by both methods, plasma with hydrogen, virgin powder, a fine deck."""
+    thorough = recipe(
+        folder,
+        "AlSi10Mg-from-316L",
+        "recycling-line",
+        **_RECYCLED,
+        stock__used=0.5 * layers,
+        recovery__batches=layers,
+        magnet__use=True,
+        sieving__fine_mesh=15,
+        separating__method="both",
+        separating__passes=1,
+        surface__use=True,
+        surface__plasma=20,
+        surface__hydrogen=5,
+        blending__time=2,
+        blending__least=10,
+    )
+    return Settings("recycling-line", recipe=str(thorough))
 
 
 THOROUGH: dict[str, Any] = {
@@ -503,6 +571,18 @@ TRIALS: dict[str, Trial] = {
         thorough=_gas_atomizer_thorough,
     ),
 }
+
+TRIALS["recycling-line"] = Trial(
+    settings=_recycling_line,
+    counter="Job.Layer",
+    setpoint=("Process.SieveFeed", 90.5, 5000.0),
+    switch="Process.RetestReleases",
+    reading="Line.OxygenA",
+    failure=("Filter.DifferentialPressure", 60.0, "Alarms.FilterClogged"),
+    fault=("Sieve.Blinding", 3.0),
+    interlock=("Safety.EmergencyStop", "Alarms.SafetyChain"),
+    thorough=_recycling_line_thorough,
+)
 
 
 def trial(machine: str) -> Trial:

@@ -8,8 +8,15 @@ from typing import Final
 
 from twin.materials import GAS_CONSTANT
 
-__all__ = ["OXIDE_OXYGEN", "film_growth", "native_oxygen", "oxygen_of_film", "rerounded",
-           "reducible", "water_ratio"]
+__all__ = [
+    "OXIDE_OXYGEN",
+    "film_growth",
+    "native_oxygen",
+    "oxygen_of_film",
+    "reducible",
+    "rerounded",
+    "water_ratio",
+]
 
 OXIDE_OXYGEN: Final = 1700.0
 """Oxygen in a volume of surface oxide, kg/m3: TiO2 1690, Al2O3 1860, Cr2O3 1650."""

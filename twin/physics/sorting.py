@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -117,7 +118,7 @@ class TravellingField:
     """kg/s of feed."""
 
     def force_over_weight(self, part: Constituent) -> Array:
-        """(40,)"""
+        """By size class (40,)."""
         return force_over_weight(CENTRES, part.density, alloy(part.alloy).electrical_conductivity,
                                  self.frequency, self.wavelength, self.flux_density)
 
@@ -164,7 +165,7 @@ class AirClassifier:
         speeds = [settling_velocity(CENTRES, c.density) for c in lot.constituents]
         total = np.zeros((len(lot.constituents), len(CENTRES)))
         ones = np.zeros(len(CENTRES))
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges.tolist()):
             inside = np.ones(len(CENTRES))
             if low > edges[0]:
                 inside = inside * partition(CENTRES, float(low), self.sieving)

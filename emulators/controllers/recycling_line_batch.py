@@ -1,0 +1,69 @@
+"""What the recycling line's program computes about a batch: virgin powder, and the decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from emulators.controllers.recycling_line_signals import Process
+from twin.equipment.powder_laboratory import NO_FLOW, sigma
+from twin.physics.reuse import steady_virgin_share, virgin_share
+from twin.powder.laboratory import GUARD, Limit, decide, specification
+from twin.powder.lot import Constituent, PowderLot
+from twin.powder.sizes import BINS
+
+__all__ = ["MOST", "judge", "virgin_needed"]
+
+MOST = 0.8
+"""Virgin share beyond which a blend is no longer recycling."""
+
+_UNTOUCHED = ("hollow",)
+"""What working-up does not change: the certificate of the virgin powder stands."""
+
+
+def virgin_needed(process: Process, measured: float) -> tuple[float, float]:
+    """Virgin share for powder with so much oxygen as ``measured``, and the rule for ever.
+
+    So much that the blend, measured again, surely keeps its limit, and at least what keeps it
+    there use after use once the powder will have come near it.
+    """
+    limit, fresh = process.powder_limit, process.virgin_oxygen
+    rule = steady_virgin_share(process.gain, limit, fresh) if limit > fresh else 1.0
+    error = sigma("oxygen", measured)
+    target = limit - 2.0 * GUARD * error
+    needed = virgin_share(measured + GUARD * error, fresh, target)
+    near = rule if measured + process.gain + GUARD * error > target else 0.0
+    share = max(needed if needed < inf else 0.0, near, process.least_virgin)
+    return min(share, MOST), rule
+
+
+def judge(laboratory: Any, process: Process, alloy: str, use: str, suspect: bool,
+          repeats: int) -> tuple[str, str]:
+    """Released, hold or scrap, and why: readings against the specification with their guard."""
+    rule = specification(use, alloy)
+    limits = {name: limit for name, limit in rule.limits.items() if name not in _UNTOUCHED}
+    limits["oversize"] = Limit(high=max(process.oversize_limit, 1e-6), remedy="sieve")
+    if "oxygen" in limits:
+        known = limits["oxygen"]
+        limits["oxygen"] = replace(
+            known, high=max(process.powder_limit, 1e-9),
+            scrap=max(known.scrap, 1.001 * process.powder_limit))
+    values = {name: float(getattr(laboratory, name)) for name in limits
+              if hasattr(laboratory, name)}
+    errors = {name: sigma(name, value, repeats if name == "oxygen" else 1)
+              for name, value in values.items()}
+    if values.get("hall", 0.0) >= NO_FLOW:
+        errors["hall"] = 0.0
+    seen = PowderLot("sample", (Constituent(alloy, np.zeros(BINS), {}),), measured=values,
+                     sigma=errors)
+    found = decide(seen, replace(rule, limits=limits))
+    status, reasons = str(found.status), list(found.reasons)
+    if suspect and status == "released" and not process.retest_releases:
+        oxygen = 1e6 * values.get("oxygen", 0.0)
+        status = "hold"
+        reasons.append(f"bad gas on the way; oxygen measured again: {oxygen:.0f} ppm")
+    remedies = f" (remedy: {', '.join(found.remedies)})" if found.remedies else ""
+    return status, "; ".join(reasons) + remedies

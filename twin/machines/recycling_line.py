@@ -1,0 +1,241 @@
+"""Line that recycles used powder, batch by batch: the plant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twin.equipment.consumption import Consumption
+from twin.equipment.inert_line import Bonding, DustFilter, InertLine
+from twin.equipment.powder_dryer import PowderDryer
+from twin.equipment.powder_laboratory import PowderLaboratory
+from twin.equipment.powder_separator import Separator
+from twin.equipment.powder_station import PowderLine, Station
+from twin.equipment.powder_transport import Bins, Conveyor, DrumMagnet
+from twin.equipment.reconditioner import Blender, Reconditioner
+from twin.equipment.services import SafetyChain
+from twin.equipment.sieve_deck import SieveDeck
+from twin.machine import Plant
+from twin.materials import Alloy
+from twin.physics.sorting import Method, NotSeparable, grade, plan, product_share
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Draw, blend, renamed
+
+__all__ = ["NotSeparable", "RecyclingJob", "RecyclingLine", "check_separation", "virgin"]
+
+_STATUS: dict[str, Any] = {"release": "released", "hold": "hold", "scrap": "scrap"}
+
+
+@dataclass(frozen=True)
+class RecyclingJob:
+    """Used powder to be worked up in so many batches."""
+
+    name: str
+    alloy: Alloy
+    """Of the product."""
+    batches: int
+    separate: Method
+    """How foreign powder is taken out; ``none``: not at all."""
+    lots: tuple[PowderLot, ...] = ()
+    """Powder that is worked up if none has been supplied."""
+
+    @property
+    def layers(self) -> int:
+        """Batches; they count as layers do on other machines."""
+        return self.batches
+
+
+class RecyclingLine(Plant):
+    """Conveyor, magnet, sieve, separator, dryer, surface, blender, laboratory under argon."""
+
+    STANDBY = 600.0  # W, default
+    HOPPER = Conveyor.HOPPER
+    ROOM = 300.0  # kg of used powder that fits in front of the line, default
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.line = PowderLine(plant=self)
+        self.safety = self.add("Safety", SafetyChain())
+        self.gas = self.add("Line", InertLine(self.safety))
+        self.filter = self.add("Filter", DustFilter(self.safety))
+        self.bonding = self.add("Bonding", Bonding(self.safety))
+        self.conveyor = self.add("Conveyor", Conveyor(self.line, self.gas, self.filter))
+        self.magnet = self.add("Magnet", DrumMagnet(self.line, self.gas))
+        self.sieve = self.add("Sieve", SieveDeck(self.line, self.gas))
+        self.separator = self.add("Separator", Separator(self.line, self.gas))
+        self.dryer = self.add("Dryer", PowderDryer(self.line, self.gas))
+        self.surface = self.add("Surface", Reconditioner(self.line, self.gas))
+        self.blender = self.add("Blender", Blender(self.line, self.gas))
+        self.laboratory = self.add("Laboratory", PowderLaboratory(self.line))
+        self.bins = self.add("Bins", Bins(self.line, self._out))
+        self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        self.job: RecyclingJob | None = None
+        self._supplied: list[PowderLot] = []
+        self._began = 0.0
+        self._energy = 0.0
+        self._fed = 0.0
+        self.line.changed = self.bins.weigh
+        self.assemble()
+
+    @property
+    def stations(self) -> tuple[Station, ...]:
+        """In the order in which a batch passes them."""
+        return (self.conveyor, self.magnet, self.sieve, self.separator, self.dryer, self.surface,
+                self.blender)
+
+    # -- lots and jobs ------------------------------------------------------------------------
+
+    def supply(self, lots: Sequence[PowderLot]) -> None:
+        """Used lots, and virgin ones (never used, nothing foreign) for blending.
+
+        Raises `ValueError` for too much.
+        """
+        used = sum(lot.mass for lot in lots if not virgin(lot))
+        if used > self.ROOM:
+            raise ValueError(f"{used:.4g} kg of used powder, the line takes {self.ROOM:g} kg")
+        self._supplied += list(lots)
+
+    def load(self, job: RecyclingJob | None) -> None:
+        """Take a job: what was supplied waits at the line, what was left over is turned out."""
+        self.job = job
+        line = self.line
+        if job is None:
+            return
+        self.clear_out()
+        lots, self._supplied = self._supplied or list(job.lots), []
+        line.feed = [lot for lot in lots if not virgin(lot)]
+        line.virgin = [lot for lot in lots if virgin(lot) and lot.alloy == job.alloy.name]
+        # Virgin powder of another alloy has no place here; if nothing is used, all is worked up.
+        line.feed += [lot for lot in lots if virgin(lot) and lot.alloy != job.alloy.name]
+        if not line.feed:
+            line.feed, line.virgin = line.virgin, []
+        line.filled = {}
+        self.separator.wanted = job.alloy.name if job.separate != "none" else ""
+        self.separator.method = job.separate
+        self._fed = sum(lot.mass for lot in line.feed)
+        self.consumption.used(self._fed)
+        self._began, self._energy = float(self.env.now), self._used_energy()
+        self.bins.weigh()
+
+    def clear_out(self) -> None:
+        """All that is still in the line leaves it: begun powder held, the rest as it came."""
+        line, conveyor = self.line, self.conveyor
+        waits = [*line.feed, *line.virgin]
+        if conveyor.begun and not conveyor.done:
+            # Not yet recovered: it is still the lots that it was drawn from.
+            waits = [*conveyor.give_back(), *waits]
+            line.batch = None
+        for dwelling in (self.dryer, self.blender):
+            if dwelling.begun and not dwelling.done:
+                dwelling.finish()
+        waits += self.blender.give_back()
+        if line.batch is not None:
+            lot, gained = line.oxidised(line.batch)
+            line.operate("turn out", [Draw.all(line.batch)],
+                         [renamed(lot, line.new_id(), parents=(line.batch.id,), status="hold")],
+                         gained=gained)
+        for lot in waits:
+            line.operate("return", [Draw.all(lot)],
+                         [renamed(lot, line.new_id(), parents=(lot.id,))])
+        line.batch, line.feed, line.virgin = None, [], []
+        line.film = line.unmixed = line.contrast = 0.0
+        for station in self.stations:
+            station.begun = station.done = False
+        self.bins.weigh()
+
+    def _used_energy(self) -> float:
+        self.consumption.sense(float(self.env.now))
+        return float(self.consumption.energy)
+
+    def _out(self, decision: str) -> None:
+        """The batch leaves the line."""
+        line, batch = self.line, self.line.batch
+        if batch is None:
+            if decision == "none":
+                self.clear_out()
+            return
+        if decision == "none":
+            self.clear_out()
+            return
+        lot, gained = line.oxidised(batch)
+        lot = renamed(lot, line.new_id(), parents=(batch.id,), status=_STATUS[decision])
+        (made,) = line.operate(decision, [Draw.all(batch)], [lot], gained=gained)
+        assert isinstance(made, PowderLot)
+        line.put("product", made.mass)
+        line.batch = None
+        now = float(self.env.now)
+        energy = self._used_energy()
+        self.bins.log("layer", f"batch {self.bins.batches + 1} {decision}", **{
+            "layer": self.bins.batches + 1, "lot": made.id, "decision": decision,
+            "released": float(decision == "release"), "mass": made.mass,
+            "oxygen": made.oxygen, "moisture": made.moisture, "d10": made.d10, "d50": made.d50,
+            "d90": made.d90, "hall": min(made.hall, 999.0), "foreign": made.foreign,
+            "satellites": made.satellites, "irregular": made.irregular,
+            "purity": 1.0 - made.foreign,
+            "magnetic": line.filled.get("magnetic", 0.0),
+            "oversize": line.filled.get("oversize", 0.0),
+            "separated": line.filled.get("separated", 0.0),
+            "virgin_share": self.blender.added / made.mass if made.mass else 0.0,
+            "fed": self._fed, "duration": now - self._began, "energy": energy - self._energy})
+        self._began, self._energy = now, energy
+        self.blender.added = 0.0
+
+    # -- state --------------------------------------------------------------------------------
+
+    def drive(self, path: str, value: Any) -> bool:
+        changed = super().drive(path, value)
+        if changed and path.startswith(("Filter.", "Conveyor.")):
+            self.conveyor.suck()
+        if changed and path == "Safety.DoorForced" and value:
+            self.gas.air()
+        if changed and path in ("Line.Armed", "Safety.Reset"):
+            for station in self.stations:
+                station.wake()
+        return changed
+
+    @property
+    def energised(self) -> bool:
+        return bool(self.safety.chain_closed)
+
+    @property
+    def layers_done(self) -> int:
+        return int(self.bins.batches)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {**super().snapshot(), "line": self.line.plain(),
+                "supplied": [lot.plain() for lot in self._supplied], "began": self._began,
+                "energy": self._energy, "fed": self._fed}
+
+    def reinstate(self, snapshot: dict[str, Any]) -> None:
+        self.line.restore(snapshot["line"])
+        self._supplied = [PowderLot.of(lot) for lot in snapshot["supplied"]]
+        self._began, self._energy = snapshot["began"], snapshot["energy"]
+        self._fed = snapshot["fed"]
+        self._operations.clear()
+        super().reinstate(snapshot)
+        self.separator.resume()
+
+
+def virgin(lot: PowderLot) -> bool:
+    """Whether a lot is for blending: never used, of one alloy, fit for use."""
+    return lot.cycle == 0 and lot.foreign == 0.0 and lot.status in ("new", "released")
+
+
+def check_separation(
+    lots: Sequence[PowderLot], wanted: str, method: Method, frequency: float = 1e6
+) -> str:
+    """What the separation of used lots promises; `NotSeparable` if it cannot be done.
+
+    Empty if there is nothing foreign in them, or nothing is to be separated.
+    """
+    mixed = [lot for lot in lots if lot.foreign > 0.0 or lot.alloy != wanted]
+    if method == "none" or not mixed:
+        return ""
+    whole = blend(list(lots), "the powder")
+    field = replace(Separator.FIELD, frequency=frequency)
+    way = plan(whole, wanted, method, field)
+    found = grade(whole, wanted, product_share(whole, way, field, Separator.AIR))
+    return (f"separation by {way.method}: {way.why}; {found.purity:.2%} {wanted} expected, "
+            f"{found.recovery:.0%} of it recovered")
+
