@@ -158,7 +158,6 @@ class GasAtomizerController(BuildController):
                 io.spray.melt_flow < 0.6 * process.expected_flow
                 and io.tundish.level > process.tail_level),
             "stream_lost": flowing and not io.spray.stream and bool(io.tundish.level > 0.03),
-            "overflow": bool(io.tundish.overflow),
         }
 
     def _judge_rod(self) -> dict[str, bool]:
@@ -318,7 +317,7 @@ class GasAtomizerController(BuildController):
         self._first = 0.0
 
     def _leak_test(self) -> None:
-        settle = 5.0
+        settle = min(5.0, self.process.leak_time)
         if not self._fresh or not self.waited(settle):
             return
         if self._first == 0.0:
@@ -348,7 +347,7 @@ class GasAtomizerController(BuildController):
         if not self._fresh or io.tower.pressure < _AMBIENT:
             return
         # Analysers need a while; what is not clean enough is flushed through the outlet.
-        if not self.waited(20.0):
+        if not self.waited(self.process.settling):
             return
         if io.tower.oxygen_a < self.process.oxygen_limit \
                 and io.tower.oxygen_b < self.process.oxygen_limit:
@@ -559,10 +558,10 @@ class GasAtomizerController(BuildController):
             return
         io = self.io
         self._pulse()
-        if self.waited(5.0):
+        if self.waited(3.0):
             io.gas.valve = io.gas.heat = False
             io.gas.curtain = 0.0
-        if self.waited(20.0):
+        if self.waited(8.0):
             io.gas.compressor = False
             io.tower.outlet = False
             if io.separator.powder_temperature < self.process.powder_temperature:

@@ -51,14 +51,17 @@ class Process(Component):
     recirculate = parameter(bool, start=True, doc="gas is used again")
     quarantine = parameter(bool, start=True, doc="the tail goes into a can of its own")
     bypass = parameter(bool, doc="pour without regard to nozzle and tundish temperature")
-    vacuum = parameter("mbar", low=0.01, high=500, start=5, doc="pressure to evacuate to")
-    leak_time = parameter("s", low=5, high=3600, start=120, doc="time that the pressure is watched")
-    leak_limit = parameter("mbar.L/s", low=0.01, high=1000, start=0.3,
+    vacuum = parameter("mbar", low=0.01, high=1100, start=5, doc="pressure to evacuate to")
+    leak_time = parameter("s", low=1, high=3600, start=120, doc="time that the pressure is watched")
+    leak_limit = parameter("mbar.L/s", low=0.01, high=10_000, start=0.3,
                            doc="leak rate at which the job does not go on")
-    oxygen_limit = parameter("ppm", low=5, high=40_000, start=200,
+    oxygen_limit = parameter("ppm", low=5, high=250_000, start=200,
                              doc="oxygen at which melting and pouring stop")
-    disagree_limit = parameter("ppm", low=5, high=40_000, start=100,
-                               doc="between the two oxygen analysers, and a third of the limit")
+    disagree_limit = parameter("ppm", low=5, high=250_000, start=100,
+                               doc="between the two oxygen analysers, if it is also a third of "
+                                   "what they read")
+    settling = parameter("s", low=0, high=600, start=20,
+                         doc="time that the oxygen analysers are given after filling")
     liquidus = parameter("degC", low=100, high=3500, start=1400, doc="liquidus of the alloy")
     preheat = parameter("K", low=0, high=400, start=80, doc="tundish over the liquidus")
     margin = parameter("K", low=-200, high=200, start=30,
@@ -92,6 +95,7 @@ class Process(Component):
         chamber, cooling = recipe.chamber, recipe.cooling
         self.vacuum, self.leak_time = chamber.vacuum, chamber.leak_time
         self.leak_limit, self.oxygen_limit = chamber.leak_limit, chamber.oxygen_limit
+        self.settling = chamber.settling
         self.disagree_limit = max(0.5 * chamber.oxygen_limit, 30e-6)
         self.liquidus, self.preheat, self.margin = metal.liquidus, nozzle.preheat, nozzle.margin
         hot = metal.liquidus + charge.superheat
@@ -273,7 +277,8 @@ class CrucibleAlarms(Component):
         response="gas off, tilt back, stopper down",
     )
     overflow = alarm(
-        doc="tundish runs over", priority=Priority.URGENT, action="B", phases=POUR_PHASES,
+        doc="tundish runs over", priority=Priority.URGENT, action="B",
+        source="Tundish.LaunderTemperature", high=350, deadband=100, phases=POUR_PHASES,
         cause="nozzle frozen while the crucible pours on",
         consequence="melt in the launder; pour stopped",
         response="tilt back; look after the launder",

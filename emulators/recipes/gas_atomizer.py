@@ -50,14 +50,16 @@ class Rod(Section):
 class Chamber(Section):
     """What comes before heat."""
 
-    vacuum: Annotated[float, Quantity("mbar", 0.01, 500)] = 5.0
+    vacuum: Annotated[float, Quantity("mbar", 0.01, 1100)] = 5.0
     """Pressure to evacuate to."""
-    leak_time: Annotated[float, Quantity("s", 5, 3600)] = 120.0
+    leak_time: Annotated[float, Quantity("s", 1, 3600)] = 120.0
     """Time that the pressure is watched."""
-    leak_limit: Annotated[float, Quantity("mbar.L/s", 0.01, 1000)] = 0.3
+    leak_limit: Annotated[float, Quantity("mbar.L/s", 0.01, 10_000)] = 0.3
     """Leak rate at which the job does not go on."""
-    oxygen_limit: Annotated[float, Quantity("ppm", 5, 40_000)] = 200e-6
+    oxygen_limit: Annotated[float, Quantity("ppm", 5, 250_000)] = 200e-6
     """Most oxygen while melting and pouring."""
+    settling: Annotated[float, Quantity("s", 0, 600)] = 20.0
+    """Time that the oxygen analysers are given after filling."""
 
 
 class Nozzle(Section):

@@ -28,7 +28,7 @@ class Electrode(Gridded):
     PLACE = (0.030, 0.022)  # m: best depth of the tip in the coil and width of the fall, default
     TOUCH = 0.055  # m of depth at which the rod touches the coil, default
     SUPERHEAT = 100.0  # K of the film at 60 kW, set so that it drips at 1800 degC there
-    TIP = 1.2  # kg that must be hot before it drips, default
+    TIP = (1.2, 0.3)  # kg that must be hot before it drips; at most this share of the rod, default
     FALL = 0.10  # m from the tip to the gas nozzle, default
     EARTH_LIMIT = 50e-3  # A, default
     EVEN = 4.0  # turns per minute that even the melting of the tip, default
@@ -138,7 +138,7 @@ class Electrode(Gridded):
                 radiated = metal.emissivity * STEFAN_BOLTZMANN * 2.0 * area * (
                     self.tip**4 - AMBIENT**4)
                 gained = share * given - radiated
-                capacity = self.TIP * float(metal.specific_heat(
+                capacity = min(self.TIP[0], self.TIP[1] * self.charge) * float(metal.specific_heat(
                     min(max(self.tip, AMBIENT), metal.solidus)))
                 self.tip = max(self.tip + step * gained / capacity, AMBIENT)
             else:

@@ -95,6 +95,7 @@ class Crucible(Gridded):
 
     COUPLING = 0.65  # share of the generator's power that heats the charge, default
     EARTH_LIMIT = 50e-3  # A of leakage at which the earth relay opens the chain, default
+    CAPACITIVE = 3e-3  # A that leaks from a sound coil at full power, default
     EARTH_GROWTH = 8e-3  # A/s as melt finds its way to the coil, default
     TILT_SPEED = 0.05  # rad/s, default
     CREEP = 0.02  # rad/s of a cylinder whose valve leaks, default
@@ -102,7 +103,7 @@ class Crucible(Gridded):
     RUN = 2.0  # s in which what is above the lip runs out, default
     SKULL = 0.015  # share of the charge that stays, default
     PICK_UP = 4e-6  # kg/(m2 s Pa) of oxygen from the gas over the bath, default
-    REGULATION = 40.0  # s, default
+    REGULATION = 5.0  # s, default
 
     temperature = measured("degC", low=600, high=2000, start=600, noise=1.0, quantum=0.1,
                            companion="Monitoring/Process/MeltTemperature",
@@ -110,7 +111,7 @@ class Crucible(Gridded):
     mass = measured("kg", low=0, high=500, noise=0.01, quantum=0.01,
                     companion="Monitoring/Process/ChargeMass",
                     doc="load cell: charge in the crucible")
-    earth_leakage = measured("mA", low=0, high=200, start=2, noise=0.1, quantum=0.1,
+    earth_leakage = measured("mA", low=0, high=200, start=0.9, noise=0.1, quantum=0.1,
                              companion="Monitoring/Health/EarthLeakage",
                              doc="earth leakage current of the coil: rises when melt comes near")
     tilt = measured("deg", low=0, high=100, noise=0.02, quantum=0.01, doc="tilt of the crucible")
@@ -179,7 +180,7 @@ class Crucible(Gridded):
         """Whether nothing in it changes."""
         still = self._tilt == (self.FULL_TILT if self.tilt_creep else self.tilting)
         return self.true < AMBIENT + 30.0 and still \
-            and self.earth_leakage <= 2.1e-3
+            and self.earth_leakage <= 1e-3
 
     def tick(self, step: float, oxygen_pressure: float) -> float:
         """Advance by a step (s) under so much oxygen (Pa); generator power given (W)."""
@@ -218,8 +219,9 @@ class Crucible(Gridded):
         self.show("mass", step, self.left, 0.5)
         leaking = self.crack and self.left > 0.0 and content is not None \
             and self.enthalpy > content.solid
-        leakage = self.earth_leakage + self.EARTH_GROWTH * step if leaking else 2e-3
-        self.show("earth_leakage", step, min(leakage, 0.2), 0.0 if leaking else 5.0)
+        sound = self.CAPACITIVE * (0.3 + given / self._generator.MAXIMUM)
+        leakage = self.earth_leakage + self.EARTH_GROWTH * step if leaking else sound
+        self.show("earth_leakage", step, min(leakage, 0.2), 0.0 if leaking else 2.0)
         self.guard()
         return given
 

@@ -44,7 +44,9 @@ class Tundish(Gridded):
                                   doc="thermocouple at the melt nozzle")
     level = measured("mm", low=0, high=400, noise=0.5, quantum=0.1,
                      companion="Monitoring/Process/TundishLevel", doc="melt level, radar")
-    overflow = measured(bool, doc="melt runs over the rim (launder contact)")
+    launder_temperature = measured("degC", low=0, high=1800, start=20, noise=0.5, quantum=0.1,
+                                   doc="thermocouple in the launder: melt that runs over the rim "
+                                       "makes it hot")
     heater_power = measured("kW", low=0, high=80, noise=0.05, quantum=0.01,
                             companion="Monitoring/Health/TundishHeaterPower",
                             doc="power of the tundish heater")
@@ -143,7 +145,11 @@ class Tundish(Gridded):
         self.show("nozzle_temperature", step, self.nozzle, 1.0)
         self.show("level", step, self._head, 0.5)
         self.show("heater_power", step, given, 0.0)
-        self.overflow = self.spilt > 0.0
+        # It sees a little of the vessel; melt in it heats it at once and leaves it slowly.
+        seen = AMBIENT + 0.08 * (self.wall - AMBIENT)
+        spills = self.spilt > 0.0
+        self.show("launder_temperature", step, self.melt if spills else seen,
+                  1.5 if spills else 300.0)
         self.draw(given)
         return given
 

@@ -146,6 +146,8 @@ class GasAtomizer(Plant):
             passivated=self.tower.passivated, held=self.separator.quarantine, new_id=self.new_id,
             about={"melting": job.melting, "gas": job.gas, "charge": self.done + 1})
         self.record_operation(operation)
+        made = accounts.powder.mass + accounts.tail.mass + accounts.fines.mass
+        self.consumption.built(made / float(job.alloy.density(293.15)))
         self.charge = None
         self.done += 1
         self._tell(job, charge, now)
