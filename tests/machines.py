@@ -308,7 +308,7 @@ def _prep(folder: Path, layers: int) -> Settings:
         "Ti-6Al-4V",
         "prep",
         rods__count=layers,
-        rods__length=60.2,
+        rods__length=61,
         rods__stub=60,
         rods__loading=0.02,
         rods__change=1,

@@ -50,7 +50,7 @@ MEAN_FREE_PATH = 0.068e-6  # m of argon at 300 K and ambient pressure
 JUMP = 5.6  # temperature jump distance over mean free path: Chen and Pfender 1983, a = 0.8
 
 BORE = 0.050  # m, inner diameter of the torch, default
-LENGTH = 0.152  # m of hot zone, set with the flight time of tungsten in Zhu et al. 2017
+LENGTH = 0.175  # m of hot zone, set with the flight time of tungsten in Zhu et al. 2017
 USE = 0.20  # share of the gas's power that powder can take up: critical feed, default
 EXPONENT = 3.0  # n of SR = SR0 / (1 + (m/mc)^n), default
 BEST = 0.995  # SR0: some particles miss the flame, default

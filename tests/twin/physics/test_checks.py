@@ -9,7 +9,8 @@ import pytest
 
 from twin.physics.checks import CHECKS, Check
 
-NEW = ("pbf-eb", "ded-powder", "ded-wire-laser", "ded-arc", "binder-jet", "sinter-furnace")
+NEW = ("pbf-eb", "ded-powder", "ded-wire-laser", "ded-arc", "binder-jet", "sinter-furnace",
+       "spheroidizer")
 
 
 def named(check: Check) -> str:
