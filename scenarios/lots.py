@@ -43,6 +43,9 @@ class Book:
         if identity in self.genealogy:
             return identity
         alike = [name for name in self.genealogy.ids() if name.endswith(f":{identity}")]
+        run, _, short = identity.rpartition(":")
+        if run and short in self.runs and Path(self.runs[short]).name == Path(run).name:
+            return short
         if alike:
             raise LotError(f"{identity} was made by several runs; say which: {', '.join(alike)}")
         raise LotError(f"no lot or part {identity!r}; known: {_some(self.genealogy.ids())}")

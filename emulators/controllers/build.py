@@ -497,6 +497,8 @@ class BuildController(Controller):
         powder = getattr(plant, "powder", None)
         if powder is not None:
             powder.taken = []  # It has not been used: what follows puts it back.
+        if hasattr(plant, "charged"):
+            plant.charged = []
         plant.load(program.job if program else None)
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.sinter_furnace import SinterFurnaceController
+from emulators.lots import LotError, operations_of
 from emulators.programs import load_parts
 from emulators.recipes.sinter_furnace import Recipe
 from emulators.record import RecordError, open_run
@@ -35,6 +36,7 @@ from twin.materials import alloy
 from twin.parts import Part, PartError
 from twin.parts.spans import unsupported_span
 from twin.physics.sintering import MasterCurve, Segment, anisotropic_shrinkage
+from twin.powder.operations import Item
 
 __all__ = ["FIGURES", "build", "expected", "green_parts", "sinter_program", "trees"]
 
@@ -158,6 +160,23 @@ def green_parts(settings: Settings, recipe: Recipe) -> tuple[list[GreenPart], li
     return found, notes
 
 
+def _items(settings: Settings) -> list[Item]:
+    """The same green parts as the records of their printing tell of their material."""
+    found: list[Item] = []
+    for name in settings.parts:
+        if not Path(name).is_dir():
+            continue
+        try:
+            made = [out for operation in operations_of(open_run(name))
+                    for out in operation.outputs if isinstance(out, Item)]
+        except (RecordError, LotError) as error:
+            raise SettingsError(str(error)) from None
+        found += sorted((item for item in made if item.kind == "green part"
+                         and item.about["sound"] and item.about["complete"]),
+                        key=lambda item: int(item.about["number"]))
+    return found
+
+
 def _fit(parts: list[GreenPart]) -> None:
     """`PartError` if green parts are too large or too many for the furnace's room."""
     for part in parts:
@@ -192,6 +211,9 @@ def build(settings: Settings, progress: Progress) -> Built:
     if not parts:
         raise SettingsError("the furnace has nothing to sinter: name a part or a record")
     program = sinter_program(parts, recipe)
+    items = _items(settings)
+    if len(items) == len(parts):
+        program = replace(program, job=replace(program.job, items=tuple(items)))
     # A replay notices green parts that are no longer what they were.
     about = {"parts": [asdict(part) for part in parts],
              "plan_digest": content_hash([asdict(part) for part in parts])}

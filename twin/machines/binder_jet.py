@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from enum import IntEnum
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from twin.machine import Equipment
 from twin.parts.raster import column_runs
 from twin.physics import binder as ink
 from twin.powder.ageing import Use
+from twin.powder.sintered import RESIN
 from twin.signals import image, measured
 
 __all__ = ["BinderJet", "JetDefect", "LayerCamera"]
@@ -77,7 +77,6 @@ class BinderJet(PowderPlant):
     WEAK = 0.75  # share of the layer's median saturation below which a line counts as dry, default
     SEEN = (0.3, 0.05)  # contrast of a line that the camera reports half of the time, its slope
     FALSE_CALLS = 0.02  # lines per layer that are none, default
-    RESIN = MappingProxyType({"C": 0.5998, "H": 0.0805, "O": 0.3197})  # of acrylate, default
     MEDIUM = 0.03  # deviation of the packing of a layer from another, default
     SCRAPE = 20e-6  # m of powder that clings to each face after depowdering, default
     JET = 0.02  # bending stress in a wall over the air jet's pressure, at slenderness 1, default
@@ -161,9 +160,10 @@ class BinderJet(PowderPlant):
         hours = (self.env.now - self.powder.began) / 3600.0
         return {job.alloy.name: Use(
             metal, max(recoater.spread, metal), recoater.dosed - recoater.spread, hours=hours,
-            kind="green part", pieces=tuple(pieces),
-            added={e: resin * share for e, share in self.RESIN.items()} if metal else {},
-            about={"job": job.name, "layers": self.layers_done, "resin": resin})}
+            kind="green part", pieces=tuple(
+                (share, {**known, "resin": resin * share / metal}) for share, known in pieces),
+            added={e: resin * share for e, share in RESIN.items()} if metal else {},
+            about={"job": job.name, "layers": self.layers_done})}
 
     def _metal(self, sums: dict[str, float]) -> float:
         """Metal (kg) in a green part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -16,6 +17,8 @@ from twin.equipment.furnace_gas import Retort
 from twin.equipment.services import Chiller, SafetyChain
 from twin.machine import Equipment, Plant
 from twin.materials import Alloy
+from twin.powder.operations import Item
+from twin.powder.sintered import sinter_operation
 from twin.signals import measured
 
 __all__ = ["Inspection", "SinterDefect", "SinterFurnace", "SinterJob", "SinterSegment"]
@@ -68,6 +71,8 @@ class SinterJob:
     """Relative density asked for."""
     carbon: float
     """Most carbon, mass fraction."""
+    items: tuple[Item, ...] = ()
+    """The green parts as they were made, one for each part, if that is known."""
 
     @property
     def layers(self) -> int:
@@ -119,11 +124,39 @@ class SinterFurnace(Plant):
         self._began = 0.0
         self._energy = 0.0
         self._tables: list[tuple[str, Columns]] = []
+        self.waiting: list[Item] = []
+        """Green parts at the furnace, for its next job."""
+        self.charged: list[Item] = []
+        """Green parts in the furnace, in the order of its parts."""
         self.assemble()
+
+    def supply_items(self, items: Sequence[Item]) -> None:
+        """Green parts are brought for the next job; `ValueError` for anything else."""
+        wrong = [item.id for item in items if item.kind != "green part"]
+        if wrong:
+            raise ValueError(f"{self.name or 'the furnace'} takes green parts, not "
+                             + ", ".join(wrong))
+        self.waiting += items
+
+    def unload(self) -> None:
+        if not self.charged or self.job is None:
+            return
+        findings = []
+        for part in self.furnace.parts[:len(self.charged)]:
+            found = part.final(self.job.material)
+            findings.append({**found, "carbon_kept": part.carbon})
+        self.record_operation(sinter_operation(
+            self.charged[:len(findings)], findings, self.name, float(self.env.now), self.new_id))
+        self.charged = []
 
     def load(self, job: SinterJob | None) -> None:
         """Take a job: the retort was open, parts stand in it."""
+        self.unload()
         self.job = job
+        self.charged = []
+        if job is not None:
+            self.charged = [*self.waiting, *job.items][:len(job.parts)]
+            self.waiting = self.waiting[len(job.parts):]
         self.furnace.charge(job.parts if job else (), job.material if job else None)
         inspection = self.inspection
         inspection.done = False
@@ -224,8 +257,12 @@ class SinterFurnace(Plant):
                 "part": np.array([n for _, n, _ in rows], np.int16)}))
 
     def snapshot(self) -> dict[str, Any]:
-        return {**super().snapshot(), "began": self._began, "energy": self._energy}
+        return {**super().snapshot(), "began": self._began, "energy": self._energy,
+                "waiting": [item.plain() for item in self.waiting],
+                "charged": [item.plain() for item in self.charged]}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
         self._began, self._energy = snapshot["began"], snapshot["energy"]
+        self.waiting = [Item.of(data) for data in snapshot["waiting"]]
+        self.charged = [Item.of(data) for data in snapshot["charged"]]
