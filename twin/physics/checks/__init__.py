@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from twin.physics.checks import binder_jet, ded, pbf_eb, spheroidizer
+from twin.physics.checks import binder_jet, ded, pbf_eb, prep, spheroidizer
 from twin.physics.checks.check import Bound, Check, Found, Kind, Source
 
 __all__ = ["CHECKS", "Bound", "Check", "Found", "Kind", "Source"]
 
 CHECKS: Final[tuple[Check, ...]] = (*pbf_eb.CHECKS, *ded.CHECKS, *binder_jet.CHECKS,
-                                   *spheroidizer.CHECKS)
+                                   *spheroidizer.CHECKS, *prep.CHECKS)
 """By machine, verifications before validations."""
