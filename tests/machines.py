@@ -409,6 +409,7 @@ def _recycling_line(folder: Path, layers: int) -> Settings:
         recovery__batches=layers,
         surface__use=False,
         blending__use=False,
+        quality__tests="none",
     )
     return Settings("recycling-line", recipe=str(quick))
 

@@ -29,7 +29,6 @@ __all__ = ["PrepController"]
 _STANDS = 30.0 / 60.0  # 1/s below which the spindle counts as standing
 _IN_BAND = 0.01  # of the speed, within which an arc may be struck
 _SPEED_OFF = 0.03  # of the speed, at which the arc is cut
-_APPROACH = 2e-3  # m/s
 _INERT = 0.9  # of the filling pressure: a chamber that is still full
 _CAMERA = 6e-3  # m by which gap and voltage may disagree
 _SETTLED = 60.0  # s of atomizing from which feed, gap and drops are judged
@@ -291,7 +290,7 @@ class PrepController(BuildController):
             if io.chamber.pressure >= self.process.pressure:
                 io.chamber.fill_flow = 0.0
             return
-        if not self.waited(5.0):
+        if not self.waited(2.0):
             return
         if io.chamber.oxygen < self.process.oxygen_limit:
             io.chamber.purge_flow = 0.0
@@ -310,7 +309,7 @@ class PrepController(BuildController):
         io = self.io
         if io.feed.chucked:
             self.enter("spin up")
-        elif self.waited(2.0) and not self.asked:
+        elif self.waited(1.0) and not self.asked:
             io.feed.change = self.asked = True
 
     def _begin_spin_up(self) -> None:
@@ -344,7 +343,7 @@ class PrepController(BuildController):
 
     def _begin_arc_on(self) -> None:
         self.asked = False
-        self.io.feed.feed = _APPROACH
+        self.io.feed.feed = self.process.approach
 
     def _arc_on(self) -> None:
         io = self.io
@@ -376,7 +375,7 @@ class PrepController(BuildController):
         io.feed.regulate, io.feed.feed = False, 0.0
 
     def _stub(self) -> None:
-        if self.waited(5.0):
+        if self.waited(2.0):
             self.enter("spin down")
 
     def _begin_spin_down(self) -> None:

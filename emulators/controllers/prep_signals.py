@@ -54,21 +54,22 @@ class Process(Component):
     band = parameter("%", low=1, high=50, start=15, doc="half width of that band")
     bare_critical = parameter("rpm", low=1000, high=100_000, start=10_000,
                               doc="critical speed of the spindle without a rod")
-    acceleration = parameter("rpm/s", low=5, high=1000, start=100, doc="rate of spin-up")
-    braking = parameter("rpm/s", low=5, high=1000, start=300, doc="rate of spin-down")
+    acceleration = parameter("rpm/s", low=5, high=2000, start=100, doc="rate of spin-up")
+    braking = parameter("rpm/s", low=5, high=2000, start=300, doc="rate of spin-down")
     vibration_limit = parameter("mm/s", low=0.5, high=7, start=4.5,
                                 doc="vibration at which the run is held")
     vacuum = parameter("mbar", low=1e-4, high=500, start=0.01,
                        doc="pressure to which the chamber is pumped")
     pressure = parameter("mbar", low=1030, high=1400, start=1100, doc="filling pressure")
-    fill_flow = parameter("L/min", low=50, high=3000, start=600, doc="gas flow while filling")
+    fill_flow = parameter("L/min", low=50, high=6000, start=600, doc="gas flow while filling")
     oxygen_limit = parameter("ppm", low=5, high=5000, start=50,
                              doc="oxygen above which there is no arc")
     oxygen_warning = parameter("ppm", low=2, high=5000, start=25, doc="oxygen that is told of")
     ignition_gap = parameter("mm", low=5, high=24, start=18,
                              doc="gap at which the arc is struck")
+    approach = parameter("mm/s", low=0.5, high=6, start=2, doc="feed up to that gap")
     stub = parameter("mm", low=30, high=300, start=50, doc="length at which a rod is finished")
-    loading_time = parameter("min", low=0.1, high=240, start=15,
+    loading_time = parameter("min", low=0.02, high=240, start=15,
                              doc="time to load the magazine")
     unload_temperature = parameter("degC", low=22, high=150, start=40,
                                    doc="gas at which the canister may be taken away")
@@ -81,6 +82,7 @@ class Process(Component):
         self.vibration_limit, self.skip_band = rotation.vibration, True
         self.power, self.voltage = arc.power, arc.voltage
         self.plasma_gas, self.ignition_gap = arc.gas, arc.ignition
+        self.approach = arc.approach
         self.helium, self.argon_only, self.purge_flow = gas.helium, False, 0.0
         self.vacuum, self.pressure, self.fill_flow = gas.vacuum, gas.pressure, gas.fill_flow
         self.oxygen_limit, self.oxygen_warning = gas.oxygen_limit, 0.6 * gas.oxygen_limit

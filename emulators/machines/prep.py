@@ -48,7 +48,8 @@ def prep_job(recipe: Recipe) -> PrepJob:
     metal, rods, drops = alloy(recipe.alloy), recipe.rods, recipe.drops
     make = Atomizing(metal, drops.model, drops.factor, drops.critical)
     name = f"{metal.name} {rods.count} x {rods.diameter * 1e3:g} mm"
-    return PrepJob(name, metal, rods.count, rods.diameter, rods.length, rods.oxygen, make)
+    return PrepJob(name, metal, rods.count, rods.diameter, rods.length, rods.oxygen, make,
+                   rods.change)
 
 
 def prep_program(recipe: Recipe) -> Program:

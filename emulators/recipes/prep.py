@@ -12,7 +12,7 @@ __all__ = ["Arc", "Cooling", "Drops", "Gas", "Recipe", "Rods", "Rotation"]
 class Rods(Section):
     """What is loaded into the magazine."""
 
-    count: Annotated[int, Quantity("1", 1, 12, whole=True)] = 4
+    count: Annotated[int, Quantity("1", 1, 100, whole=True)] = 4
     """How many rods a job takes."""
     diameter: Annotated[float, Quantity("mm", 15, 100)] = 75e-3
     """Diameter."""
@@ -22,8 +22,10 @@ class Rods(Section):
     """Oxygen in the metal, by mass."""
     stub: Annotated[float, Quantity("mm", 30, 300)] = 50e-3
     """Length at which a rod is finished."""
-    loading: Annotated[float, Quantity("min", 0.1, 240)] = 900.0
+    loading: Annotated[float, Quantity("min", 0.02, 240)] = 900.0
     """Time to load the magazine."""
+    change: Annotated[float, Quantity("s", 1, 600)] = 60.0
+    """Time to take a rod out of the magazine and chuck it."""
 
 
 class Gas(Section):
@@ -35,7 +37,7 @@ class Gas(Section):
     """Pressure of the filled chamber."""
     helium: Annotated[float, Quantity("%", 0, 100)] = 0.7
     """Helium in the filling, the rest argon."""
-    fill_flow: Annotated[float, Quantity("L/min", 50, 3000)] = 600e-3 / 60
+    fill_flow: Annotated[float, Quantity("L/min", 50, 6000)] = 600e-3 / 60
     """Gas flow while filling."""
     oxygen_limit: Annotated[float, Quantity("ppm", 5, 5000)] = 50e-6
     """Oxygen above which there is no arc."""
@@ -46,9 +48,9 @@ class Rotation(Section):
 
     speed: Annotated[float, Quantity("rpm", 1000, 40_000)] = 20_000 / 60
     """Speed while atomizing."""
-    acceleration: Annotated[float, Quantity("rpm/s", 5, 1000)] = 100 / 60
+    acceleration: Annotated[float, Quantity("rpm/s", 5, 2000)] = 100 / 60
     """Rate of spin-up."""
-    braking: Annotated[float, Quantity("rpm/s", 5, 1000)] = 300 / 60
+    braking: Annotated[float, Quantity("rpm/s", 5, 2000)] = 300 / 60
     """Rate of spin-down."""
     band: Annotated[float, Quantity("%", 1, 50)] = 0.15
     """Half width of the band about the critical speed in which the spindle does not stay."""
@@ -65,6 +67,8 @@ class Arc(Section):
     """Arc voltage that the feed keeps; the gap follows from it."""
     ignition: Annotated[float, Quantity("mm", 5, 24)] = 18e-3
     """Gap at which the arc is struck."""
+    approach: Annotated[float, Quantity("mm/s", 0.5, 6)] = 2e-3
+    """Feed up to that gap."""
     gas: Annotated[float, Quantity("L/min", 25, 300)] = 60e-3 / 60
     """Plasma gas flow."""
 

@@ -34,7 +34,7 @@ class DropChamber(Equipment):
 
     VOLUME = 2.0  # m3, default
     RADIUS = 1.0  # m from the rod's axis to the wall, default
-    PUMPING = 0.06  # m3/s of the pump set, default
+    PUMPING = 0.25  # m3/s of the pump set, default
     PUMP_POWER = 9_000.0  # W, default
     ULTIMATE = 0.02  # Pa, default
     OUTGASSING = 4e-3  # Pa m3/s of walls after pumping, a fifth of it oxygen, default
@@ -61,7 +61,7 @@ class DropChamber(Equipment):
                            companion="Monitoring/Process/ChamberTemperature",
                            doc="gas temperature")
     vacuum_pump = actuator(bool, doc="vacuum pumps and their valve")
-    fill_flow = actuator("L/min", low=0, high=3000, doc="gas flow demand to fill the chamber")
+    fill_flow = actuator("L/min", low=0, high=6000, doc="gas flow demand to fill the chamber")
     purge_flow = actuator("L/min", low=0, high=300,
                           doc="gas flow demand through the filled chamber to the vent")
     helium_demand = actuator("%", low=0, high=100, doc="helium in the gas let in, the rest argon")

@@ -60,8 +60,7 @@ class RodFeed(Equipment):
     and an integral of it. What the rod really does is less where the rollers slip.
     """
 
-    CHANGE = 60.0  # s to take a rod out of the magazine and chuck it, default
-    HOME = 80e-3  # m of gap with a new rod, default
+    HOME = 50e-3  # m of gap with a new rod, default
     FASTEST = 6e-3  # m/s, default
     RETRACT = 3e-3  # m/s backwards, default
     GAIN = 1.0e-4  # m/s per V, default
@@ -71,7 +70,7 @@ class RodFeed(Equipment):
     length = measured("mm", low=0, high=2000, noise=0.05, quantum=0.1,
                       companion="Monitoring/Process/RodLength",
                       doc="what is left of the rod, laser at the feed carriage and the face")
-    stand_off = measured("mm", low=0, high=200, start=80, noise=0.4, quantum=0.1,
+    stand_off = measured("mm", low=0, high=200, start=50, noise=0.4, quantum=0.1,
                          doc="gap between torch and face, by the camera at the window")
     feed_rate = measured("mm/s", low=-10, high=10, noise=0.002, quantum=0.001,
                          companion="Monitoring/Process/FeedRate",
@@ -85,6 +84,8 @@ class RodFeed(Equipment):
     feed = actuator("mm/s", low=-6, high=6, doc="feed demand; lead of the regulator")
     regulate = actuator(bool, doc="regulate the feed on the arc's voltage")
     voltage_target = actuator("V", low=20, high=140, start=60, doc="arc voltage to keep")
+    gauge_error = fault("mm", low=-50, high=50, doc="what the length gauge reads over the truth: "
+                        "metal on its window")
     slip = fault("%", low=0, high=100, doc="share of the feed that slips on the rod")
 
     def __init__(self) -> None:
@@ -94,6 +95,7 @@ class RodFeed(Equipment):
         self.integral = 0.0  # V s
         self.drive = 0.0  # m/s of the carriage
         self.taken = 0  # rods taken out of the magazine in this job
+        self.change_time = 60.0  # s to take a rod out of the magazine and chuck it
         self._due: float | None = None
         self.loads: Callable[[int], Rod | None] = lambda number: None
         """Gives the rod of a number, or none if the magazine is empty."""
@@ -134,7 +136,7 @@ class RodFeed(Equipment):
         """Nothing moves."""
         self.drive = self.feed_rate = 0.0
         self.settle("stand_off", self.gap)
-        self.settle("length", self.rod.length if self.rod else 0.0)
+        self.settle("length", self._seen(self.rod.length) if self.rod else 0.0)
 
     def show(self, burn: float, until: float) -> None:
         """Readings up to ``until`` (s) while the face burns off at ``burn`` (m/s)."""
@@ -142,13 +144,18 @@ class RodFeed(Equipment):
         later = self.gap + (burn - self.true_rate) * (until - now)
         self.follow("stand_off", Polyline((now, until), (self.gap, max(later, 0.0))))
         left = self.rod.length if self.rod else 0.0
-        self.follow("length", Polyline((now, until),
-                                       (left, max(left - burn * (until - now), 0.0))))
+        ends = (left, max(left - burn * (until - now), 0.0))
+        if self.rod is not None:
+            ends = (self._seen(ends[0]), self._seen(ends[1]))
+        self.follow("length", Polyline((now, until), ends))
+
+    def _seen(self, length: float) -> float:
+        return float(max(length + self.gauge_error, 0.0))
 
     def driven(self, attribute: str) -> None:
         if attribute == "change" and self.change:
             if self._due is None and self.rod is None:
-                self._due = self.now + self.CHANGE
+                self._due = self.now + self.change_time
                 self.plant.run(self._load(self._due))
             return
         if attribute == "eject":

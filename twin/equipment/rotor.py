@@ -39,6 +39,7 @@ class Spindle(Equipment):
     SHAKEN = 1.5e7  # W of bearing heat per (m/s)^2 of vibration, default
     COOLING = 35.0  # W/K of the oil mist, default
     HEATING = 240.0  # s, default
+    REAR = 0.55  # of the front bearing's rise that the rear one has, default
     TRIP = 7e-3  # m/s of vibration at which the monitor opens the chain
     RELEASE = 4e-3  # m/s below which it closes again
     BOWING = 0.08e-6  # m/s of bow that a hot rod gains per mm/s above `BOWS`, default
@@ -60,11 +61,14 @@ class Spindle(Equipment):
     bearing_temperature = measured("degC", low=0, high=120, start=20, noise=0.1, quantum=0.1,
                                    companion="Monitoring/Health/BearingTemperature",
                                    doc="outer ring of the front bearing")
+    rear_bearing_temperature = measured("degC", low=0, high=120, start=20, noise=0.1, quantum=0.1,
+                                        companion="Monitoring/Health/RearBearingTemperature",
+                                        doc="outer ring of the rear bearing, far from the rod")
     motor_power = measured("kW", low=-100, high=100, quantum=0.01, noise=0.01,
                            doc="power of the spindle drive; it feeds back when it brakes")
     enable = actuator(bool, doc="spindle drive on")
     target = actuator("rpm", low=0, high=40_000, doc="speed to go to")
-    acceleration = actuator("rpm/s", low=1, high=1000, start=150,
+    acceleration = actuator("rpm/s", low=1, high=2000, start=150,
                             doc="rate at which the drive changes speed")
     unbalance = fault("um", low=0, high=50, doc="shift of the rotor's centre of mass: chips in "
                       "the chuck, a rod that slipped")
@@ -220,6 +224,9 @@ class Spindle(Equipment):
         warm = AMBIENT + self.heat / self.COOLING
         self.follow("bearing_temperature", Relaxation(self.now, self.bearing_temperature, warm,
                                                       self.HEATING))
+        self.follow("rear_bearing_temperature",
+                    Relaxation(self.now, self.rear_bearing_temperature,
+                               AMBIENT + self.REAR * (warm - AMBIENT), self.HEATING))
         turning = self.INERTIA * (2.0 * pi) ** 2 * rate * speed
         self.motor_power = turning + self.heat if speed > 0.0 else 0.0
         self.draw(round(max(self.motor_power, 0.0), -1))

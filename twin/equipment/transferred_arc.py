@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from twin.equipment.services import Chiller, SafetyChain
-from twin.machine import Equipment
+from twin.machine import AMBIENT, Equipment
 from twin.physics import rotating_electrode as physics
 from twin.signals import actuator, fault, measured
-from twin.trajectory import Polyline
+from twin.trajectory import Polyline, Relaxation
 
 __all__ = ["PlasmaArc", "TorchWater"]
 
@@ -48,6 +48,7 @@ class PlasmaArc(Equipment):
     STRONGEST = 3000.0  # A, default
     LEAST_GAS = 20e-3 / 60  # m3/s without which there is no arc, default
     SUPPLY = 0.9  # efficiency of the supply, default
+    NOZZLE = (6e-3, 15.0)  # K of the nozzle per W of loss, s: default
 
     voltage = measured("V", low=0, high=150, noise=0.2, quantum=0.1,
                        companion="Monitoring/Process/ArcVoltage", doc="arc voltage")
@@ -56,6 +57,10 @@ class PlasmaArc(Equipment):
     burning = measured(bool, doc="arc burns")
     shorted = measured(bool, doc="the supply saw a short circuit and gave up; enable it again to "
                        "reset")
+    nozzle_temperature = measured("degC", low=0, high=600, start=20, noise=0.5, quantum=0.1,
+                                  companion="Monitoring/Health/NozzleTemperature",
+                                  doc="copper nozzle of the torch, behind its water; higher with "
+                                      "a worn electrode")
     gas_flow = measured("L/min", low=0, high=300, noise=0.2, quantum=0.1,
                         doc="plasma gas flow through the torch")
     enable = actuator(bool, doc="strike the arc and keep it")
@@ -120,11 +125,15 @@ class PlasmaArc(Equipment):
 
     def balance(self) -> None:
         """Tell water, gas and meter what becomes of the power."""
+        self.sense(self.now)
         watts = self.watts
         lost = watts * (1.0 - self.efficiency(self.gap())) if watts else 0.0
         self.draw(round(watts / self.SUPPLY, -1))
         if abs(lost - self._lost) > 0.02 * max(lost, self._lost):
             self._lost = lost
+            per_watt, tau = self.NOZZLE
+            self.follow("nozzle_temperature", Relaxation(
+                self.now, self.nozzle_temperature, AMBIENT + per_watt * lost, tau))
             self.gave_heat(self.TO_GAS * lost + self.BY_DROPS * (watts - lost))
             self._water.heat((1.0 - self.TO_GAS) * lost)
 
@@ -141,7 +150,7 @@ class PlasmaArc(Equipment):
             return
         if attribute == "enable":
             self._epoch += 1
-            self.shorted = False
+            self.shorted = self.shorted and not self.enable
             if self.enable and not self.burning:
                 self._due = self.now + self.IGNITION
                 self.plant.run(self._strike(self._due, self._epoch))

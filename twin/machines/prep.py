@@ -41,6 +41,8 @@ class PrepJob:
     oxygen: float
     """Of the rods, mass fraction."""
     atomizing: Atomizing
+    change: float = 60.0
+    """Time (s) to take a rod out of the magazine and chuck it."""
 
     @property
     def layers(self) -> int:
@@ -59,8 +61,6 @@ class Prep(Plant):
     """A spindle with a rod magazine, a torch, and a chamber in whose cold gas the drops freeze."""
 
     STANDBY = 1_500.0  # W, default
-    MAGAZINE = 12  # rods
-    LONGEST = 1.0  # m of rod
     PRODUCT = (45e-6, 150e-6)  # m: cut that the summary counts
     SUSPECT = 100e-6  # oxygen in the gas above which the powder is held for a test, default
 
@@ -104,6 +104,7 @@ class Prep(Plant):
         self._done = 0
         self.feed.taken = 0
         self.feed.rods_left = job.rods if job else 0
+        self.feed.change_time = job.change if job else 60.0
         self.face.atomizing = job.atomizing if job else None
         self.face.cold()
         if job is not None:
