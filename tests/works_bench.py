@@ -155,7 +155,7 @@ class ClockMachine:
         taken, self.done = self.done, []
         return taken
 
-    def supply(self, things: Sequence[Thing]) -> str:
+    def supply(self, program: str, things: Sequence[Thing]) -> str:
         self.things = [*things]
         return self.refuses
 
@@ -242,6 +242,7 @@ class Bench:
         identity = Identity("WORKS", "works", "", "amtwin works", "AMT-1")
         self.emulator = Emulator(self.works, self.dispatcher, identity, speed=inf,
                                  readings=self.readings, **about)
+        self.emulator.hash_period = HOUR
         for machine in self.machines.values():
             self.works.metered(machine.name, 500.0, 0.0)
 
@@ -256,5 +257,6 @@ class Bench:
         self.run(self.emulator.time / HOUR + 0.01)
         return str(future.result(1))
 
-    def said(self) -> list[str]:
-        return [e.message for e in self.emulator.shown._events]
+    def active(self) -> set[str]:
+        return {path.removeprefix("Alarms.") for path, alarm in self.dispatcher.alarms.items()
+                if alarm.active}

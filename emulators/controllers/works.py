@@ -30,6 +30,8 @@ CHECK = 0.5 * HOUR
 """How long somebody looks at a machine that has stopped by itself, default."""
 RETRY, TRIES = 60.0, 10
 """s between orders to go on that a machine refuses, and how many it gets, default."""
+REFUSALS = 3
+"""So often in a row a machine may refuse the material for a program before it is left alone."""
 
 
 class Dispatcher(Controller):
@@ -67,7 +69,7 @@ class Dispatcher(Controller):
         self._way: dict[str, tuple[str, float]] = {}
         self._states: dict[str, MachineState] = {}
         self._repairs: dict[str, str] = {}
-        self._blocked: dict[tuple[str, str], str] = {}
+        self._refused: dict[tuple[str, str], int] = {}
         self._machines: dict[str, MachinePlan] = (
             {m.name: m for m in plan.machines} if plan else {})
         self._count = self._failed_now = 0
@@ -349,7 +351,7 @@ class Dispatcher(Controller):
             return False
         for wish in self.material.wishes(self.jobs.values()):
             able = [(m, p) for m in free for p in m.programs
-                    if wish.met_by(p) and (m.name, p.name) not in self._blocked]
+                    if wish.met_by(p) and self._refused.get((m.name, p.name), 0) < REFUSALS]
             able.sort(key=lambda pair: self.works.machines[pair[0].name].hours)
             for machine, program in able:
                 short = self.material.short_of(program)
@@ -416,15 +418,17 @@ class Dispatcher(Controller):
 
     def _start(self, job: Job) -> None:
         station = self.stations[job.machine]
-        problem = station.supply(job.things)
+        problem = station.supply(job.program.name, job.things)
         if problem:
-            self._blocked[job.machine, job.program.name] = problem
+            key = job.machine, job.program.name
+            self._refused[key] = self._refused.get(key, 0) + 1
             self._say("Dispatch", f"{job.id} on {job.machine} cannot be supplied: {problem}",
                       job=job.id, machine=job.machine)
             job.failed, job.ended = True, self.now
             self._failed_now += 1
             self._close(job)
             return
+        self._refused.pop((job.machine, job.program.name), None)
         station.order(job.id, job.program.name)
         job.step = "ordered"
         self._say("Dispatch", f"{job.id} on {job.machine} started", job=job.id, machine=job.machine)

@@ -60,8 +60,8 @@ class StationView(Protocol):
         """What it did to material since the last call."""
         ...
 
-    def supply(self, things: Sequence[Thing]) -> str:
-        """Put material at the machine; why it does not take it, or ""."""
+    def supply(self, program: str, things: Sequence[Thing]) -> str:
+        """Put material at the machine for a job; why it does not take it, or ""."""
         ...
 
     def order(self, job_id: str, program: str) -> None:

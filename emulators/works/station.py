@@ -86,9 +86,9 @@ class Station:
     def _call(self, path: str, *arguments: Any) -> None:
         self.emulator.instruct(Act(ActKind.CALL, path, list(arguments), "dispatcher", "works"))
 
-    def supply(self, things: Sequence[Thing]) -> str:
-        """Put material at the machine for its next job; why it does not take it, or ""."""
-        plant = self.emulator.plant
+    def supply(self, program: str, things: Sequence[Thing]) -> str:
+        """Put material at the machine for a job of a program; why it does not take it, or ""."""
+        plant: Any = self.emulator.plant
         items = getattr(plant, "supply_items", None)
         lots = [t for t in things if isinstance(t, PowderLot)]
         others = [t for t in things if not isinstance(t, PowderLot)]
@@ -99,7 +99,17 @@ class Station:
                 items(others)
         except ValueError as error:
             return str(error)
-        return ""
+        hindrance = getattr(plant, "hindrance", None)
+        if not lots or hindrance is None:
+            return ""
+        name = self._programs.get(program, program)
+        problem = str(hindrance(self._controller.programs[name].job))
+        powder = getattr(plant, "powder", None)
+        if problem and powder is not None:
+            # It goes back before anybody fills it in.
+            ids = {lot.id for lot in lots}
+            powder.waiting = [lot for lot in powder.waiting if lot.id not in ids]
+        return problem
 
     def order(self, job_id: str, program: str) -> None:
         """Have a job done; its material has been supplied."""

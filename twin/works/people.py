@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from math import floor, inf
 from typing import Any
 
@@ -46,21 +46,23 @@ class Shift:
 
     def until(self, time: float) -> float:
         """When it ends if it is on at `time`, spells that follow without a gap together."""
-        week = floor(time / WEEK)
         end = time
-        spans = [(b + (week + w) * WEEK, e + (week + w) * WEEK)
-                 for w in (-1, 0, 1, 2) for b, e in self.spans()]
-        for begin, ending in spans:
-            if begin <= end < ending:
-                end = ending
+        for begin, ending in self._around(floor(time / WEEK)):
+            if begin > end:
+                break
+            end = max(end, ending)
         return min(end, time + WEEK)
 
     def following(self, time: float) -> float:
         """The next time after `time` at which it begins or ends."""
-        week = floor(time / WEEK)
-        edges = [t + (week + w) * WEEK
-                 for w in (-1, 0, 1) for span in self.spans() for t in span]
-        return min(t for t in edges if t > time)
+        spans = self._around(floor(time / WEEK))
+        return min(t for span in spans for t in span if t > time)
+
+    @cache  # noqa: B019 - there are few shifts and few weeks
+    def _around(self, week: int) -> list[tuple[float, float]]:
+        """Its times from the week before to two weeks after, s."""
+        return [(b + (week + w) * WEEK, e + (week + w) * WEEK)
+                for w in (-1, 0, 1, 2) for b, e in self.spans()]
 
 
 @dataclass
@@ -138,7 +140,10 @@ class People(Equipment):
         """Until when a person is there, simulated s; `time` if absent."""
         if self.people.index(person) < self.absent:
             return time
-        return person.shift.until(time + self.start) - self.start
+        clock = time + self.start
+        until = person.shift.until(clock)
+        # Who is not there is not there: no rounding may make it otherwise.
+        return until - self.start if until > clock else time
 
     def present_until(self, skill: str, time: float) -> float:
         """Until when somebody with a skill will be there without a gap; `time` if nobody is."""
