@@ -1,0 +1,106 @@
+"""Plans of works: the packaged ones load, and a bad one gives one clear error."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from emulators.works.plan import PlanError, load_plan, make_works, plan_names
+from tests.works_bench import PLAN
+from twin.works.people import DAY, HOUR
+
+
+def plan(folder: Path, text: str, name: str = "bad.toml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_packaged_plans_make_a_works(name: str) -> None:
+    found = load_plan(name)
+    works = make_works(found, 1)
+    assert [*works.machines] == [m.name for m in found.machines]
+    assert works.close() < 1e-12
+    for store in found.stores:
+        stock = sum(s.mass_kg * s.lots for s in store.stock)
+        assert works.stores[store.name].mass == pytest.approx(stock)
+    wanted = {o.product for o in found.orders}
+    assert wanted <= {p.makes.product for m in found.machines for p in m.programs}
+
+
+def test_yaml_says_the_same(tmp_path: Path) -> None:
+    import tomllib
+
+    import yaml
+
+    data = tomllib.loads(PLAN)
+    as_yaml = plan(tmp_path, yaml.safe_dump(data), "bench.yaml")
+    as_toml = plan(tmp_path, PLAN, "bench.toml")
+    assert load_plan(as_yaml) == load_plan(as_toml)
+    assert load_plan(as_yaml).digest == load_plan(as_toml).digest
+
+
+def test_simulated_0_is_where_the_plan_begins(tmp_path: Path) -> None:
+    text = PLAN.replace('begins = "Mon 06:00"', 'begins = "Wed 13:30"')
+    assert load_plan(plan(tmp_path, text)).start == 2 * DAY + 13.5 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("mass_kg = 40", "mass_kg = -1",
+         "stores[0] (Ti64).stock[0].mass_kg must be above 0 to 1e+06, not -1"),
+        ("capacity_m3 = 500", "capacity_m3 = 0",
+         "gases[0] (argon).capacity_m3 must be above 0 to 1e+06, not 0"),
+        ("priority = 3", "priority = 12", "orders[1].priority must be 1 to 9, not 12"),
+        ("setup_h = 0\n", "setup_hours = 0\n",
+         "machines[2] (OVEN-01).setup_hours is unknown; did you mean setup_h?"),
+        ("count = 4 }\n  takes = [{ product", 'count = "x" }\n  takes = [{ product',
+         "machines[2] (OVEN-01).programs[0] (rings).makes.count"),
+        ('shift = "late"', 'shift = "night"',
+         "people (Ben).shift must be one of early, late, not 'night'"),
+        ('type = "binder-jet"', 'type = "oven"', "machines[3] (LINE-01).type must be one of"),
+        ('store = "Ti64", kg = 10', 'store = "Ti65", kg = 10',
+         "machines[1] (LB-02).programs (green).takes.store must be one of Ti64, Ti64 used, not "
+         "'Ti65'"),
+        ('store = "Ti64", kg = 10', 'store = "Ti64"',
+         "machines[1] (LB-02).programs (green).takes.kg is missing"),
+        ('gas = "argon"', 'gas = "neon"', "machines[0] (LB-01).gas must be one of argon"),
+        ('alloy = "Ti-6Al-4V"', 'alloy = "unobtainium"',
+         "stores[0] (Ti64).alloy must be a known alloy"),
+        ('begins = "Mon 06:00"', 'begins = "Monday"', "begins must be a day (Mon, Tue"),
+        ('begins = "06:00"', 'begins = "25:00"', "shifts[0] (early).begins must match"),
+        ('product = "pin"\nquantity', 'product = "bolt"\nquantity',
+         "orders[0].product must be one of ring, green ring, pin, not 'bolt'"),
+        ("start_m3 = 400", "start_m3 = 600",
+         "gases (argon) start_m3 and reorder_m3 must be 0 to capacity_m3 (500)"),
+        ('name = "LB-02"', 'name = "LB-01"', "machines has 'LB-01' more than once"),
+        ('name = "Ti64"\n', 'name = "scrap"\n', "stores (scrap) is a store that every works has"),
+        ("low_um = 15", "low_um = 90", "stores (Ti64).low_um must be below high_um (53)"),
+        ('used = "Ti64 used"', 'used = "Ti64"', "stores (Ti64).used must be one of Ti64 used"),
+        ('"laboratory"]', '"cooking"]', "laboratory must be one of cooking"),
+        ('days = ["Mon", "Tue", "Wed", "Thu", "Fri"]', 'days = ["Monday"]', "shifts[0] (early)"),
+        ("[[people]]", "[[peoples]]", "people is missing"),
+        ("[[gases]]", "[gases", "is not a plan"),
+    ],
+)
+def test_a_bad_plan_gives_one_clear_error(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert old in PLAN
+    text = PLAN.replace(old, new, -1 if old == "[[people]]" else 1)
+    with pytest.raises(PlanError, match=re.escape(message)) as caught:
+        load_plan(plan(tmp_path, text))
+    assert str(caught.value).startswith("bad.toml: ")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_plan_that_is_not_there() -> None:
+    with pytest.raises(PlanError, match="cannot be read"):
+        load_plan("nowhere.toml")
+    with pytest.raises(PlanError, match="no plan 'factory'; there are: cell"):
+        load_plan("factory")
