@@ -55,6 +55,7 @@ USE = 0.20  # share of the gas's power that powder can take up: critical feed, d
 EXPONENT = 3.0  # n of SR = SR0 / (1 + (m/mc)^n), default
 BEST = 0.995  # SR0: some particles miss the flame, default
 SCATTER = 0.35  # ln-scale scatter of flight over melting time between trajectories, default
+SHIELDED = 0.4  # share of the heat that reaches a particle wrapped in its own vapour, default
 ROUNDING = 0.90  # diameter of the sphere over the size of the irregular particle, default
 DENSIFIED = 0.5  # share of hollow particles whose gas escapes while they are liquid, default
 
@@ -229,7 +230,7 @@ def evaporated(diameter: npt.ArrayLike, alloy: Alloy, plasma: Plasma,
     middle = plasma.flux(d, 0.5 * (boiling + alloy.liquidus), alloy.emissivity)
     warming = np.where(middle > 0, density * d / 6 * heat / np.maximum(middle, 1e-9), np.inf)
     left = np.maximum(np.asarray(flight) - np.asarray(melting) - warming, 0.0)
-    flux = np.maximum(plasma.flux(d, boiling, alloy.emissivity), 0.0)
+    flux = SHIELDED * np.maximum(plasma.flux(d, boiling, alloy.emissivity), 0.0)
     shrunk = np.clip(4 * flux * left / (density * alloy.latent_vapour * d), 0.0, 1.0)
     return np.asarray(1 - (1 - shrunk) ** 1.5)
 
@@ -239,7 +240,7 @@ def spheroidized(feed: float, critical: float, best: float = BEST,
     """Share that becomes round at a feed (kg/s): SR0 / (1 + (m/mc)^n); 0 without power."""
     if feed <= 0:
         return best
-    if critical <= 0:
+    if critical <= 1e-6 * feed:
         return 0.0
     return float(best / (1 + (feed / critical) ** exponent))
 
@@ -322,7 +323,7 @@ def treat(diameter: Floats, alloy: Alloy, plasma: Plasma, feed: float, *, caught
     rounder = 1 - (1 - ROUNDING) * np.asarray(irregular, float)
     return Treatment(melted, np.maximum(touched - melted, 0.0), gone,
                      np.cbrt(np.maximum(rest, 0.0)) * rounder, flight, melting,
-                     feed / critical if critical > 0 else np.inf)
+                     feed / critical if critical > 1e-6 * feed else 1e6)
 
 
 def collection(speed: float, nominal: float, cut: float = 0.85) -> float:
