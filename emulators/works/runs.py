@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from collections.abc import Callable
@@ -58,9 +59,11 @@ def _keep_plan(plan: Plan, folder: Path) -> str:
         if name is None or not Path(name).is_file():
             return name
         if name not in kept:
-            target = inputs / f"{len(kept)}-{Path(name).name}"
+            # Parts and recipes are told by the names of their files: these stay.
+            target = inputs / f"{len(kept) + 1}" / Path(name).name
+            target.parent.mkdir()
             shutil.copyfile(name, target)
-            kept[name] = target.name
+            kept[name] = str(target.relative_to(inputs))
         return kept[name]
 
     machines = []
@@ -73,6 +76,15 @@ def _keep_plan(plan: Plan, folder: Path) -> str:
     path = inputs / "plan.yaml"
     path.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return str(Path("inputs") / path.name)
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over the plan and all other files that a works was made from."""
+    digest = hashlib.sha256()
+    inputs = folder / "inputs"
+    for path in sorted(p for p in inputs.rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(inputs)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def begin(
@@ -104,7 +116,7 @@ def begin(
                 "seed": emulator.plant.seed, "epoch": stamp, "scan_ms": run.scan_ms,
                 "settings": {"plan": kept if own == folder else "", "seed": run.seed,
                              "fidelity": run.fidelity, "scan_ms": run.scan_ms},
-                "plan_digest": plan.digest, "notes": [*built.notes] if own == folder else []}
+                "inputs_digest": _digest(folder), "notes": [*built.notes] if own == folder else []}
             emulator.record_period = _PERIODS[run.fidelity]
             emulator.recorder = Recorder(own, emulator.table, meta)
             emulator.journal = Journal(own, {
@@ -137,13 +149,12 @@ def close(built: BuiltWorks, wall_s: float, began_at: float, state: str) -> list
 def _rebuilt(run: Run, folder: Path) -> BuiltWorks:
     """The works of a record again, with all acts of its journals to come.
 
-    Raises `RecordError` if its plan is no longer what it was.
+    Raises `RecordError` if its inputs are no longer what they were.
     """
     told = run.meta["settings"]
+    if _digest(folder) != run.meta["inputs_digest"]:
+        raise RecordError(f"{folder}: the files in inputs are not what the run was made with")
     plan = load_plan(folder / told["plan"])
-    if plan.digest != run.meta["plan_digest"]:
-        raise RecordError(f"{folder}: plan is not what the run was made with; its files or this "
-                          "program have changed")
     built = build_works(_located(plan, folder), told["seed"], told["fidelity"], told["scan_ms"])
     for emulator, own in _folders(built, folder):
         emulator.epoch = run.meta["epoch"]
