@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import fsum
 from typing import Any
 
 from twin.machine import Equipment
@@ -65,9 +66,10 @@ class Consumption(Equipment):
     def _anchor(self) -> None:
         now = self.now
         self.sense(now)
-        self.power = sum(self._powers.values())
+        # Exact sums: a snapshot does not keep the order in which consumers came.
+        self.power = fsum(self._powers.values())
         self.follow("energy", Growth(now, self.energy, self.power))
-        flow = sum(self._flows.values())
+        flow = fsum(self._flows.values())
         self.follow("gas", Growth(now, self.gas, flow))
         for listen in self.listeners:
             listen(self.power, flow)
