@@ -134,7 +134,8 @@ def _from_record(folder: str, recipe: Recipe) -> list[GreenPart]:
             tuple(fields[f"green_{axis}"] for axis in _AXES),
             fields["green_density"], fields["resin"], fields["wall"], fields["span"],
             fields["span_height"], fields["weakest"],
-            min(fields["volume"] / math.prod(fields[f"green_{axis}"] for axis in _AXES), 1.0))
+            min(fields["volume"] / math.prod(fields[f"green_{axis}"] for axis in _AXES), 1.0),
+            fields.get("grain", 1.0))
         for fields in sound
     ]
 

@@ -165,6 +165,10 @@ class BinderJet(PowderPlant):
             added={e: resin * share for e, share in RESIN.items()} if metal else {},
             about={"job": job.name, "layers": self.layers_done})}
 
+    def _coarser(self) -> float:
+        """Grain size over what the recipe reckons with."""
+        return self.job.grain / self._asked.grain if self.job and self._asked else 1.0
+
     def _metal(self, sums: dict[str, float]) -> float:
         """Metal (kg) in a green part."""
         job = self.job
@@ -407,7 +411,7 @@ class BinderJet(PowderPlant):
             self._pieces.append((self._metal(sums), {
                 "name": job.plan.parts[number], "number": number, "sound": not breaks,
                 "complete": self.head.layer_done >= job.layers, "green_density": packing,
-                "strength": strength, "resin_share": resin}))
+                "strength": strength, "resin_share": resin, "grain": self._coarser()}))
             self.depowdering.log("part", f"green part {number + 1} "
                                  + ("broken" if breaks else "sound"), **{
                 "part": number, "name": job.plan.parts[number], "alloy": job.alloy.name,
@@ -417,7 +421,7 @@ class BinderJet(PowderPlant):
                 "green_density": packing, "saturation": filled, "cured": cured,
                 "strength": strength, "stress": stress, "resin": resin, "wall": wall,
                 "span": span, "span_height": over,
-                "weakest": sums["weakest"], "dry_columns": sums["lines"],
+                "grain": self._coarser(), "weakest": sums["weakest"], "dry_columns": sums["lines"],
                 "volume": sums["volume"]})
         loose = self.PLATE[0] * self.PLATE[1] * self.head.layer_done * job.plan.layer_thickness
         loose -= sum(s["volume"] for s in self.sums)

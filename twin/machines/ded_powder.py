@@ -68,7 +68,7 @@ class DedPowder(PowderPlant):
     MELTING = 0.2  # share of the absorbed power that melts, default
     BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
     LIGHT_UP = 0.15  # s for which the laser makes a pool before the head moves, default
-    GAS_SAMPLE = 1e-2  # share of the gas pores of a lot that are placed one by one, default
+    GAS_SAMPLE = 2e-2  # share of the gas pores of a lot that are placed one by one, default
     LAYER_TICK = 5.0  # s: grid of a run by layer summaries
 
     def __init__(self, seed: int = 0, hoppers: int = 2, summary: bool = False) -> None:

@@ -31,7 +31,9 @@ from twin.meltpool.defects import (
 )
 from twin.parts.layers import Role
 from twin.physics.electron_beam import depleted, heat_capped_power, multibeam_rate, vapour_loss
+from twin.physics.smoke import Powder
 from twin.powder.ageing import Use
+from twin.powder.effects import usual_lot
 from twin.signals import measured
 
 __all__ = ["LayerMonitor", "PbfEb"]
@@ -69,7 +71,7 @@ class PbfEb(PowderPlant):
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
     SPATTERED = 1e-4  # share of spatter that lands in the part: the bed is sintered, default
     MELTED_AGAIN = 1.0  # s until a beam is back where there is still powder: melt leads, default
-    GAS_SAMPLE = 1e-2  # share of the gas pores of a lot that are placed one by one, default
+    GAS_SAMPLE = 2e-2  # share of the gas pores of a lot that are placed one by one, default
     SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
@@ -134,11 +136,11 @@ class PbfEb(PowderPlant):
         density = 2500.0
         if job is not None:
             density = job.bulk_density * self.powder.effects(job.alloy.name).density
-        self._follow_lot(job)
         if job is None:
             self.stage.load(None, density, self.stage.BED[0])
         else:
             self.stage.load(job.alloy, density, job.tank)
+        self._follow_lot(job)
         self.rake.empty()
         self.imaging.forget()
         self.imaging.alloy = job.alloy if job is not None else None
@@ -156,6 +158,7 @@ class PbfEb(PowderPlant):
         if job is not None:
             effect = self.powder.effects(job.alloy.name)
             self.stage.lot_film, self.stage.lot_grip = effect.film, effect.grip
+            self.stage.powder = Powder(bulk_density=job.bulk_density * effect.density)
 
     def powder_needed(self, job: BuildJob) -> dict[str, float]:
         height = job.layers * job.plan.layer_thickness
@@ -327,7 +330,9 @@ class PbfEb(PowderPlant):
         volume = layer.area * layer.thickness
         mass = max(volume * float(alloy.density(293.15)), 1e-12)
         lot = self.powder.mixed(alloy.name)
-        content = alloy.composition.get("Al", 0.0) if lot is None else lot.fraction("Al")
+        content = alloy.composition.get("Al", 0.0)
+        if lot is not None and content > 0.0:  # Evaporation in earlier uses has taken some.
+            content *= lot.fraction("Al") / usual_lot("pbf-eb", alloy.name).fraction("Al")
         # Metal below was depleted when it was melted first: layer for layer no more can leave
         # than each track's share of the layer brings, and all tracks together the layer.
         wide = np.where(hatch, job.hatch_spacing, pool.width)

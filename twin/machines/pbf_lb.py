@@ -73,7 +73,7 @@ class PbfLb(PowderPlant):
     STANDBY = 800.0  # W of the control cabinet and drives at rest, default
     CARRIED = 0.9  # share of the metal vapour that gas at nominal flow takes to the filter, default
     DEPOSIT = 0.02  # loss of window transmission per kg of fume that is not carried off, default
-    GAS_SAMPLE = 1e-2  # share of the gas pores of a lot that are placed one by one, default
+    GAS_SAMPLE = 2e-2  # share of the gas pores of a lot that are placed one by one, default
     DOWNWIND = 8e-3  # m that spatter is carried along the gas flow (-y), default
 
     def __init__(self, seed: int = 0, lasers: int = 1, blade: str = "hard",

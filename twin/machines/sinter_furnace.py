@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -157,7 +157,7 @@ class SinterFurnace(Plant):
         if job is not None:
             self.charged = [*self.waiting, *job.items][:len(job.parts)]
             self.waiting = self.waiting[len(job.parts):]
-        self.furnace.charge(job.parts if job else (), job.material if job else None)
+        self.furnace.charge(self._parts(job) if job else (), job.material if job else None)
         inspection = self.inspection
         inspection.done = False
         self._began, self._energy = float(self.env.now), self.consumption.energy
@@ -166,6 +166,13 @@ class SinterFurnace(Plant):
                 self.retort.air()
             mass = sum(math.prod(p.green) * p.fill * p.density for p in job.parts)
             self.consumption.used(mass * job.material.solid_density)
+
+    def _parts(self, job: SinterJob) -> tuple[GreenPart, ...]:
+        """The job's parts, those that are here as what they were made as."""
+        made = [replace(part, density=float(item.about["green_density"]),
+                        grain=float(item.about.get("grain", 1.0)))
+                for part, item in zip(job.parts, self.charged, strict=False)]
+        return (*made, *job.parts[len(made):])
 
     def drive(self, path: str, value: Any) -> bool:
         changed = super().drive(path, value)

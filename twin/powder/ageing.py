@@ -28,7 +28,7 @@ from twin.powder.operations import (
 )
 from twin.powder.sizes import CENTRES, lognormal
 
-__all__ = ["AGEING", "Ageing", "Use", "aged", "ageing_of", "build_operation", "exposed_share"]
+__all__ = ["AGEING", "Ageing", "Use", "aged", "ageing_of", "build_operation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ AGEING: Final[Mapping[tuple[str, str], Ageing]] = {
     # 0.11 % in 21 uses, cited in doi 10.1007/s11837-018-3305-2.
     ("pbf-eb", "Ti-6Al-4V"): Ageing(52e-6, 24.0, 2e-6, 0.006, -0.01, 0.05, 1.0, dry=True),
     # PMC5585364: 560 to 1200 ppm in 30 uses, Al 1.6 to 2 at.% less; irregular over 30 % after 45.
-    ("pbf-eb", "Ti-48Al-2Cr-2Nb"): Ageing(21.3e-6, 24.0, 7.7e-4, 0.008, -0.01, 0.05, 1.0, dry=True),
+    ("pbf-eb", "Ti-48Al-2Cr-2Nb"): Ageing(20.8e-6, 24.0, 7.7e-4, 0.008, -0.01, 0.05, 1.0, dry=True),
     ("pbf-eb", ""): Ageing(20e-6, 24.0, 0.0, 0.006, -0.01, 0.05, 1.0, dry=True),
     ("ded-powder", ""): Ageing(60e-6, 8.0, 0.0, 0.05, 0.05, 0.10, 1.0),
     ("binder-jet", ""): Ageing(6e-6, 12.0, 0.0, 0.0005, 0.0005, 0.01, 1.0, 4.0),
@@ -104,11 +104,6 @@ class Use:
     """Share of the mass, and what is known, of each piece if several are told apart."""
     added: Mapping[str, float] = field(default_factory=dict)
     """kg of elements of something else in what was made, such as a binder."""
-
-
-def exposed_share(melted: float, stock: float, builds: int) -> float:
-    """Share of a stock that was in some build's melt or heat: 1 - (1 - m / M)^n."""
-    return 1.0 - (1.0 - melted / stock) ** builds
 
 
 def aged(lot: PowderLot, figures: Ageing, hours: float) -> tuple[PowderLot, dict[str, float],

@@ -46,7 +46,7 @@ _PLAIN_MOISTURE: Final = 3e-5
 _SHAPE: Final = {"hollow": 0.005, "satellites": 0.10, "irregular": 0.03, "pore": 0.05}
 
 # Share of the oxygen above the usual that is in the film; titanium dissolves the most. Default.
-_IN_FILM: Final = {"Ti": 0.3}
+_IN_FILM: Final = {"Ti": 0.12}
 _PLAIN_IN_FILM: Final = 0.8
 _THICKEST: Final = 40.0
 # Share of the hydrogen in adsorbed water that ends as gas in pores. Aluminium rejects it when it

@@ -33,6 +33,7 @@ _SPARSE_BY_SATELLITES: Final = 0.10
 _SPARSE_BY_SHAPE: Final = 0.22
 _LOOSENED: Final = 0.10
 _LOOSENED_TAPPED: Final = 0.03
+_STICKIEST: Final = 5.0  # cohesion beyond which nothing packs more loosely
 
 
 def cohesion(d32: float, density: float, monolayers: float, irregular: float) -> float:
@@ -71,7 +72,7 @@ def _packing(dense: float, span: float, sticky: float, satellites: float, irregu
              loosened: float) -> float:
     filled = 1.0 + _BY_SPAN * min(max(span - 1.0, -1.0), 1.0)
     rough = 1.0 - _SPARSE_BY_SATELLITES * satellites - _SPARSE_BY_SHAPE * irregular
-    return dense * filled * rough / (1.0 + loosened * sticky)
+    return dense * filled * rough / (1.0 + loosened * min(sticky, _STICKIEST))
 
 
 def loose_packing(span: float, sticky: float, satellites: float, irregular: float) -> float:

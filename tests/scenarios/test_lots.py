@@ -1,0 +1,174 @@
+"""`amtwin lot`: state and genealogy over several run folders; one clear error for bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trimesh
+from PIL import Image
+from typer.testing import CliRunner
+
+from emulators.journal import FILE as JOURNAL
+from emulators.lots import LotError, load_lot, lot_names
+from emulators.record import META
+from emulators.recorder import Recorder
+from scenarios.cli import app
+from scenarios.lots import read_book
+from twin.powder.ageing import Use, build_operation
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Draw, Item, Operation
+from twin.signals import Component, SignalTable
+
+
+def record(folder: Path, operations: list[Operation], lots: tuple[str, ...] = ()) -> Path:
+    """A run folder with these operations."""
+    recorder = Recorder(folder, SignalTable(Component()),
+                        {"machine": "test", "settings": {"lots": [*lots]}})
+    for number, operation in enumerate(operations):
+        recorder.operation(number, operation)
+    recorder.close()
+    return folder
+
+
+def build(lot: PowderLot, machine: str, time: float = 100.0) -> Operation:
+    numbers = iter(range(1, 100))
+    return build_operation((lot,), "pbf-lb", machine, time, Use(2.0, 10.0, 10.0, hours=10.0),
+                           lambda kind: f"{machine}-{kind}-{next(numbers):04d}")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An atomizer's run, and two builds of machines of one name from its powder."""
+    root = tmp_path_factory.mktemp("lots") / "runs"
+    powder = PowderLot.virgin("GA-0001", "316L", 60.0, 34e-6, 1.4, low=15e-6, high=63e-6,
+                              status="released", origin="atomize", machine="GA",
+                              measured={"oxygen": 4.1e-4}, sigma={"oxygen": 2e-5})
+    charge = Item("GA-charge", "charge", "316L", powder.mass, powder.elements)
+    record(root / "melt", [Operation("atomize", "GA", 5.0, (Draw.all(charge),), (powder,))])
+    first = build(powder, "LB")
+    record(root / "one", [first], (f"{root / 'melt'}:GA-0001",))
+    rest = next(o for o in first.outputs if o.id.startswith("LB-rest"))
+    assert isinstance(rest, PowderLot)
+    record(root / "two", [build(rest, "LB")], (f"{root / 'one'}:{rest.id}",))
+    return root
+
+
+def amtwin(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["lot", *map(str, arguments)])
+
+
+def test_a_part_is_traced_over_run_folders_to_its_melt(runs: Path) -> None:
+    told = amtwin("two:LB-part-0001", "--within", runs)
+    assert told.exit_code == 0, told.output
+    assert "in the end: GA-charge 100.0%" in told.output
+    found = json.loads(amtwin("two:LB-part-0001", "--within", runs, "--json").output)
+    assert {"GA-0001", "LB-rest-0003"} <= set(found["ancestors"])
+    assert found["item"]["about"]["lots"] == ["LB-rest-0003"]
+    assert found["run"].endswith("two")
+
+
+def test_a_lot_is_told_with_what_was_measured_and_became_of_it(runs: Path) -> None:
+    told = amtwin("GA-0001", "--within", runs)
+    assert told.exit_code == 0, told.output
+    row = next(line for line in told.output.splitlines() if line.split()[:1] == ["oxygen"])
+    assert row.split()[1:] == ["300", "ppm", "410", "ppm", "20", "ppm"]
+    for word in ("316L", "Cr 16.9", "released", "one:LB-part-0001", "GA-charge", "atomize"):
+        assert word in told.output, word
+    found = json.loads(amtwin("GA-0001", "--within", runs, "--json").output)
+    assert PowderLot.of(found["lot"]).mass == pytest.approx(60.0)
+    assert {"one:LB-part-0001", "two:LB-part-0001"} <= set(found["descendants"])
+
+
+def test_the_genealogy_is_drawn(runs: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "lot.png"
+    assert amtwin("GA-0001", "--within", runs, "--picture", picture).exit_code == 0
+    with Image.open(picture) as shown:
+        assert shown.size[0] > 500
+        colours = {c for _, c in shown.convert("RGB").getcolors(1_000_000) or []}
+    assert {(0xcf, 0xe3, 0xf5), (0xf8, 0xcf, 0xc0), (0xe8, 0xe8, 0xe8)} <= colours
+
+
+def test_a_lot_of_a_run_can_be_taken(runs: Path) -> None:
+    lot = load_lot(f"{runs / 'one'}:LB-used-0002")
+    assert (lot.cycle, lot.alloy) == (1, "316L")
+    assert lot.parents == ("GA-0001",)
+
+
+@pytest.mark.parametrize("name", lot_names())
+def test_every_ready_made_lot_is_there_and_always_the_same(name: str) -> None:
+    lot = load_lot(name)
+    assert lot == load_lot(name.upper())
+    assert {"oxygen", "hall", "d50"} <= set(lot.measured)
+    told = amtwin(name)
+    assert told.exit_code == 0
+    assert lot.alloy in told.output
+
+
+def refused(*arguments: object) -> str:
+    told = amtwin(*arguments)
+    assert told.exit_code == 2, told.output
+    assert told.stdout == ""
+    lines = [line for line in told.stderr.splitlines() if line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_bad_input_gives_one_clear_error(runs: Path, tmp_path: Path) -> None:
+    assert "no lot or part 'nobody'; known: GA-charge" in refused("nobody", "--within", runs)
+    assert "several runs; say which: one:LB-part-0001" in refused(
+        "LB-part-0001", "--within", runs)
+    assert "no such folder" in refused("x", "--within", tmp_path / "none")
+    assert "no powder lot 'LB-77'" in refused(f"{runs / 'one'}:LB-77")
+    assert "cannot be written" in refused(
+        "GA-0001", "--within", runs, "--picture", tmp_path / "no" / "such.png")
+    assert "no run here handled" in refused("316l-fresh", "--picture", tmp_path / "x.png")
+    bad = tmp_path / "bad.toml"
+    for text, words in [
+        ("alloy = '316L'\nmass = 5\n", "mass needs its unit"),
+        ("alloy = 'x'\n", "bad.toml"), ("[", "is not a powder lot"),
+        ("alloy = '316L'\nmass = { value = 5, unit = 'kg' }\n[sizes]\nd5 = 3\n", "did you mean"),
+    ]:
+        bad.write_text(text)
+        assert words in refused(bad)
+    wrong = tmp_path / "lot.json"
+    wrong.write_text("{}")
+    assert "is not a powder lot" in refused(wrong)
+    assert "cannot be read" in refused(tmp_path / "gone.toml")
+
+
+def test_a_damaged_record_gives_one_clear_error(runs: Path, tmp_path: Path) -> None:
+    lot = load_lot("316l-fresh")
+    folder = record(tmp_path / "runs" / "hurt", [build(lot, "LB")])
+    (file,) = (folder / "lots").glob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert "is damaged" in refused("LB-part-0001", "--within", tmp_path / "runs")
+    file.write_bytes(whole)
+    (folder / META).write_text("{")
+    assert "run.json is damaged" in refused("LB-part-0001", "--within", tmp_path / "runs")
+    with pytest.raises(LotError, match="damaged"):
+        read_book(tmp_path / "runs")
+
+
+def test_a_run_takes_a_lot_and_its_record_names_it(tmp_path: Path) -> None:
+    part = tmp_path / "block.stl"
+    trimesh.creation.box(extents=(3, 3, 0.08)).export(part)
+    folder = tmp_path / "runs" / "built"
+    ran = CliRunner().invoke(app, [
+        "run", "pbf-lb", f"--part={part}", "--unit=mm", "--alloy=316L", "--lot=316l-hollow",
+        "--speed=max", "--until=complete", f"--record={folder}"])
+    assert ran.exit_code == 0, ran.output
+    assert json.loads((folder / META).read_text())["settings"]["lots"] == ["316l-hollow"]
+    assert (folder / JOURNAL).exists()
+    found = read_book(folder).genealogy
+    (name,) = (n for n in found.ids() if "part" in n)
+    assert found.origins(name) == pytest.approx({"316l-hollow": 1.0})
+    for lot, words in [("316l-mixed", "is on hold"), ("ti64-fresh", "the job is for 316L"),
+                       ("nobody", "no powder lot")]:
+        no = CliRunner().invoke(app, ["run", "pbf-lb", f"--part={part}", "--unit=mm",
+                                      "--alloy=316L", f"--lot={lot}", "--no-record"])
+        assert no.exit_code == 2
+        assert words in no.stderr
