@@ -15,7 +15,8 @@ from twin.signals import measured
 __all__ = ["SCRAP", "Charge", "Footprint", "Ledger", "Rates", "is_scrap"]
 
 PARTS = ("part", "green part")
-SCRAP = ("scrap", "soot", "stub", "skull", "filter dust", "dust", "slag", "sludge", "rejected part")
+SCRAP = ("scrap", "sample", "soot", "stub", "skull", "filter dust", "dust", "slag", "sludge",
+         "rejected part")
 """Kinds of items that leave the works' use: they carry no share of what was spent."""
 
 

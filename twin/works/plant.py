@@ -115,7 +115,8 @@ class Works(Plant):
         """Of the machines' components."""
         self.at: dict[str, dict[str, Thing]] = {p.name: {} for p in places}
         """What has been handed over to each machine and not yet worked up."""
-        self._charged: dict[str, tuple[float, float]] = {p.name: (0.0, 0.0) for p in places}
+        self.charged: dict[str, tuple[float, float]] = {p.name: (0.0, 0.0) for p in places}
+        """Meters (J, m3) of each machine when they were last entered in the ledger."""
         self.assemble()
 
     def _wrong(self, store: Store) -> Any:
@@ -139,7 +140,7 @@ class Works(Plant):
     def spend(self, machine: str, labour: float = 0.0) -> Footprint:
         """What a machine spent since the last call, with so much labour (s)."""
         now = self.machines[machine].read_meters()
-        before, self._charged[machine] = self._charged[machine], now
+        before, self.charged[machine] = self.charged[machine], now
         return self.ledger.rates.spent(now[0] - before[0], now[1] - before[1],
                                        self.places[machine].gas, labour)
 
@@ -225,13 +226,13 @@ class Works(Plant):
     def snapshot(self) -> dict[str, Any]:
         from twin.works.stores import plain
 
-        return {**super().snapshot(), "charged": {m: list(c) for m, c in self._charged.items()},
+        return {**super().snapshot(), "charged": {m: list(c) for m, c in self.charged.items()},
                 "at": {m: [plain(t) for t in things.values()] for m, things in self.at.items()}}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         from twin.works.stores import revived
 
-        self._charged = {m: (c[0], c[1]) for m, c in snapshot["charged"].items()}
+        self.charged = {m: (c[0], c[1]) for m, c in snapshot["charged"].items()}
         self.at = {m: {t.id: t for t in map(revived, things)}
                    for m, things in snapshot["at"].items()}
         super().reinstate(snapshot)

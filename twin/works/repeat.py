@@ -15,8 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.machine import Plant
+from twin.powder.laboratory import METHODS, true_value
 from twin.powder.lot import Constituent, PowderLot, totals
-from twin.powder.operations import Draw, Item, Operation, blend, draw, renamed, with_oxygen, with_water
+from twin.powder.operations import (
+    Draw,
+    Item,
+    Operation,
+    blend,
+    draw,
+    renamed,
+    with_oxygen,
+    with_water,
+)
 from twin.powder.sizes import BINS
 
 __all__ = ["Pool", "is_virgin", "repeat_operations", "transferred"]
@@ -25,6 +35,7 @@ Thing = PowderLot | Item
 _WHOLE = 1e-6
 """Excess of shares over one, by which outputs still count as parts of the input."""
 _FULL = 1.0 - 1e-9
+_READ = frozenset(name for method in METHODS.values() for name in method.properties)
 
 
 def is_virgin(lot: PowderLot) -> bool:
@@ -288,15 +299,16 @@ class _Repeat:
 
     def _judged(self, lot: PowderLot, made: PowderLot) -> PowderLot:
         """What the laboratory would read of this lot, with its own errors."""
-        from twin.powder.laboratory import true_value
-
         if not made.measured or not lot.metal:
             return lot
         noise = self.plant.stream(f"laboratory {lot.id}")
-        readings = {
-            name: max(true_value(lot, name)
-                      + made.sigma.get(name, 0.0) * float(noise.standard_normal()), 0.0)
-            for name in made.measured}
+        readings = {}
+        for name, then in made.measured.items():
+            error = made.sigma.get(name, 0.0) * float(noise.standard_normal())
+            # What was true then, as far as it is a property of the lot alone.
+            known = name in _READ or len(name) <= 2
+            truth = true_value(lot, name) if known else then
+            readings[name] = max(truth + error, 0.0) if known else then
         return replace(lot, measured=readings)
 
 

@@ -92,7 +92,8 @@ class Runner:
 
         end = self.emulator.time + 1e5
         while not there():
-            assert self.emulator.time < end and not self.controller.over, self.state.name
+            assert self.emulator.time < end, self.state.name
+            assert not self.controller.over, "the job ended before"
             self.rest(0.2)
         return self
 

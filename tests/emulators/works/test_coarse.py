@@ -43,7 +43,7 @@ def _near(count: int, other: int) -> bool:
 
 
 def _masses(operations: list[Operation]) -> dict[str, float]:
-    """kg that came out, by operation and what it is."""
+    """Mass (kg) that came out, by operation and what it is."""
     found: dict[str, float] = {}
     for done in operations:
         for out in done.outputs:
