@@ -27,7 +27,8 @@ QUICK = {
     "drying.time": 600.0,
     "drying.dew_point": 263.15,
     "drying.unload": 333.15,
-    "blending.time": 300.0,
+    "blending.time": 600.0,
+    "blending.speed": 40 / 60,
 }
 """Recipe changes that make a batch short."""
 

@@ -374,17 +374,17 @@ class RecyclingLineController(BuildController):
 
     # -- laboratory and blend -----------------------------------------------------------------
 
-    def _ask(self, quick: bool) -> None:
+    def _ask(self, tests: int) -> None:
         if self.asked == self.phase:
             return
         self.asked = self.phase
         lab = self.io.laboratory
-        lab.quick = quick
+        lab.tests = tests
         lab.repeats = max(int(self.process.repeats), 2 if self.batch.suspect else 1)
         lab.sample = True
 
     def _begin_sample(self) -> None:
-        self._ask(quick=True)
+        self._ask(2)
 
     def _sample(self) -> None:
         if self.waited(1.0) and self.io.laboratory.ready:
@@ -411,7 +411,7 @@ class RecyclingLineController(BuildController):
             blender.discharge = True
 
     def _begin_laboratory(self) -> None:
-        self._ask(quick=False)
+        self._ask(int(self.process.tests))
 
     def _laboratory(self) -> None:
         if self.waited(1.0) and self.io.laboratory.ready:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emulators.controllers.recycling_line_signals import Process
-from twin.equipment.powder_laboratory import NO_FLOW, sigma
+from twin.equipment.powder_laboratory import NO_FLOW, TESTS, properties, sigma
 from twin.physics.reuse import steady_virgin_share, virgin_share
 from twin.powder.laboratory import GUARD, Limit, decide, specification
 from twin.powder.lot import Constituent, PowderLot
@@ -51,8 +51,8 @@ def judge(laboratory: Any, process: Process, alloy: str, use: str, suspect: bool
         limits["oxygen"] = replace(
             known, high=max(process.powder_limit, 1e-9),
             scrap=max(known.scrap, 1.001 * process.powder_limit))
-    values = {name: float(getattr(laboratory, name)) for name in limits
-              if hasattr(laboratory, name)}
+    known_now = properties(tuple(TESTS)[process.tests])
+    values = {name: float(getattr(laboratory, name)) for name in limits if name in known_now}
     errors = {name: sigma(name, value, repeats if name == "oxygen" else 1)
               for name, value in values.items()}
     if values.get("hall", 0.0) >= NO_FLOW:

@@ -6,6 +6,7 @@ from emulators.controllers.build import MachineCommands
 from emulators.controllers.build_signals import BuildAlarms, phase_status
 from emulators.recipes.recycling_line import Recipe
 from twin.alarms import Priority
+from twin.equipment.powder_laboratory import TESTS
 from twin.powder.laboratory import specification
 from twin.signals import Component, alarm, parameter, setpoint, status
 
@@ -92,6 +93,8 @@ class Process(Component):
     gain = parameter("ppm", low=0, high=50_000, start=52, doc="oxygen that a use adds")
     least_virgin = parameter("%", low=0, high=100, doc="least share of virgin powder")
     oversize_limit = parameter("%", low=0, high=100, start=2, doc="most grains over the mesh")
+    tests = parameter(int, choices=tuple(TESTS), start=3, doc="what the laboratory measures; a "
+                      "batch whose limits are not all measured is held")
     repeats = parameter(int, low=1, high=5, start=1, doc="determinations of oxygen")
     retest_releases = parameter(bool, doc="a batch that had bad gas may be released if oxygen, "
                                 "measured again, is within its limit")
@@ -126,6 +129,7 @@ class Process(Component):
         limits = specification(recipe.quality.process, recipe.alloy).limits
         self.powder_limit = limits["oxygen"].high if "oxygen" in limits else 0.05
         self.oversize_limit, self.repeats = recipe.quality.oversize, recipe.quality.repeats
+        self.tests = tuple(TESTS).index(recipe.quality.tests)
         for name, signal in self.signals.items():
             value = signal.from_si(getattr(self, name))
             signal.check(float(f"{value:.9g}") if signal.type is float else value)

@@ -165,6 +165,8 @@ class Quality(Section):
     """Process that it must suit."""
     oversize: _Share = 0.02
     """Most grains coarser than a tenth over the mesh."""
+    tests: Literal["none", "sizes", "oxygen", "all"] = "all"
+    """What the laboratory measures; a batch whose limits are not all measured is held."""
     repeats: Annotated[int, Quantity("1", 1, 5, whole=True)] = 1
     """Determinations of oxygen."""
 

@@ -14,13 +14,18 @@ from twin.powder.operations import Draw, Item, draw
 from twin.powder.sizes import below
 from twin.signals import actuator, fault, measured
 
-__all__ = ["NO_FLOW", "PowderLaboratory", "oversize", "sigma"]
+__all__ = ["NO_FLOW", "TESTS", "PowderLaboratory", "oversize", "properties", "sigma"]
 
 NO_FLOW: Final = 999.0
 """s per 50 g that is told for a powder that does not flow."""
 
-_QUICK: Final = ("oxygen",)
-_FULL: Final = ("psd", "hall", "oxygen", "moisture", "foreign", "shape")
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "none": (),
+    "sizes": ("psd", "hall"),
+    "oxygen": ("oxygen",),
+    "all": ("psd", "hall", "oxygen", "moisture", "foreign", "shape"),
+}
+"""Methods of a sample, by what is asked for."""
 _PROPERTIES: Final = ("d10", "d50", "d90", "fines", "hall", "oxygen", "moisture", "foreign",
                       "satellites", "irregular")
 _OVERSIZE: Final = Method("oversize", ("oversize",), 300.0, absolute=0.002, relative=0.03)
@@ -29,6 +34,12 @@ _OVERSIZE: Final = Method("oversize", ("oversize",), 300.0, absolute=0.002, rela
 def oversize(lot: PowderLot, mesh: float) -> float:
     """Mass share of grains coarser than a tenth over the mesh (m)."""
     return 1.0 - float(below(lot.masses, 1.1 * mesh)) if lot.metal else 0.0
+
+
+def properties(tests: str) -> tuple[str, ...]:
+    """What is known after so much testing, a key of `TESTS`."""
+    found = [name for method in TESTS[tests] for name in METHODS[method].properties]
+    return (*found, "oversize") if "d90" in found else tuple(found)
 
 
 def sigma(name: str, reading: float, repeats: int = 1) -> float:
@@ -64,7 +75,7 @@ class PowderLaboratory(Equipment):
     foreign = measured("%", low=0, high=100, doc="share of other alloys, X-ray fluorescence")
     satellites = measured("%", low=0, high=100, doc="share of grains with satellites")
     irregular = measured("%", low=0, high=100, doc="share of grains that are not round")
-    quick = actuator(bool, doc="measure oxygen only")
+    tests = actuator(int, choices=tuple(TESTS), start=3, doc="what is measured")
     repeats = actuator(int, low=1, high=5, start=1, doc="determinations of oxygen")
     mesh = actuator("um", low=10, high=1000, start=63, doc="mesh that the powder was sieved by")
     sample = actuator(bool, edge=True, doc="take a sample and measure it (rising edge)")
@@ -100,19 +111,24 @@ class PowderLaboratory(Equipment):
         chance = self.plant.stream("laboratory", self.samples)
         # What a sample of a bad mixture differs by: its parts are not in proportion.
         astray = line.unmixed * line.contrast * 0.5 * float(chance.standard_normal())
-        names = _QUICK if self.quick else _FULL
+        asked = tuple(TESTS)[self.tests]
+        names = TESTS[asked]
+        if not names:
+            self._wait(1.0)
+            return
         found = measure(batch, names, chance)
         values = dict(found.values)
-        if self.repeats > 1:
-            more = [measure(batch, _QUICK, chance).values["oxygen"]
+        if "oxygen" in names:
+            more = [measure(batch, ("oxygen",), chance).values["oxygen"]
                     for _ in range(self.repeats - 1)]
-            values["oxygen"] = (values["oxygen"] + sum(more)) / self.repeats
-        values["oxygen"] = max(values["oxygen"] + astray + self.oxygen_error, 0.0)
+            mean = (values["oxygen"] + sum(more)) / self.repeats
+            values["oxygen"] = max(mean + astray + self.oxygen_error, 0.0)
         times = [METHODS[name].time * (self.repeats if name == "oxygen" else 1) for name in names]
-        if not self.quick:
+        if "moisture" in names:
+            values["moisture"] = max(values["moisture"] + self.moisture_error, 0.0)
+        if "psd" in names:
             for name in ("d10", "d50", "d90"):
                 values[name] *= 1.0 + self.psd_error
-            values["moisture"] = max(values["moisture"] + self.moisture_error, 0.0)
             truth = oversize(batch, self.mesh / (1.0 + self.psd_error))
             values["oversize"] = max(
                 truth + _OVERSIZE.sigma(truth) * float(chance.standard_normal()), 0.0)
