@@ -73,6 +73,9 @@ def draw_genealogy(genealogy: Genealogy, identity: str, file: Path) -> None:
         axes.annotate("", place[end], place[start], arrowprops={
             "arrowstyle": "-|>", "color": "#707070", "shrinkA": 34, "shrinkB": 38,
             "linewidth": 0.6 + 2.4 * (data["mass"] / most) ** 0.5})
+        middle = [0.5 * (a + b) for a, b in zip(place[start], place[end], strict=True)]
+        axes.text(middle[0], middle[1] + 0.08, f"{data['operation']}\n{data['mass']:.3g} kg",
+                  ha="center", va="bottom", fontsize=5.5, color="#505050")
     for node, (x, y) in place.items():
         about = genealogy.describe(node)
         text = f"{node}\n{about['kind']} {about['alloy']}\n{about['mass']:.3g} kg"

@@ -10,7 +10,7 @@ import pytest
 from twin.physics.checks import CHECKS, Check
 
 NEW = ("pbf-eb", "ded-powder", "ded-wire-laser", "ded-arc", "binder-jet", "sinter-furnace",
-       "spheroidizer", "prep")
+       "spheroidizer", "prep", "gas-atomizer", "powder")
 
 
 def named(check: Check) -> str:
