@@ -235,7 +235,7 @@ class DropChamber(Equipment):
         """Wait for the pressures at which something changes."""
         self._epoch += 1
         course = self.trajectories.get("pressure")
-        if not isinstance(course, Growth):
+        if not isinstance(course, Growth) or course.rate < 2.0 * self.OUTGASSING / self.VOLUME:
             return
         for level, act in ((self.VENT, self._anchor), (self.RELIEF, self._relieve),
                            (ATMOSPHERE, self._anchor)):

@@ -67,7 +67,7 @@ class RodFeed(Equipment):
     RESET = 40.0  # s of the integral, default
     LIMIT = 25e-3  # m of rod at which the limit switch cuts the arc
 
-    length = measured("mm", low=0, high=2000, noise=0.05, quantum=0.1,
+    length = measured("mm", low=0, high=2000, noise=0.02, quantum=0.1,
                       companion="Monitoring/Process/RodLength",
                       doc="what is left of the rod, laser at the feed carriage and the face")
     stand_off = measured("mm", low=0, high=200, start=50, noise=0.4, quantum=0.1,
