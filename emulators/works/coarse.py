@@ -11,6 +11,7 @@ from emulators.controllers.coarse import coarse_controller
 from emulators.emulator import Emulator
 from emulators.pacer import Pacer
 from emulators.settings import release
+from emulators.works.rules import rules_of
 from plc_interfaces.host import Identity
 from twin.image import Readings
 from twin.works.coarse import CoarseJob, CoarseMachine
@@ -57,7 +58,8 @@ def coarse_member(
     plant = CoarseMachine(seed, kind, standby)
     plant.name = name
     readings = Readings(plant, seed)
-    loaded = {n: Program(CoarseJob(n, s), SummaryRecipe(n)) for n, s in programs.items()}
+    loaded = {n: Program(CoarseJob(n, s, rules_of(s)), SummaryRecipe(n))
+              for n, s in programs.items()}
     try:
         controller = coarse_controller(plant, readings, loaded)
     except ValueError as error:

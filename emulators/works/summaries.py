@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Notes", "SummaryError", "source_digest", "summarise", "summary_key"]
 
-_FORMAT = 4
+_FORMAT = 5
 _JOB = "SUMMARY"
 _COURSE = 0.01  # share of a job's energy and gas by which straight lines may be off, default
 _FEED = 0.005  # the same of feedstock and built volume, default
@@ -364,6 +364,9 @@ def _summed(settings: Settings, emulator: Emulator, notes: Notes,
                     for t, source, message, about in notes.parts),
         operations=tuple({**op, "time": op["time"] - start} for op in notes.operations),
         supplied=tuple(_lots(settings, job)), uses=notes.uses,
+        settings={name: getattr(controller.children["Process"], name)
+                  for name in controller.children["Process"].signals},
+        use=str(getattr(controller, "process_name", "")),
         needs=plant.powder_needed(job) if isinstance(plant, PowderPlant) else {})
 
 

@@ -24,7 +24,7 @@ from twin.powder.effects import NEUTRAL, PROCESSES, Effects
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Item
 from twin.trajectory import Polyline
-from twin.works.repeat import is_virgin, repeat_operations
+from twin.works.repeat import Rules, is_virgin, repeat_operations
 from twin.works.stores import Thing, revived
 from twin.works.stores import plain as plain_thing
 from twin.works.summary import COUNTS, Interruption, JobSummary
@@ -41,6 +41,8 @@ class CoarseJob:
 
     name: str
     summary: JobSummary
+    rules: Rules | None = None
+    """What the machine decides about powder."""
 
     @property
     def alloy(self) -> Alloy:
@@ -71,6 +73,7 @@ class Work(Equipment):
         """Material at a machine that is no powder-bed or powder-fed build machine."""
         self.loaded: list[Thing] = []
         """What of it is in the machine."""
+        self.rules: Rules | None = None
         self.effect: Effects = NEUTRAL
         self.jobs = 0
         self.factor = 1.0
@@ -281,7 +284,8 @@ class Work(Equipment):
 
     def _give(self, summary: JobSummary, until: float) -> None:
         """What the operations of the job make of what is in the machine."""
-        repeat_operations(self.plant, summary.operations, summary.supplied, self.loaded, until)
+        repeat_operations(self.plant, summary.operations, summary.supplied, self.loaded, until,
+                          self.rules)
         self.loaded = []
 
     def _share(self, summary: JobSummary, place: float) -> float:
@@ -431,6 +435,7 @@ class CoarseMachine(Plant):
         """Take a job and begin it."""
         if self.powder is not None:
             self.powder.begin(job.summary.needs if job is not None else {})
+        self.job.rules = job.rules if job is not None else None
         self.job.load(job.summary if job is not None else None)
 
     def supply(self, lots: Sequence[PowderLot]) -> None:

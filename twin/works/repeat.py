@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from twin.equipment.powder_laboratory import NO_FLOW
 from twin.machine import Plant
 from twin.powder.laboratory import METHODS, true_value
-from twin.powder.lot import Constituent, PowderLot, totals
+from twin.powder.lot import Constituent, PowderLot, Status, totals
 from twin.powder.operations import (
     Draw,
     Item,
@@ -29,13 +30,33 @@ from twin.powder.operations import (
 )
 from twin.powder.sizes import BINS
 
-__all__ = ["Pool", "is_virgin", "repeat_operations", "transferred"]
+__all__ = ["Pool", "Rules", "is_virgin", "repeat_operations", "transferred"]
 
 Thing = PowderLot | Item
 _WHOLE = 1e-6
 """Excess of shares over one, by which outputs still count as parts of the input."""
 _FULL = 1.0 - 1e-9
 _READ = frozenset(name for method in METHODS.values() for name in method.properties)
+
+
+class Rules(Protocol):
+    """What the real machine's program decides about powder, as far as it is a pure function."""
+
+    def virgin_share(self, lot: PowderLot) -> float:
+        """Share of virgin powder in a blend with a used lot."""
+        ...
+
+    def oversize(self, lot: PowderLot) -> float:
+        """Share of grains that are too coarse for the mesh."""
+        ...
+
+    def judge(self, lot: PowderLot) -> Status:
+        """What becomes of a lot with its readings."""
+        ...
+
+
+VERDICTS: Mapping[str, str] = {"released": "release", "hold": "hold", "scrap": "scrap"}
+"""Operations that turn powder out, by the status they give it."""
 
 
 def is_virgin(lot: PowderLot) -> bool:
@@ -177,14 +198,15 @@ def _item(made: Item, before: Mapping[str, float], actual: Mapping[str, float]) 
 class _Repeat:
     """One job's operations, one after the other."""
 
-    def __init__(self, plant: Plant, supplied: Sequence[PowderLot], lots: Sequence[Thing]) -> None:
-        self.plant = plant
+    def __init__(self, plant: Plant, supplied: Sequence[PowderLot], lots: Sequence[Thing],
+                 rules: Rules | None = None) -> None:
+        self.plant, self.rules = plant, rules
         self.then: dict[str, Thing] = {lot.id: lot for lot in supplied}
         """The summary's material by id, what is left of it."""
         self.now: dict[str, Pool] = {}
         """What stands for it."""
         self.ids: dict[str, tuple[str, ...]] = {}
-        self.drawn: list[Draw] = []
+        self.supplied = {lot.id for lot in supplied}
         used = [lot for lot in supplied if not is_virgin(lot)] or list(supplied)
         top = [lot for lot in supplied if lot not in used]
         powder = [t for t in lots if isinstance(t, PowderLot)]
@@ -216,7 +238,9 @@ class _Repeat:
         sources: list[Thing] = []
         inputs: list[Draw] = []
         actual: list[Thing] = []
-        for account in told.inputs:
+        # What is topped up comes first, for the virgin powder goes by it.
+        order = sorted(told.inputs, key=lambda account: self._tops_up(account, told))
+        for account in order:
             source = self.then.get(account.id)
             if source is None or account.id not in self.now:
                 # Bought by the machine itself: a charge or rod of its recipe.
@@ -225,12 +249,10 @@ class _Repeat:
                 sources.append(replace(own, id=account.id))
                 actual.append(own)
                 continue
-            share = min(account.mass / source.mass, 1.0) if source.mass else 1.0
             pool = self.now[account.id]
-            if isinstance(source, PowderLot) and is_virgin(source) and account.id in self.ids \
-                    and pool.mass > 0:
-                # Topping up goes by what it is added to, not by how much is there.
-                share = min(account.mass * self.scale / pool.mass, 1.0)
+            share = min(account.mass / source.mass, 1.0) if source.mass else 1.0
+            if self._tops_up(account, told) and pool.mass > 0:
+                share = self._topping(account, actual, pool)
             accounts, things = pool.take(share)
             inputs += accounts
             actual += things
@@ -245,12 +267,31 @@ class _Repeat:
         if not inputs:
             return
         outputs = self._outputs(told, sources, actual)
+        name = told.name
+        if self.rules is not None and name in VERDICTS.values():
+            outputs = [replace(o, status=self.rules.judge(o))
+                       if isinstance(o, PowderLot) and o.measured else o for o in outputs]
+            judged = [o.status for o in outputs if isinstance(o, PowderLot)]
+            name = VERDICTS.get(judged[0], name) if judged else name
         into = totals([d.elements for d in inputs])
         out = totals([o.elements for o in outputs])
         gained, lost = _difference(into, out)
         self.plant.record_operation(Operation(
-            told.name, self.plant.name, float(self.plant.env.now), tuple(inputs), tuple(outputs),
+            name, self.plant.name, float(self.plant.env.now), tuple(inputs), tuple(outputs),
             gained, lost, about=told.about))
+
+    def _tops_up(self, account: Draw, told: Operation) -> bool:
+        source = self.then.get(account.id)
+        return (len(told.inputs) > 1 and account.id in self.supplied
+                and isinstance(source, PowderLot) and is_virgin(source))
+
+    def _topping(self, account: Draw, actual: Sequence[Thing], pool: Pool) -> float:
+        """Share of the virgin powder at hand that goes into a blend: by the machine's own rule."""
+        used = _powder(actual)
+        if self.rules is None or used is None:
+            return min(account.mass * self.scale / pool.mass, 1.0)
+        virgin = min(self.rules.virgin_share(used), 0.99)
+        return min(used.mass * virgin / (1.0 - virgin) / pool.mass, 1.0)
 
     def _own(self, account: Draw) -> Item:
         kind = _kind(account.id)
@@ -308,7 +349,11 @@ class _Repeat:
             # What was true then, as far as it is a property of the lot alone.
             known = name in _READ or len(name) <= 2
             truth = true_value(lot, name) if known else then
+            if name == "oversize" and self.rules is not None:
+                truth, known = self.rules.oversize(lot), True
             readings[name] = max(truth + error, 0.0) if known else then
+        if "hall" in readings:
+            readings["hall"] = min(readings["hall"], NO_FLOW)
         return replace(lot, measured=readings)
 
 
@@ -349,15 +394,16 @@ def _kind(id_: str) -> str:
 
 def repeat_operations(plant: Plant, operations: Sequence[Mapping[str, Any]],
                       supplied: Sequence[Mapping[str, Any]], things: Sequence[Thing],
-                      until: float) -> bool:
+                      until: float, rules: Rules | None = None) -> bool:
     """Record on `plant` what a summary's operations up to a place (s) make of `things`.
 
-    operations, supplied: the summary's, plain. Gives whether there were any.
+    operations, supplied: the summary's, plain; rules: what the machine decides about powder by
+    itself, such as how much virgin powder is blended in. Gives whether there were any.
     """
     told = [Operation.of(o) for o in operations if o["time"] <= until + 1e-6]
     if not told:
         return False
-    work = _Repeat(plant, [PowderLot.of(lot) for lot in supplied], things)
+    work = _Repeat(plant, [PowderLot.of(lot) for lot in supplied], things, rules)
     for operation in told:
         work.repeat(operation)
     return True

@@ -156,6 +156,10 @@ class JobSummary:
     interruptions: tuple[Interruption, ...] = ()
     needs: Mapping[str, float] = field(default_factory=dict)
     """Powder (kg) by alloy without which a build cannot be finished."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Setpoints and parameters of the program's ``Process`` by attribute, SI."""
+    use: str = ""
+    """Process that the powder is worked up for, of a recycling line."""
     uses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What a build made of its powder by alloy: fields of `twin.powder.ageing.Use`."""
 
