@@ -230,7 +230,10 @@ class Dispatcher(Controller):
         found = {
             "failure": machine.broken,
             "gas": tank is not None and tank.empty,
-            "water": self.alarms["Alarms.WaterWarm"].active,
+            # It is no use to go on with chillers that will not do: it would be warm again soon.
+            "water": self.alarms["Alarms.WaterWarm"].active or (
+                "water" in job.reasons and self._power_with(job.machine, job.program)
+                * works.water.share > works.water.available),
             "mains": not works.mains.present,
             "staff": plan.attended and works.people.present_until(plan.skill, self.now) <= self.now,
         }
@@ -312,8 +315,10 @@ class Dispatcher(Controller):
                 works.people.request("repair", name, skill, machine.repair_time(), f"repair {name}",
                                      1)
                 self._say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
-            elif name not in self.jobs and machine.service_due and \
-                    self.stations[name].state is MachineState.IDLE:
+            elif name not in self.jobs and machine.service_due:
+                if self.stations[name].state is not MachineState.IDLE:
+                    self.stations[name].clear()
+                    continue
                 self._repairs[name] = "maintenance"
                 self.stations[name].maintain(True)
                 works.people.request("maintenance", name, skill, machine.upkeep.service,
@@ -382,7 +387,6 @@ class Dispatcher(Controller):
     def _hindrance(self, name: str, program: ProgramPlan) -> str:
         """Why a job cannot start now; empty if it can."""
         works, machine = self.works, self._machines[name]
-        expected = self.stations[name].expected(program.name)
         if works.machines[name].broken:
             return "repair"
         if not works.mains.present:
@@ -392,7 +396,7 @@ class Dispatcher(Controller):
             return f"gas: {machine.gas}"
         if self.alarms["Alarms.WaterWarm"].active:
             return "cooling water"
-        power = self._committed(name) + max(expected.power, works.machines[name].power)
+        power = self._power_with(name, program)
         if power > self.dispatch.power_limit:
             self._short.add("power")
             return "power"
@@ -400,9 +404,16 @@ class Dispatcher(Controller):
             return "cooling capacity"
         if machine.attended:
             there = works.people.present_until(machine.skill, self.now)
+            expected = self.stations[name].expected(program.name)
             if there < self.now + expected.duration:
                 return f"people: {machine.skill}"
         return ""
+
+    def _power_with(self, name: str, program: ProgramPlan) -> float:
+        """Power (W) of the works with a program at work on a machine."""
+        own = max(self.stations[name].expected(program.name).power,
+                  float(self.works.machines[name].power))
+        return self._committed(name) + own
 
     def _committed(self, without: str = "") -> float:
         """Power (W) of the jobs in work at their highest, and of the machines that stand."""

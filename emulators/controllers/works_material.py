@@ -20,8 +20,9 @@ __all__ = ["Book", "Materials"]
 
 POWDER, RECYCLING = 6, 7
 """Priority of making powder and of recycling it, behind usual orders."""
-FITS = 0.75
-"""Share of a lot that must lie in a store's cut for the lot to go there, default."""
+FITS, WANTED = 0.75, 0.5
+"""Share of a lot that must lie in a store's cut for the lot to go there; less is enough where it
+was made for the store, as the laboratory looks at it anyway; default."""
 GOOD = ("part", "green part")
 MENDS = ("blend", "sieve", "dry", "classify", "separate")
 """What a recycling line can do about a lot on hold."""
@@ -249,22 +250,24 @@ class Materials:
         source = next((s for s in sources if s.alloy == thing.alloy), None)
         untouched = thing.id in handed or thing.status == "released"
         if source is not None and job.program.makes.product:
-            if untouched and not job.failed:
+            if untouched and (not job.failed or job.started is None):
                 return source.name
             return source.used or source.name
         if source is not None and thing.id in handed:
             return source.name
         wanted = [self._plans[job.program.makes.store]] if job.program.makes.store else []
         for store in [*wanted, *self._powders]:
-            if store.holds == "powder" and self._fits(thing, store):
-                return store.name
+            if store.holds == "powder" and self._fits(thing, store, WANTED if store in wanted
+                                                      else FITS):
+                # What its maker holds back is worked up once more.
+                return store.used if thing.status == "hold" and store.used else store.name
         return RESIDUES
 
-    def _fits(self, lot: PowderLot, store: StorePlan) -> bool:
+    def _fits(self, lot: PowderLot, store: StorePlan, least: float) -> bool:
         if lot.alloy != store.alloy or not lot.metal:
             return False
         inside = below(lot.masses, store.high_um * 1e-6) - below(lot.masses, store.low_um * 1e-6)
-        return bool(inside >= FITS)
+        return bool(inside >= least)
 
     # -- laboratory ---------------------------------------------------------------------------
 

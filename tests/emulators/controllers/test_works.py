@@ -1,0 +1,327 @@
+"""The dispatcher of a works with machines that are clocks: what it starts, pauses and counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emulators.controllers.states import MachineState
+from emulators.works.report import figures, sheet
+from tests.works_bench import HOUR, PLAN, Bench
+from twin.powder.lot import PowderLot
+from twin.signals import Refused
+
+QUIET = PLAN.replace("between_failures_h = 60", "between_failures_h = 0").replace(
+    'gas = "argon"\n  [[', 'gas = "argon"\nupkeep = { between_failures_h = 0 }\n  [[')
+"""Without failures."""
+
+
+def test_orders_become_parts_through_powder_and_furnace(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.run(48)
+    told = figures(bench.emulator)
+    assert (told["orders_done"], told["orders_open"], told["shipped"]) == (2, 1, 12)
+    # Two jobs of two green rings fed one furnace job of four.
+    jobs = [(j.machine, j.program.name) for j in bench.dispatcher.finished]
+    assert jobs.count(("LB-02", "green")) == 2
+    assert jobs.count(("OVEN-01", "rings")) == 1
+    assert told["balance"] < 1e-9
+    assert told["worst_operation"] < 1e-9
+
+
+def test_nobody_starts_a_machine_outside_the_shifts(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET.replace('begins = "Mon 06:00"', 'begins = "Sat 06:00"', 1))
+    bench.run(47)
+    assert bench.works.people.labour == 0
+    assert all(m.told == [] for m in bench.machines.values())
+    assert "StaffMissing" in bench.active()
+    bench.run(50)
+    assert "order green" in bench.machines["LB-02"].told
+
+
+def test_used_powder_is_recycled_analysed_and_released(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.run(120)
+    done = [op.name for job in bench.dispatcher.finished for op in job.operations]
+    assert "sieve" in done
+    lots = [lot for job in bench.dispatcher.finished for op in job.operations
+            for lot in op.outputs if isinstance(lot, PowderLot) and op.name == "sieve"]
+    again = {lot.id for lot in lots}
+    tested = [t for t in bench.works.ledger.lines.values() if t.step == "analysis"]
+    assert tested[0].times > 0
+    drawn = {i for parents in bench.works.ledger.parents.values() for i in parents}
+    assert again & drawn  # recycled powder went into later jobs
+
+
+def test_attended_machines_wait_for_a_shift_that_is_long_enough(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.run(120)
+    plan = bench.plan.start
+    line = [j for j in bench.dispatcher.finished if j.machine == "LINE-01"]
+    assert line
+    for job in line:
+        assert job.started is not None
+        clock = (job.started + plan) / HOUR % 24
+        assert 6 <= clock <= 16  # six hours before the late shift ends
+
+
+POWER = st.sampled_from([9.0, 14.0, 17.5, 26.0])
+
+
+@settings(max_examples=6, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(limit=POWER, seed=st.integers(0, 5))
+def test_dispatch_never_exceeds_the_power_limit(tmp_path: Path, limit: float, seed: int) -> None:
+    bench = Bench(tmp_path, PLAN.replace("power_limit_kw = 20.0", f"power_limit_kw = {limit}"),
+                  seed)
+    bench.run(72)
+    assert bench.works.mains.peak <= limit * 1e3
+    started = [m for m in bench.machines.values() if any("order" in t for t in m.told)]
+    # One machine at work beside three that stand needs 9.5 kW.
+    assert bool(started) == (limit > 9.5)
+    if limit < 17:
+        assert bench.works.mains.peak <= 8e3 + 3 * 500
+
+
+def test_jobs_that_wait_for_power_raise_an_alarm(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET.replace("power_limit_kw = 20.0", "power_limit_kw = 10.0"))
+    bench.run(3)
+    assert "PowerLimit" in bench.active()
+    assert bench.dispatcher.shown["LB-01"].waits_for == "power"
+
+
+def test_no_job_starts_beyond_the_cooling_capacity(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET.replace("cooling_kw = 30.0", "cooling_kw = 7.0"))
+    bench.run(24)
+    assert bench.works.mains.peak * 0.7 <= 7e3
+
+
+def test_fault_gas_runs_out_then_jobs_pause_and_go_on(tmp_path: Path) -> None:
+    text = QUIET.replace("start_m3 = 400", "start_m3 = 23").replace("reserve_m3 = 20",
+                                                                   "reserve_m3 = 1")
+    bench = Bench(tmp_path, text)
+    bench.fault("Gas1.Leak", 2.0)
+    bench.run(5)
+    assert bench.machines["LB-02"].state is MachineState.BUILDING
+    assert "GasLow" in bench.active()
+    bench.run(8)
+    machine = bench.machines["LB-02"]
+    assert "GasEmpty" in bench.active()
+    assert machine.state is MachineState.HELD
+    assert machine.told == ["order green", "pause"]
+    assert bench.machines["LB-01"].told in (["order pins", "pause"], [])
+    bench.fault("Gas1.Leak", 0.0)
+    bench.run(26)  # delivered a day after it was ordered
+    assert machine.told[:3] == ["order green", "pause", "resume"]
+    assert "GasEmpty" not in bench.active()
+    bench.run(40)
+    assert not any(j.failed for j in bench.dispatcher.finished)
+
+
+def test_fault_mains_lost_stops_all_and_what_can_goes_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.run(3)
+    bench.fault("Mains.Lost", True)
+    bench.run(4)
+    assert "MainsLost" in bench.active()
+    machine = bench.machines["LB-02"]
+    assert machine.state is MachineState.SUSPENDED
+    assert "resume" not in machine.told
+    bench.fault("Mains.Lost", False)
+    bench.run(4.1)
+    assert machine.told == ["order green", "power False", "power True", "resume"]
+    assert machine.state is MachineState.BUILDING
+
+
+def test_fault_water_warm_pauses_jobs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET.replace("cooling_kw = 30.0", "cooling_kw = 14.5"))
+    bench.run(3)
+    bench.fault("ChilledWater.CapacityLoss", 100.0)
+    bench.run(6)
+    assert "pause" in bench.machines["LB-02"].told
+    bench.fault("ChilledWater.CapacityLoss", 0.0)
+    bench.run(8)
+    assert bench.machines["LB-02"].told.count("resume") >= 1
+    assert "WaterWarm" not in bench.active()
+
+
+def test_fault_breakdown_is_repaired_by_a_mechanic_and_the_job_goes_on(tmp_path: Path) -> None:
+    text = QUIET.replace("between_failures_h = 0", "fatal_share = 0, between_failures_h = 0")
+    bench = Bench(tmp_path, text)
+    bench.run(3)
+    bench.fault("Machine2.Breakdown", True)
+    bench.run(7)
+    machine = bench.machines["LB-02"]
+    assert "MachineDown" in bench.active()
+    assert machine.told == ["order green", "pause"]  # the mechanic comes at 14:00
+    assert bench.dispatcher.way("LB-02") == "failed"
+    bench.run(24)
+    assert machine.told[:3] == ["order green", "pause", "resume"]
+    assert bench.works.ledger.lines["LB-02", "repair"].spent.labour > 0
+
+
+def test_fault_fatal_breakdown_loses_the_job_and_it_is_done_again(tmp_path: Path) -> None:
+    text = QUIET.replace("between_failures_h = 0", "fatal_share = 1, between_failures_h = 0")
+    bench = Bench(tmp_path, text)
+    bench.run(3)
+    bench.fault("Machine2.Breakdown", True)
+    bench.run(3.1)
+    assert bench.machines["LB-02"].told == ["order green", "abort"]
+    bench.run(60)
+    told = figures(bench.emulator)
+    assert told["jobs_failed"] == 1
+    assert told["balance"] < 1e-9
+    greens = [j for j in bench.dispatcher.finished if j.program.name == "green"]
+    assert [j.failed for j in greens][:1] == [True]
+    assert sum(not j.failed for j in greens) >= 2
+
+
+def test_planned_maintenance_comes_between_jobs(tmp_path: Path) -> None:
+    text = QUIET.replace("service_every_h = 100", "service_every_h = 5")
+    bench = Bench(tmp_path, text)
+    bench.run(48)
+    told = bench.machines["LB-01"].told
+    assert told.index("maintain True") > told.index("order pins")
+    assert "maintain False" in told
+    assert bench.dispatcher.used(bench.emulator.time)["LB-01"]["service"] > 4 * HOUR - 1
+
+
+def test_fault_absence_pauses_what_must_be_attended(tmp_path: Path) -> None:
+    text = QUIET.replace(
+        'holds = "used powder"', 'holds = "used powder"\nstock = [{ mass_kg = 20, '
+                         'd50_um = 34 }]').replace("_kw = 20.0", "_kw = 40.0")
+    bench = Bench(tmp_path, text)
+    bench.run(5)
+    line = bench.machines["LINE-01"]
+    assert line.state is MachineState.BUILDING
+    bench.fault("People.Absent", 2)
+    bench.run(5.1)
+    assert line.told[-1] == "pause"
+    bench.run(6)
+    assert "StaffMissing" in bench.active()
+    bench.fault("People.Absent", 0)
+    bench.run(6.1)
+    assert line.told[-1] == "resume"
+
+
+def test_a_machine_that_stops_by_itself_is_looked_at(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.run(3)
+    machine = bench.machines["LB-02"]
+    machine.pause()
+    bench.fault("Machine1.Frailty", 1.0)  # any reason to look
+    bench.run(3.4)
+    assert machine.told[-1] == "pause"
+    bench.run(4.5)
+    assert machine.told[-1] == "resume"
+
+
+def test_fault_mixed_up_powder_ends_as_scrap_of_the_laboratory(tmp_path: Path) -> None:
+    steel = '''
+[[stores]]
+name = "steel"
+alloy = "316L"
+process = "pbf-lb"
+stock = [{ mass_kg = 90, d50_um = 34 }]
+
+[[machines]]'''
+    bench = Bench(tmp_path, QUIET.replace("\n[[machines]]", steel, 1))
+    bench.fault("Store4.MixedUp", True)
+    bench.run(0.5)
+    first = bench.dispatcher.jobs["LB-02"].things[0]
+    assert isinstance(first, PowderLot)
+    assert first.alloy == "316L"
+    bench.fault("Store4.MixedUp", False)
+    bench.run(24)
+    # What came back of it has no place among the titanium.
+    assert {lot.alloy for lot in bench.works.stores["Ti64 used"].lots()} <= {"Ti-6Al-4V"}
+    assert bench.works.close() < 1e-9
+
+
+def test_material_that_a_machine_refuses_goes_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.machines["LB-01"].refuses = "LB-01: the lot is on hold"
+    bench.run(48)
+    assert [t for t in bench.machines["LB-01"].told if t.startswith("order")] == []
+    assert figures(bench.emulator)["jobs_failed"] == 3
+    assert figures(bench.emulator)["shipped"] >= 10  # the other machine does it
+    assert bench.works.close() < 1e-9
+
+
+def test_orders_can_be_added_ranked_and_cancelled(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.run(1)
+    number = bench.call("Orders.AddOrder", "pin", 3, 24.0)
+    assert number == "3"
+    assert bench.call("Orders.Priority", 3, 1) == "3"
+    assert bench.dispatcher.book.open()[0].number == 3
+    assert bench.call("Orders.Cancel", 3) == "3"
+    for path, arguments, message in (
+        ("Orders.AddOrder", ("bolt", 1, 24.0), "no product 'bolt'; there are: ring"),
+        ("Orders.AddOrder", ("pin", 0, 24.0), "quantity takes 1 to 100000"),
+        ("Orders.AddOrder", ("pin", 1, 0.0), "due takes hours above 0"),
+        ("Orders.Cancel", (9,), "no open order 9"),
+        ("Orders.Priority", (1, 12), "priority takes 1 to 9"),
+    ):
+        with pytest.raises(Refused, match=message):
+            bench.call(path, *arguments)
+
+
+def test_late_orders_raise_an_alarm(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET.replace("quantity = 6", "quantity = 6\ndue_h = 10"))
+    bench.run(10)
+    assert "OrderLate" not in bench.active()
+    bench.run(10.1)
+    assert "OrderLate" in bench.active()
+    assert bench.dispatcher.orders.late == 1
+
+
+def test_no_new_jobs_while_they_are_not_released(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.dispatcher.dispatch.release_jobs = False
+    bench.run(24)
+    assert bench.dispatcher.jobs == {}
+    assert bench.works.people.labour == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_works_does_the_same_however_often_it_is_looked_at(tmp_path: Path, seed: int) -> None:
+    text = PLAN.replace("between_failures_h = 60", "between_failures_h = 8")
+
+    def run(every: float) -> tuple[str, int]:
+        bench = Bench(tmp_path, text, seed)
+        bench.fault("Gas1.Leak", 8.0)
+        hours = 0.0
+        while hours < 40:
+            hours = min(hours + every, 40)
+            bench.run(hours)
+        return bench.emulator.trace.hexdigest, bench.emulator.alarm_count
+
+    first = run(40.0)
+    assert run(0.35) == first
+    assert first[1] > 0
+
+
+def test_every_alarm_says_what_to_do(tmp_path: Path) -> None:
+    for alarm in Bench(tmp_path).dispatcher.alarms.values():
+        assert alarm.definition.cause
+        assert alarm.definition.consequence
+        assert alarm.definition.response
+
+
+def test_the_report_closes_energy_and_elements(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.run(96)
+    text = sheet(bench.emulator)
+    for title in ("Orders", "Shipped parts", "Use of machines", "Stores", "Lots in store",
+                  "Ledger by step", "Balance of elements"):
+        assert f"## {title}" in text
+    line = next(row for row in text.splitlines() if row.startswith("Steps together"))
+    steps, metered = [float(w) for w in line.split() if w[0].isdigit()][:2]
+    assert steps == pytest.approx(metered, rel=1e-9, abs=1e-3)
+    used = bench.dispatcher.used(bench.emulator.time)
+    for ways in used.values():
+        assert sum(ways.values()) == pytest.approx(96 * HOUR, abs=1.0)
