@@ -16,7 +16,8 @@ from emulators.catalog import Built, Progress, Settings, build, figures
 from emulators.controllers.build import INTERRUPTED, BuildController
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
-from emulators.record import RecordError, Run, open_run
+from emulators.lots import load_lot, lot_names
+from emulators.record import RecordError, Run, open_run, to_json
 from emulators.recorder import Recorder
 from emulators.snapshots import SnapshotStore
 from plc_interfaces.host import Act, ActKind
@@ -69,9 +70,20 @@ def _keep_inputs(settings: Settings, folder: Path) -> Settings:
     try:
         parts = tuple(keep(part) for part in settings.parts)
         recipe = keep(settings.recipe) if settings.recipe else settings.recipe
+        lots = tuple(_keep_lot(lot, inputs) for lot in settings.lots)
     except OSError as error:
         raise RecordError(f"{folder}: the record cannot be written: {error.strerror}") from None
-    return replace(settings, parts=parts, recipe=recipe)
+    return replace(settings, parts=parts, recipe=recipe, lots=lots)
+
+
+def _keep_lot(reference: str, inputs: Path) -> str:
+    """A lot of a file or of another run is kept as it was; a ready-made one by its name."""
+    if reference.casefold() in {name.casefold() for name in lot_names()}:
+        return reference
+    inputs.mkdir(parents=True, exist_ok=True)
+    target = inputs / f"lot-{len(list(inputs.iterdir()))}.json"
+    target.write_text(to_json(load_lot(reference).plain()), encoding="utf-8")
+    return str(Path("inputs") / target.name)
 
 
 def _located(settings: Settings, folder: Path) -> Settings:
@@ -83,7 +95,14 @@ def _located(settings: Settings, folder: Path) -> Settings:
         settings,
         parts=tuple(find(p) for p in settings.parts),
         recipe=find(settings.recipe) if settings.recipe else None,
+        lots=tuple(find(lot) for lot in settings.lots),
     )
+
+
+def _absolute(reference: str) -> str:
+    """A lot's reference that means the same from everywhere."""
+    run, colon, identity = reference.rpartition(":")
+    return f"{Path(run).resolve()}:{identity}" if colon and Path(run).is_dir() else reference
 
 
 def begin(
@@ -118,6 +137,7 @@ def begin(
                 "epoch": emulator.epoch,
                 "scan_ms": settings.scan_ms,
                 "notes": list(built.notes),
+                "lots_given": [_absolute(lot) for lot in settings.lots],
                 **built.about,
             },
         )

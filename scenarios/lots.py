@@ -89,7 +89,7 @@ def read_book(within: str | Path) -> Book:
             raise LotError(str(error)) from None
         told[folder] = operations_of(run)
         given[folder] = {}
-        for reference in run.meta.get("settings", {}).get("lots", ()):
+        for reference in run.meta.get("lots_given", ()):
             source, colon, identity = str(reference).rpartition(":")
             if colon and source:
                 given[folder][identity] = Path(source).resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from twin.signals import Component, SignalTable
 def record(folder: Path, operations: list[Operation], lots: tuple[str, ...] = ()) -> Path:
     """A run folder with these operations."""
     recorder = Recorder(folder, SignalTable(Component()),
-                        {"machine": "test", "settings": {"lots": [*lots]}})
+                        {"machine": "test", "lots_given": [*lots]})
     for number, operation in enumerate(operations):
         recorder.operation(number, operation)
     recorder.close()
@@ -172,3 +173,21 @@ def test_a_run_takes_a_lot_and_its_record_names_it(tmp_path: Path) -> None:
                                       "--alloy=316L", f"--lot={lot}", "--no-record"])
         assert no.exit_code == 2
         assert words in no.stderr
+
+
+def test_a_record_keeps_the_lot_it_was_given(tmp_path: Path, runs: Path) -> None:
+    """A replay gets the same powder though the run that made it has gone."""
+    part = tmp_path / "block.stl"
+    trimesh.creation.box(extents=(3, 3, 0.06)).export(part)
+    source = tmp_path / "first"
+    shutil.copytree(runs / "one", source)
+    folder = tmp_path / "second"
+    ran = CliRunner().invoke(app, [
+        "run", "pbf-lb", f"--part={part}", "--unit=mm", "--alloy=316L",
+        f"--lot={source}:LB-used-0002", "--speed=max", "--until=120", f"--record={folder}"])
+    assert ran.exit_code == 0, ran.output
+    shutil.rmtree(source)
+    assert json.loads((folder / META).read_text())["lots_given"] == [f"{source}:LB-used-0002"]
+    again = CliRunner().invoke(app, ["replay", str(folder)])
+    assert again.exit_code == 0, again.output
+    assert "the same run" in again.output
