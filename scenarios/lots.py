@@ -74,21 +74,30 @@ def _made(operations: list[Operation]) -> set[str]:
         if d.id in {o.id for o in op.outputs}}
 
 
+def _key(operation: Operation) -> tuple[Any, ...]:
+    return (operation.machine, tuple(draw.id for draw in operation.inputs),
+            tuple(out.id for out in operation.outputs), operation.name)
+
+
 def read_book(within: str | Path) -> Book:
     """All runs in and below a folder; `LotError` naming the one that is damaged.
 
     Machines of different runs may have made lots of the same id: those are called RUN:ID. A run
-    that was given a lot as RUN:ID is joined to the run that made it.
+    that was given a lot as RUN:ID is joined to the run that made it. Runs within a run (the
+    machines of a works) are part of it.
     """
     told: dict[Path, list[Operation]] = {}
     given: dict[Path, dict[str, Path]] = {}
-    for folder in run_folders(within):
+    for inner in run_folders(within):
         try:
-            run = open_run(folder)
+            run = open_run(inner)
         except RecordError as error:
             raise LotError(str(error)) from None
-        told[folder] = operations_of(run)
-        given[folder] = {}
+        # A works and its machines are one run; what they did stands in the records of both.
+        folder = next((outer for outer in told if outer in inner.parents), inner)
+        known = {_key(operation) for operation in told.setdefault(folder, [])}
+        told[folder] += [op for op in operations_of(run) if _key(op) not in known]
+        given.setdefault(folder, {})
         for reference in run.meta.get("lots_given", ()):
             source, colon, identity = str(reference).rpartition(":")
             if colon and source:

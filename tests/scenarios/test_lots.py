@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_a_lot_is_told_with_what_was_measured_and_became_of_it(runs: Path) -> No
     found = json.loads(amtwin("GA-0001", "--within", runs, "--json").output)
     assert PowderLot.of(found["lot"]).mass == pytest.approx(60.0)
     assert {"one:LB-part-0001", "two:LB-part-0001"} <= set(found["descendants"])
+
+
+def test_a_works_and_its_machines_are_one_run(runs: Path, tmp_path: Path) -> None:
+    """The works' record repeats what its machines' records tell, with energy entered."""
+    lot = load_lot("316l-fresh")
+    told = build(lot, "LB")
+    outer = record(tmp_path / "runs" / "works", [replace(told, energy=5.0)])
+    record(outer / "machines" / "LB", [told])
+    book = read_book(tmp_path / "runs")
+    assert "LB-part-0001" in book.genealogy
+    assert book.genealogy.made["LB-part-0001"] == [replace(told, energy=5.0)]
+    assert book.genealogy.children("316l-fresh")["LB-part-0001"] == pytest.approx(2.0)
 
 
 def test_the_genealogy_is_drawn(runs: Path, tmp_path: Path) -> None:
