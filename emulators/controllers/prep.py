@@ -43,11 +43,12 @@ class PrepController(BuildController):
 
     LAYERS = ROD_PHASES
     CHECKPOINT = "rod"
-    RESET = ("arc_lost", "arc_shorted", "arc_not_struck", "speed_off")
+    RESET = ("arc_lost", "arc_shorted", "arc_not_struck", "speed_off", "oxygen_high")
     LOOK = 10.0  # s between two looks at what is a difference of noisy readings
     PUMPING = 3600.0  # s that the pumps may take
     FILLING = 5400.0  # s that filling may take
     STRIKING = 20.0  # s that striking the arc may take
+    APPROACH = 180.0  # s that the way to the gap may take
     CHUCKING = 150.0  # s that a rod may take
     plant: Prep
 
@@ -130,7 +131,7 @@ class PrepController(BuildController):
 
     def observe(self) -> dict[str, bool]:
         io = self.io
-        if self.phase in HOT_PHASES or self.phase == "spin up":
+        if self.phase in ("spin up", *HOT_PHASES) and self.state is MachineState.BUILDING:
             due = self.LOOK * ceil(self.now / self.LOOK - 1e-9)
             if self.now >= due - 1e-9 or not self.looked:
                 self._reckon()
@@ -139,12 +140,12 @@ class PrepController(BuildController):
             self.wake = min(self.wake, due)
         else:
             self.looked = {}
-        atomizing = self.phase == "atomize"
+        atomizing = self.phase == "atomize" and self.state is MachineState.BUILDING
         return {
             "arc_lost": atomizing and not io.arc.burning and not io.arc.shorted,
             "arc_shorted": bool(io.arc.shorted),
-            "arc_not_struck": self.phase == "arc on" and self.asked and not io.arc.burning
-            and self.waited_for(self.STRIKING),
+            "arc_not_struck": self.phase == "arc on" and not io.arc.burning
+            and self.waited_for(self.STRIKING if self.asked else self.APPROACH),
             "limit_switch": bool(io.feed.limit_switch),
             "no_rod": self.phase == "rod" and not io.feed.chucked
             and self.waited_for(self.CHUCKING),

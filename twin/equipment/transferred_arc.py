@@ -42,7 +42,7 @@ class PlasmaArc(Equipment):
     USUAL = 20e-3  # m of gap, default
     IGNITION = 0.5  # s, default
     STRIKES = 25e-3  # m of gap over which it strikes, default
-    LONGEST = 60e-3  # m of gap at which it breaks, default
+    LONGEST = 45e-3  # m of gap at which it breaks, default
     HIGHEST = 140.0  # V of the supply, default
     SHORT = 1e-3  # m of gap at which rod and torch touch, default
     STRONGEST = 3000.0  # A, default

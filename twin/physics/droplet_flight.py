@@ -106,7 +106,7 @@ def fly(alloy: Alloy, speed: float, path: float, gas: GasMixture, pressure: floa
         transfer = (2.0 + 0.6 * np.sqrt(reynolds) * np.cbrt(prandtl)) * conductivity / d
         flux = transfer * (t - temperature) + alloy.emissivity * STEFAN_BOLTZMANN * (
             t**4 - temperature**4)
-        rate = 6.0 * flux / (density * d)  # W/kg
+        rate = np.maximum(6.0 * flux / (density * d), 0.0)  # W/kg; rounding may cool the gas
         if number == 0:
             first = rate / melt_heat
         least = -solid_heat * (freezing - temperature)
