@@ -71,7 +71,9 @@ class SpheroidizerController(BuildController):
     def observe(self) -> dict[str, bool]:
         io = self.io
         self.feedstock.remaining_quantity = float(round(io.feeder.supply, 3))
-        if self.phase in BATCH_PHASES:
+        # What a hold has switched off is no alarm of its own.
+        working = self.state in WORKING
+        if self.phase in BATCH_PHASES and working:
             # Differences of two noisy readings are judged at fixed times only.
             number = ceil((self.now - self.AFTER) / self.LOOK - 1e-9)
             due = self.LOOK * number + self.AFTER
@@ -83,10 +85,11 @@ class SpheroidizerController(BuildController):
         else:
             self.looked = {}
         return {
-            "plasma_lost": not io.torch.lit,
-            "ignition_fails": self.now >= self.since + self.IGNITION and not io.torch.lit,
-            "purge_fails": self.now >= self.since + self.PURGE,
-            "supply_empty": self.now >= self.since + 5.0 and io.feeder.mass < _EMPTY,
+            "plasma_lost": working and not io.torch.lit,
+            "ignition_fails": working and self.now >= self.since + self.IGNITION
+            and not io.torch.lit,
+            "purge_fails": working and self.now >= self.since + self.PURGE,
+            "supply_empty": working and self.now >= self.since + 5.0 and io.feeder.mass < _EMPTY,
             "sphericity_low": io.collector.batches > 0
             and bool(io.collector.sphericity < self.process.sphericity_limit),
             **self.looked,

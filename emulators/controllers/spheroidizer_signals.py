@@ -252,7 +252,7 @@ class Alarms(BuildAlarms):
         source="Loop.FilterDifferentialPressure",
         high="Process.FilterLimit",
         deadband=5,
-        on_delay=2,
+        on_delay=6,
         phases=BATCH_PHASES,
         cause="soot, wet or sticky",
         consequence="the pressure rises, soot stays in the powder",

@@ -12,7 +12,7 @@ from twin.equipment.plasma_torch import PlasmaGas, PlasmaTorch
 from twin.machine import Equipment
 from twin.physics.plasma_particles import Plasma
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Draw, Item, Operation, draw
+from twin.powder.operations import Draw, Item, Operation, blend, draw, renamed
 from twin.signals import actuator, fault, measured
 from twin.trajectory import Polyline, Relaxation
 
@@ -43,7 +43,7 @@ class ProbeFeeder(Equipment):
 
     rate = measured("kg/h", low=0, high=50, noise=0.005, quantum=0.001,
                     companion="Monitoring/Process/PowderFeed", doc="powder feed, loss in weight")
-    mass = measured("kg", low=0, high=100, noise=0.0003, quantum=0.0001,
+    mass = measured("kg", low=0, high=100, noise=0.0001, quantum=0.0001,
                     companion="Monitoring/Process/HopperMass", doc="powder in the feeder's hopper")
     supply = measured("kg", low=0, high=5000, noise=0.005, quantum=0.001,
                       doc="powder of supplied lots that waits at the machine, on its scale")
@@ -97,12 +97,14 @@ class ProbeFeeder(Equipment):
             taken, rest = draw(self.lots[0], min(need, self.lots[0].mass))
             # A pinch that is left goes along, as nobody keeps it.
             if rest.mass < 1e-6 * self.lots[0].mass:
-                taken, rest = self.lots[0], rest
-                self.lots.pop(0)
+                taken = self.lots.pop(0)
             else:
                 self.lots[0] = rest
-            drawn.append(taken)
             need -= taken.mass
+            if drawn and drawn[-1].id == taken.id:
+                taken = renamed(blend([drawn.pop(), taken], taken.id), taken.id,
+                                parents=taken.parents)
+            drawn.append(taken)
         self._weigh()
         if drawn:
             self.content = Batch(drawn)
@@ -115,7 +117,7 @@ class ProbeFeeder(Equipment):
         """The batch is closed; what was not fed is in the hopper as another one."""
         kept = [lot for lot in rest if lot.mass > self.EMPTY]
         self.content = Batch(kept) if kept else None
-        self.fed_for = 0.0
+        self.fed_for, self._flow = 0.0, 0.0  # The gate below the hopper is shut.
         self.settle("mass", self.content.left if self.content is not None else 0.0)
 
     # -- grid ---------------------------------------------------------------------------------
