@@ -407,8 +407,12 @@ def _recycling_line(folder: Path, layers: int) -> Settings:
         "316L",
         "recycling-line",
         **_RECYCLED,
-        stock__used=0.5 * layers,
+        stock__used=0.1 * layers,
         recovery__batches=layers,
+        recovery__feed=60,
+        magnet__use=False,
+        sieving__feed=1000,
+        drying__use=False,
         surface__use=False,
         blending__use=False,
         quality__tests="none",
@@ -417,9 +421,9 @@ def _recycling_line(folder: Path, layers: int) -> Settings:
 
 
 _RECYCLED: dict[str, Any] = {
-    "gas__purge": 800,
+    "gas__purge": 2000,
     "gas__limiting_oxygen": 15,
-    "gas__start_oxygen": 15_000,
+    "gas__start_oxygen": 8_000,
     "drying__temperature": 30,
     "drying__time": 0.5,
     "drying__dew_point": 20,
@@ -582,7 +586,7 @@ TRIALS: dict[str, Trial] = {
 TRIALS["recycling-line"] = Trial(
     settings=_recycling_line,
     counter="Job.Layer",
-    setpoint=("Process.SieveFeed", 90.5, 5000.0),
+    setpoint=("Process.DryingTime", 30.5, 5000.0),
     switch="Process.RetestReleases",
     reading="Line.OxygenA",
     failure=("Filter.DifferentialPressure", 60.0, "Alarms.FilterClogged"),

@@ -206,7 +206,7 @@ class RecyclingLineController(BuildController):
         self.io.line.armed = on
 
     def _load(self) -> None:
-        if self.waited(5.0):
+        if self.waited(3.0):
             self.reset_drives()
             self.enter("close")
 
@@ -432,7 +432,7 @@ class RecyclingLineController(BuildController):
                   decision=status)
 
     def _decide(self) -> None:
-        if not self.waited(5.0):
+        if not self.waited(3.0):
             return
         # A batch that begins under good gas is not suspect for what the last one met.
         self.batch.suspect = False

@@ -80,7 +80,7 @@ class Process(Component):
                              doc="oxygen in the gas at which powder may be moved")
     oxygen_trip = parameter("%", low=0.1, high=10, start=2, doc="oxygen at which the voter acts: "
                             "half of the powder's limiting oxygen concentration")
-    purge_flow = parameter("L/min", low=1, high=800, start=400, doc="argon while purging")
+    purge_flow = parameter("L/min", low=1, high=2000, start=400, doc="argon while purging")
     hold_flow = parameter("L/min", low=1, high=800, start=20, doc="argon while working")
     disagree_limit = parameter("ppm", low=100, high=100_000, start=3000,
                                doc="between the analysers, where the line is held")
@@ -165,7 +165,7 @@ class Alarms(BuildAlarms):
         doc="oxygen analysers disagree",
         priority=Priority.HIGH,
         action="B",
-        on_delay=20,
+        on_delay=30,
         phases=BATCH_PHASES,
         cause="analyser failed, leak near one of them",
         consequence="the voter is blind: purge, transport and heat stop, batch suspect",

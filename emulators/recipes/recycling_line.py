@@ -55,7 +55,7 @@ class Gas(Section):
     """Limiting oxygen concentration of the powder, as tested; the voter is set to half of it."""
     start_oxygen: Annotated[float, Quantity("ppm", 50, 50_000)] = 2000e-6
     """Oxygen at which powder may be moved."""
-    purge: Annotated[float, Quantity("L/min", 10, 800)] = 400e-3 / 60
+    purge: Annotated[float, Quantity("L/min", 10, 2000)] = 400e-3 / 60
     """Argon while purging."""
     flow: Annotated[float, Quantity("L/min", 1, 800)] = 20e-3 / 60
     """Argon while working."""

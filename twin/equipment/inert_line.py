@@ -23,7 +23,7 @@ class InertLine(Equipment):
     concentration of the powder; one alone does nothing, so a difference must be told.
     """
 
-    VOLUME = 1.2  # m3, default
+    VOLUME = 0.5  # m3 of gas, default
     PURITY = 5e-6  # oxygen in the argon supply, argon 4.8 class, default
     CELL_LAG = 4.3  # s: T90 = 10 s, default
     RETURN_LAG = 15.0  # s that the return line is behind, default
@@ -49,7 +49,7 @@ class InertLine(Equipment):
                         companion="Monitoring/Process/LinePressure",
                         doc="pressure over ambient")
     safe_purge = measured(bool, doc="emergency purge open: it opens without power")
-    purge_flow = actuator("L/min", low=0, high=800, doc="argon flow demand")
+    purge_flow = actuator("L/min", low=0, high=2000, doc="argon flow demand")
     oxygen_trip = actuator("%", low=0.1, high=10, start=2,
                            doc="oxygen at which the voter opens the chain: half of the powder's "
                            "limiting oxygen concentration")

@@ -128,8 +128,8 @@ class SieveDeck(FlowStation):
                              + self.CURRENT[1] * load),
                             ("ultrasonic_power", self.GENERATOR * sound)):
             self.show(name, now, step, value)
-        return self.left <= 0.0 and self._tail >= 10.0 and (
-            rate < self.TAIL or self._tail >= self.LONGEST_TAIL)
+        return self.left <= 0.0 and self._tail >= 6.0 and (
+            rate < max(self.TAIL, 0.02 * self.feed) or self._tail >= self.LONGEST_TAIL)
 
     def idle(self) -> None:
         super().idle()
