@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 import os
 import tempfile
@@ -12,7 +10,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from emulators import catalog
-from emulators.canonical import canonical_json, content_hash, parse
+from emulators.canonical import canonical_json, parse
 from emulators.catalog import MACHINES, Progress, Settings, SettingsError
 from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
 from emulators.lots import load_lot
-from emulators.settings import release
+from emulators.works.keys import summary_key
 from plc_interfaces.home import home
 from plc_interfaces.host import Act, ActKind, AlarmStatus, Event
 from twin.equipment.powder_lots import PowderPlant
@@ -37,9 +34,8 @@ if TYPE_CHECKING:
     from emulators.recorder import Recorder
     from twin.powder.operations import Operation
 
-__all__ = ["Notes", "SummaryError", "source_digest", "summarise", "summary_key"]
+__all__ = ["Notes", "SummaryError", "summarise"]
 
-_FORMAT = 5
 _JOB = "SUMMARY"
 _COURSE = 0.01  # share of a job's energy and gas by which straight lines may be off, default
 _FEED = 0.005  # the same of feedstock and built volume, default
@@ -48,85 +44,14 @@ _COOLING = 10 * 86400.0  # simulated s after its end in which a machine must be 
 _HOLDS = (("hold", 600.0), ("power loss", 60.0), ("power loss", 3600.0))
 """Interruptions that are tried, each with its length, s, default."""
 _PATIENCE = (30.0, 20)  # s, times: how often a refused order to go on is repeated
-_WAY_BACK = 12 * 3600.0  # simulated s
+_WAY_BACK = 4 * 3600.0  # simulated s
 _BACK = (MachineState.BUILDING, MachineState.COMPLETING)
 _WAY = (MachineState.PREPARING, *_BACK)
 _RATHER_LATE = 1e9  # s: never
 
-_ASIDE = frozenset(
-    "acts canonical catalog emulator journal loop pacer publication record recorder runs serving "
-    "settings snapshots tracehash works".split())
-"""Modules of `emulators` that no machine's figures depend on."""
-_DATA = (".toml", ".npz", ".csv")
-
 
 class SummaryError(RuntimeError):
     """A job that cannot be summarised: the machine did not get to its end."""
-
-
-# -- what a summary depends on ------------------------------------------------------------------
-
-
-@cache
-def _imports(path: Path) -> frozenset[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(n for n in found if n.split(".")[0] in ("twin", "emulators"))
-
-
-def source_digest(machine: str) -> str:
-    """SHA-256 of the program text and data that a machine type is made of.
-
-    The version number alone would let a summary survive a change of the model in a checkout.
-    """
-    root = Path(catalog.__file__).resolve().parents[1]
-    own = machine.replace("-", "_")
-    waiting = [f"emulators.machines.{own}", f"emulators.recipes.{own}"]
-    files: set[Path] = set((root / "emulators" / "recipes" / machine).glob("*.toml"))
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        parts = name.split(".")
-        if name in seen or (parts[0] == "emulators" and len(parts) > 1 and parts[1] in _ASIDE):
-            continue
-        seen.add(name)
-        base = root.joinpath(*parts)
-        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-        if not path.is_file():
-            continue
-        files.add(path)
-        files |= {p for p in path.parent.iterdir() if p.suffix in _DATA}
-        waiting += _imports(path)
-        waiting += [".".join(parts[:n]) for n in range(1, len(parts))]
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def _content(name: str) -> str:
-    """A file's digest, or that of the record that a folder holds; else the name itself."""
-    path = Path(name)
-    if path.is_dir():
-        path = path / "run.json"
-    if name.startswith("example:") or not path.is_file():
-        return name
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def summary_key(settings: Settings) -> str:
-    """Content hash of all that a summary depends on."""
-    plain = settings.plain() | {"name": "", "control": "internal", "vectors": False,
-                                "pictures": False}
-    return content_hash({
-        "format": _FORMAT, "release": release(), "sources": source_digest(settings.machine),
-        "settings": plain, "recipe": _content(settings.recipe or ""),
-        "parts": [[Path(p).name, _content(p)] for p in settings.parts],
-        "lots": [_content(lot) for lot in settings.lots]})
 
 
 # -- what is told of a job -----------------------------------------------------------------------
@@ -285,7 +210,7 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
         if controller.state is MachineState.BUILDING:
             progress(0.2 + 0.7 * done / max(planned, 1))
             boundary = controller.checkpoint is not None and plant.quiet
-            if middle is None and boundary and 0 < planned // 2 <= done:
+            if middle is None and boundary and planned // 2 <= done:
                 middle = emulator.state()
         if controller.state is MachineState.COMPLETING and not notes.uses \
                 and isinstance(plant, PowderPlant):
