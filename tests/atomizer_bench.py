@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from emulators.controllers.build import Program
@@ -19,17 +20,17 @@ from twin.powder.operations import Item, Operation
 
 QUICK = {
     "charge.time": 2.0,
-    "charge.mass": 25.0,
+    "charge.mass": 16.0,
     "charge.power": 240e3,
     "charge.hold": 5.0,
     "chamber.vacuum": 500.0,
     "chamber.leak_time": 10.0,
     "chamber.leak_limit": 10.0,
     "chamber.oxygen_limit": 2e-3,
-    "pour.level": 0.15,
-    "pour.tail_level": 0.06,
+    "pour.level": 0.12,
+    "pour.tail_level": 0.05,
     "nozzle.bore": 3.5e-3,
-    "cooling.powder": 423.15,
+    "cooling.powder": 573.15,
     "cooling.passivation": 10.0,
     "cooling.discharge": 2.0,
 }
@@ -80,6 +81,18 @@ class AtomizerBench(Bench):
 
     def _update(self, update: Update) -> None:
         super()._update(update)
+
+    def keep(self) -> str:
+        """Its state, for `at`."""
+        return json.dumps(self.emulator.state(), sort_keys=True)
+
+    @classmethod
+    def at(cls, built: Program, state: str, **more: Any) -> AtomizerBench:
+        """A bench that goes on from a state."""
+        made = cls(built, **more)
+        made.emulator.reinstate(json.loads(state))
+        made.emulator.next_scan = made.emulator.scan_number + 1
+        return made
 
     def finish(self, limit: float = 2e5) -> Bench:
         return self.to_state(MachineState.FINISHED, limit)

@@ -47,7 +47,9 @@ class GasAtomizerController(BuildController):
              "analysers_disagree")
     LOOK = 1.0  # s
     PUMPING = 3600.0  # s that an evacuation may take
-    RAMP = 10.0  # s that the gas may take to its pressure
+    RAMP = 20.0  # s that the gas may take to its pressure
+    FILL = 200.0  # s that the tundish may take to fill
+    GRACE = 4.0  # s that the stream may take to show
     RESTART = 400.0  # s that a frozen nozzle may take to thaw
     plant: GasAtomizer
 
@@ -68,7 +70,8 @@ class GasAtomizerController(BuildController):
         self._first = 0.0  # Pa at the start of a leak test
         self._reached = -1.0  # s when the melt came to its temperature; below 0: not yet
         self._settled = False  # idle and everything released
-        self._low_since = -1.0  # s since the melt flow is too low
+        self._opened = 0.0  # s when the stopper was lifted
+        self._weighed = (0.0, 0.0)  # s and kg when the cans were last seen to grow
         self.assemble()
 
     def memory(self) -> Any:
@@ -77,7 +80,7 @@ class GasAtomizerController(BuildController):
 
     def load(self, program: Program) -> None:
         super().load(program)
-        self._leaks, self._reached, self._settled, self._low_since = False, -1.0, False, -1.0
+        self._leaks, self._reached, self._settled = False, -1.0, False
         self._looked = {}
         self.pour.restarts, self.pour.quarantined = 0, False
         self.io.separator.quarantine = False
@@ -121,11 +124,22 @@ class GasAtomizerController(BuildController):
             "receiver_low": bool(io.gas.receiver_pressure < process.pressure + 10e5),
             "curtain_low": bool(io.gas.curtain_flow < 0.7 * process.curtain),
             "melt_flow_high": bool(io.spray.melt_flow > 1.2 * self._expected()),
-            "rotary_valve_stuck": bool(io.spray.stream and io.separator.powder_mass < 0.02),
+            "rotary_valve_stuck": self._starved(),
             "pour_blocked": self._reached >= 0.0 and bool(pour.hindrance),
             "melting_slow": self.phase == "melt" and self.now > self.since + self._melting_time(),
         }
         return {**found, **(self._judge_crucible() if self.viga else self._judge_rod())}
+
+    def _starved(self) -> bool:
+        """Whether the cans have not grown for a while though there is a spray."""
+        io = self.io
+        if self.phase != "steady" or not io.spray.stream:
+            self._weighed = (self.now, float(io.separator.powder_mass))
+        since, mass = self._weighed
+        if io.separator.powder_mass > mass + 0.1:
+            self._weighed = (self.now, float(io.separator.powder_mass))
+            return False
+        return bool(self.now > since + 40.0)
 
     def _program_pressure(self) -> float:
         return min(self.process.pressure, float(self.io.gas.target)) \
@@ -154,9 +168,9 @@ class GasAtomizerController(BuildController):
         return {
             "tundish_cold": bool(io.tundish.temperature < liquidus + process.preheat - 40.0),
             "nozzle_cold": flowing and bool(io.tundish.nozzle_temperature < liquidus + 8.0),
-            "freezing": flowing and bool(
+            "freezing": self.phase == "restart" or (flowing and bool(
                 io.spray.melt_flow < 0.6 * process.expected_flow
-                and io.tundish.level > process.tail_level),
+                and io.tundish.level > process.tail_level)),
             "stream_lost": flowing and not io.spray.stream and bool(io.tundish.level > 0.03),
         }
 
@@ -440,8 +454,17 @@ class GasAtomizerController(BuildController):
             io.gas.valve = True
             return
         if io.gas.pressure < 0.97 * process.pressure:
+            if self.waited(self.RAMP + self.FILL):
+                # The supply does not bring it: back, and say so.
+                self._mark()
+                self.enter("cool")
             return
         if self.viga:
+            if not io.tundish.stopper:
+                self._opened = self.now
+            elif not io.spray.stream and self.now >= self._opened + self.GRACE:
+                self.enter("restart" if process.freeze_response else "steady")
+                return
             io.tundish.stopper = True
         else:
             io.generator.limit = process.power
@@ -486,6 +509,7 @@ class GasAtomizerController(BuildController):
                 self.enter("tail")
 
     def _freezes(self) -> bool:
+        """Whether the stream fails while there is melt over it."""
         return bool(self._looked.get("freezing") or self._looked.get("stream_lost"))
 
     def _follow_tip(self) -> None:
@@ -603,7 +627,8 @@ class GasAtomizerController(BuildController):
         taken = super().snapshot()
         taken["own"] |= {"index": self._index, "looked": dict(self._looked), "leaks": self._leaks,
                          "first": self._first, "reached": self._reached,
-                         "settled": self._settled, "low_since": self._low_since}
+                         "settled": self._settled, "opened": self._opened,
+                         "weighed": list(self._weighed)}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
@@ -612,4 +637,6 @@ class GasAtomizerController(BuildController):
         self._index, self._looked = own["index"], dict(own["looked"])
         self._leaks, self._first = own["leaks"], own["first"]
         self._reached, self._settled = own["reached"], own["settled"]
-        self._low_since = own["low_since"]
+        self._opened = own["opened"]
+        since, mass = own["weighed"]
+        self._weighed = (since, mass)

@@ -96,7 +96,7 @@ class Process(Component):
         self.vacuum, self.leak_time = chamber.vacuum, chamber.leak_time
         self.leak_limit, self.oxygen_limit = chamber.leak_limit, chamber.oxygen_limit
         self.settling = chamber.settling
-        self.disagree_limit = max(0.5 * chamber.oxygen_limit, 30e-6)
+        self.disagree_limit = max(0.25 * chamber.oxygen_limit, 30e-6)
         self.liquidus, self.preheat, self.margin = metal.liquidus, nozzle.preheat, nozzle.margin
         hot = metal.liquidus + charge.superheat
         self.expected_flow = max(melt_flow(
@@ -209,7 +209,7 @@ class Alarms(BuildAlarms):
         response="raise the pressure or accept; change the nozzle after the charge",
     )
     rotary_valve_stuck = alarm(
-        doc="no powder passes the rotary valve", priority=Priority.MEDIUM, on_delay=40,
+        doc="no powder passes the rotary valve", priority=Priority.MEDIUM,
         phases=("steady",),
         cause="rotary valve jammed", consequence="the cyclone fills and loses powder to the filter",
         response="free the valve; end the pour if it stays",
@@ -264,7 +264,8 @@ class CrucibleAlarms(Component):
         response="more superheat and tundish heat; be ready to stop gas and pour",
     )
     freezing = alarm(
-        doc="melt flow falls: nozzle freezing", priority=Priority.URGENT, phases=_SPRAY, on_delay=1,
+        doc="melt flow falls: nozzle freezing", priority=Priority.URGENT, on_delay=1,
+        phases=(*_SPRAY, "restart"),
         cause="nozzle below the liquidus",
         consequence="stream lost, gas blows back, tundish runs over",
         response="stop the gas before it blows back, tilt back, heat; one restart if the nozzle is "

@@ -39,7 +39,7 @@ class Tower(Gridded):
     DESORPTION_TIME = 900.0  # s, default
     PURITY = 3e-6  # oxygen in the gas supply, default
     FILLING = 0.2  # m3/s at ambient through the filling valve, default
-    BLEED = 2e-4  # m3/s of air through the passivation valve, default
+    BLEED = 2e-3  # m3/s of air through the passivation valve, default
     OUTLET = 1.5e3  # Pa over ambient that the loop's suction control holds, default
     RELIEF = 1.8e5  # Pa absolute of the bursting disc, default
     LIMIT = 1.5e5  # Pa absolute at which the pressure switch opens the chain, default

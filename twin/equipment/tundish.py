@@ -133,8 +133,9 @@ class Tundish(Gridded):
                 to_melt = self._run(step, metal, content, gas, gas_pressure, back)
         loss = self.CONDUCTANCE * (self.wall - AMBIENT)
         self.wall += step * (given - loss - to_melt) / self.CAPACITY
-        end = nozzle_steady(self.melt, self.wall, gas_temperature, self.flow, gas)
-        rate = nozzle_rate(self.flow, gas) * (4.0 if self.splashed > 0.0 else 1.0)
+        wet = self.held > 1e-6
+        end = nozzle_steady(self.melt, self.wall, gas_temperature, self.flow, gas, wet)
+        rate = nozzle_rate(self.flow, gas, wet) * (4.0 if self.splashed > 0.0 else 1.0)
         self.nozzle = end + (self.nozzle - end) * exp(-rate * step)
         if metal is not None and self.through > 0.0:
             short = metal.liquidus - self.nozzle

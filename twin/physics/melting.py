@@ -65,6 +65,9 @@ def bath_loss(temperature: float, mass: float, emissivity: float) -> float:
 
 # The melt nozzle: conductances (W/K) to melt, tundish and gas, and heat capacity (J/K); defaults.
 BY_MELT: Final = 60.0
+"""W/K while melt flows."""
+BY_STANDING_MELT: Final = 12.0
+"""W/K under melt that stands."""
 BY_TUNDISH: Final = 8.0
 BY_GAS: Final = 6.0
 """W/K at a gas flow of `REFERENCE_FLOW`."""
@@ -75,25 +78,26 @@ COLD: Final = 0.75
 """Temperature of the gas around the nozzle over that before it: it has expanded."""
 
 
-def _conductances(flow: float, gas: float) -> tuple[float, float]:
-    melt = BY_MELT if flow > 0.0 else 0.0
+def _conductances(flow: float, gas: float, wet: bool) -> tuple[float, float]:
+    melt = BY_MELT if flow > 0.0 else BY_STANDING_MELT if wet else 0.0
     return melt, BY_GAS * (max(gas, 0.0) / REFERENCE_FLOW) ** 0.8
 
 
-def nozzle_steady(melt: float, tundish: float, around: float, flow: float, gas: float) -> float:
+def nozzle_steady(melt: float, tundish: float, around: float, flow: float, gas: float,
+                  wet: bool = False) -> float:
     """Temperature (K) that a nozzle comes to: C dTn/dt = hm A (Tm - Tn) + ... - hg A (Tn - Tg) = 0.
 
     ``melt``, ``tundish`` and ``around`` (gas before the nozzle) in K; ``flow`` of melt and ``gas``
-    in kg/s: without melt that flows it does not heat the nozzle.
+    in kg/s; ``wet``: melt stands over it, which heats it less than melt that flows.
     """
-    to_melt, to_gas = _conductances(flow, gas)
+    to_melt, to_gas = _conductances(flow, gas, wet)
     whole = to_melt + BY_TUNDISH + to_gas
     return (to_melt * melt + BY_TUNDISH * tundish + to_gas * COLD * around) / whole
 
 
-def nozzle_rate(flow: float, gas: float) -> float:
+def nozzle_rate(flow: float, gas: float, wet: bool = False) -> float:
     """Inverse time constant (1/s) of a nozzle's temperature."""
-    to_melt, to_gas = _conductances(flow, gas)
+    to_melt, to_gas = _conductances(flow, gas, wet)
     return (to_melt + BY_TUNDISH + to_gas) / CAPACITY
 
 
