@@ -9,18 +9,24 @@ from typing import Any
 
 import pytest
 
+from emulators.catalog import MACHINES
 from tests.conftest import NODE_FOLDER
 from tests.machines import Machine
 from tests.opcua_machine import PASSWORD
 from twin.signals import Kind
 
 pytestmark = pytest.mark.foreign("node-opcua-client")
-AM = "http://opcfoundation.org/UA/AdditiveManufacturing/"
-MANDATORY = (
-    "Identification/AMTechnologyIdentifier",
+AM = ["http://opcfoundation.org/UA/AdditiveManufacturing/", 1005]
+PLAIN = ["http://opcfoundation.org/UA/", 58]
+"""BaseObjectType: a machine that is none of additive manufacturing has no type of its own."""
+COMMON = (
     "Identification/Manufacturer",
     "Identification/ProductInstanceUri",
     "Identification/SerialNumber",
+)
+MANDATORY = (
+    *COMMON,
+    "Identification/AMTechnologyIdentifier",
     "Monitoring/MachineTool/OperationMode",
     "Production/ActiveProgram/Name",
     "Production/ActiveProgram/NumberInList",
@@ -107,8 +113,9 @@ async def test_a_foreign_client(
 
     assert report["policy"] == "SignAndEncrypt"
     assert report["machinesNamespace"]
-    assert report["typeDefinition"] == [AM, 1005]
-    for member in MANDATORY:
+    additive = bool(MACHINES[paced.settings.machine].technology)
+    assert report["typeDefinition"] == (AM if additive else PLAIN)
+    for member in MANDATORY if additive else COMMON:
         shown = report["members"][member]
         assert shown["value"] is not None, member
         assert not shown["status"].startswith("Bad"), member
