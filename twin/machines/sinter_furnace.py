@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
-from twin.equipment.charge import GreenPart, SinterMaterial
+from twin.equipment.charge import ChargedPart, GreenPart, SinterMaterial
 from twin.equipment.consumption import Consumption
 from twin.equipment.furnace import Furnace, HeatingZone
 from twin.equipment.furnace_gas import Retort
@@ -18,7 +18,7 @@ from twin.equipment.services import Chiller, SafetyChain
 from twin.machine import Equipment, Plant
 from twin.materials import Alloy
 from twin.powder.operations import Item
-from twin.powder.sintered import sinter_operation
+from twin.powder.sintered import RESIN, sinter_operation
 from twin.signals import measured
 
 __all__ = ["Inspection", "SinterDefect", "SinterFurnace", "SinterJob", "SinterSegment"]
@@ -144,7 +144,8 @@ class SinterFurnace(Plant):
         findings = []
         for part in self.furnace.parts[:len(self.charged)]:
             found = part.final(self.job.material)
-            findings.append({**found, "carbon_kept": part.carbon})
+            findings.append({**found, "carbon_kept": part.carbon,
+                             "good": not self._faults(part, found, self.job)})
         self.record_operation(sinter_operation(
             self.charged[:len(findings)], findings, self.name, float(self.env.now), self.new_id))
         self.charged = []
@@ -157,6 +158,7 @@ class SinterFurnace(Plant):
         if job is not None:
             self.charged = [*self.waiting, *job.items][:len(job.parts)]
             self.waiting = self.waiting[len(job.parts):]
+            self.charged += [self._brought(part, job) for part in job.parts[len(self.charged):]]
         self.furnace.charge(self._parts(job) if job else (), job.material if job else None)
         inspection = self.inspection
         inspection.done = False
@@ -166,6 +168,16 @@ class SinterFurnace(Plant):
                 self.retort.air()
             mass = sum(math.prod(p.green) * p.fill * p.density for p in job.parts)
             self.consumption.used(mass * job.material.solid_density)
+
+    def _brought(self, part: GreenPart, job: SinterJob) -> Item:
+        """A green part that nobody has told of: from elsewhere, as its file and recipe say."""
+        metal = math.prod(part.green) * part.fill * part.density * job.material.solid_density
+        resin = metal * part.resin
+        elements = {e: metal * share for e, share in job.alloy.composition.items()}
+        for element, share in RESIN.items():
+            elements[element] = elements.get(element, 0.0) + resin * share
+        return Item(self.new_id("green"), "green part", job.alloy.name, sum(elements.values()),
+                    elements, {"resin": resin, "name": part.name, "green_density": part.density})
 
     def _parts(self, job: SinterJob) -> tuple[GreenPart, ...]:
         """The job's parts, those that are here as what they were made as."""
@@ -222,6 +234,18 @@ class SinterFurnace(Plant):
             "energy": self.consumption.energy - self._energy, "dew_point": self.retort.dew_point})
         self._began, self._energy = now, self.consumption.energy
 
+    def _faults(
+        self, part: ChargedPart, found: Mapping[str, float], job: SinterJob
+    ) -> list[SinterDefect]:
+        """What is wrong with a part that came out as `found`."""
+        return [kind for kind, bad in (
+            (SinterDefect.CRACKED, found["cracked"] > 0),
+            (SinterDefect.POROUS, found["density"] < job.density),
+            (SinterDefect.DISTORTED, found["deviation"] > job.tolerance
+             or found["distortion"] > job.tolerance * max(part.part.nominal)),
+            (SinterDefect.OXIDISED, found["oxide"] > self.OXIDE),
+            (SinterDefect.CARBURISED, found["carbon"] > job.carbon)) if bad]
+
     def _inspect(self) -> None:
         """The parts come out: sizes against the nominal part, density, what is wrong with them."""
         job, inspection = self.job, self.inspection
@@ -230,13 +254,7 @@ class SinterFurnace(Plant):
         results, rows = [], []
         for number, part in enumerate(self.furnace.parts):
             found = part.final(job.material)
-            wrong = [kind for kind, bad in (
-                (SinterDefect.CRACKED, found["cracked"] > 0),
-                (SinterDefect.POROUS, found["density"] < job.density),
-                (SinterDefect.DISTORTED, found["deviation"] > job.tolerance
-                 or found["distortion"] > job.tolerance * max(part.part.nominal)),
-                (SinterDefect.OXIDISED, found["oxide"] > self.OXIDE),
-                (SinterDefect.CARBURISED, found["carbon"] > job.carbon)) if bad]
+            wrong = self._faults(part, found, job)
             rows += [(kind, number, found) for kind in wrong]
             results.append((found, not wrong))
             inspection.log("part", f"part {number + 1} " + ("good" if not wrong else "rejected: "
