@@ -76,10 +76,10 @@ def at_once(plan: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return {line["name"]: line for line in lines if line["event"] == "summary"}
 
 
-def _live(plan: Path, home: Path, record: Path, speed: float) -> Amtwin:
+def _live(plan: Path, home: Path, record: Path, speed: float, until: str) -> Amtwin:
     return Amtwin(
         "run", "--plant", plan, "--speed", str(speed), "--json", "--seed", "3", "--until",
-        str(UNTIL), "--opcua-port", "0", "--modbus-port", "0", "--record", record, home=home)
+        until, "--opcua-port", "0", "--modbus-port", "0", "--record", record, home=home)
 
 
 def _mbpoll(port: str, unit: int, table: str, address: int, count: int) -> list[int]:
@@ -102,13 +102,13 @@ def _visit(wanted: dict[str, Any], environment: dict[str, str]) -> dict[str, Any
     return report
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.foreign("node-opcua-client")
 @pytest.mark.foreign("mbpoll")
 def test_live_at_60_times_read_by_foreign_clients(
-    plan: Path, home: Path, at_once: dict[str, Any], tmp_path: Path,
-    node_environment: dict[str, str],
+    plan: Path, home: Path, tmp_path: Path, node_environment: dict[str, str]
 ) -> None:
-    running = _live(plan, home, tmp_path / "run", SPEED)
+    running = _live(plan, home, tmp_path / "run", SPEED, "forever")
     names = ["WORKS", "PBF-LB-01", "PBF-LB-02", "SINTER-01"]
     ready = [running.ready() for _ in names]
     assert [r["name"] for r in ready] == names
@@ -133,18 +133,21 @@ def test_live_at_60_times_read_by_foreign_clients(
         assert place is not None
         words = _mbpoll(port, unit, "3:hex", place.address, 1)
         assert 0 <= words[0] <= 10
+    running.process.terminate()
     code, lines, err = running.finish(120)
     assert code == 0, err
-    found = {line["name"]: line for line in lines if line["event"] == "summary"}
-    assert found["WORKS"]["works_hash"] == at_once["WORKS"]["works_hash"]
-    assert {n: s["trace_hash"] for n, s in found.items()} == {
-        n: s["trace_hash"] for n, s in at_once.items()}
+    works = next(line for line in lines if line["event"] == "summary")
+    assert works["simulated_s"] > 300
+    # As fast as it can, it does the same.
+    code, replayed, err = run_amtwin("replay", tmp_path / "run", "--json", home=home)
+    assert code == 0, err
+    assert replayed[0]["replayed"] == works["works_hash"]
 
 
 def test_its_orders_are_done_and_nothing_is_lost(at_once: dict[str, Any]) -> None:
     works = at_once["WORKS"]
-    assert (works["orders_done"], works["orders_open"]) == (2, 0)
-    assert works["parts"] == 4
+    assert (works["orders_done"], works["parts"]) == (1, 3)
+    assert works["parts_rejected"] >= 1, "the hasty furnace leaves its parts porous"
     assert abs(works["balance"]) < 1e-9
     metered = sum(s["consumption"]["energy_kwh"] for n, s in at_once.items() if n != "WORKS")
     assert works["energy_kwh"] == pytest.approx(metered, abs=0.01)
@@ -160,7 +163,7 @@ def test_a_power_cut_loses_nothing(
     plan: Path, home: Path, at_once: dict[str, Any], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    running = _live(plan, home, folder, 100)
+    running = _live(plan, home, folder, 100, str(UNTIL))
     running.ready()
     time.sleep(8.0)
     running.kill()
