@@ -111,7 +111,7 @@ class Station(Equipment):
     POWER = 300.0  # W while at work, default
 
     run = actuator(bool, doc="station on; off in between is a pause")
-    done = measured(bool, doc="the batch has passed the station")
+    done = measured(bool, doc="the batch has passed the station; until it is started again")
 
     def __init__(self, line: PowderLine, gas: InertLine) -> None:
         super().__init__()
@@ -154,14 +154,12 @@ class Station(Equipment):
         return bool(self.run and not self.done and self._gas.permits)
 
     def driven(self, attribute: str) -> None:
-        if attribute == "run" and not self.run and self.done:
+        if attribute == "run" and self.run and self.done:
             self.done, self.begun = False, False
         self.wake()
 
     def tripped(self, power_lost: bool) -> None:
         self.run = False
-        if self.done:
-            self.done, self.begun = False, False
         self.wake()
 
     def started(self) -> None:

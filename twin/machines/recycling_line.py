@@ -164,6 +164,8 @@ class RecyclingLine(Plant):
         assert isinstance(made, PowderLot)
         line.put("product", made.mass)
         line.batch = None
+        if decision == "release":
+            self.consumption.built(made.metal / made.density)
         now = float(self.env.now)
         energy = self._used_energy()
         self.bins.log("layer", f"batch {self.bins.batches + 1} {decision}", **{

@@ -10,7 +10,7 @@ import pytest
 from twin.physics.checks import CHECKS, Check
 
 NEW = ("pbf-eb", "ded-powder", "ded-wire-laser", "ded-arc", "binder-jet", "sinter-furnace",
-       "spheroidizer", "prep", "gas-atomizer", "powder")
+       "spheroidizer", "prep", "gas-atomizer", "powder", "recycling-line")
 
 
 def named(check: Check) -> str:
