@@ -56,7 +56,7 @@ class Dispatcher(Controller):
         self.stations = {s.name: s for s in stations}
         self.book = OrderBook(plan.orders if plan else (), plan.products if plan else ())
         self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
-        self.dispatch = self.add("Dispatch", Dispatch())
+        self.dispatch = self.add("Dispatch", Dispatch(self._again))
         self.shown = {name: self.add(numbered("Station", n), StationStatus())
                       for name, n in plant.numbers.items()}
         self.add("Alarms", WorksAlarms())
@@ -104,6 +104,7 @@ class Dispatcher(Controller):
             "staff_missing": missing or attended,
             "stock_low": bool(self.material.low()),
             "lot_on_hold": bool(self.material.held()),
+            "powder_stopped": bool(self.material.stopped()),
             "order_late": bool(self.book.late(now)),
             "job_failed": self._failed_now > 0,
         }
@@ -151,6 +152,13 @@ class Dispatcher(Controller):
         self.book.rank(number, priority)
         self._say("Orders", f"order {number} has priority {priority}", number=number)
         return str(number)
+
+    def _again(self) -> str:
+        stores = self.material.stopped()
+        self.material.again()
+        self._refused.clear()
+        self._say("Dispatch", "powder is made again for " + (", ".join(stores) or "all stores"))
+        return ", ".join(stores)[:240]
 
     # -- what machines and people did ---------------------------------------------------------
 

@@ -23,6 +23,8 @@ POWDER, RECYCLING = 6, 7
 FITS, WANTED = 0.75, 0.5
 """Share of a lot that must lie in a store's cut for the lot to go there; less is enough where it
 was made for the store, as the laboratory looks at it anyway; default."""
+REFUSALS = 4
+"""Lots in a row that may fail their analysis before no more are made for their store, default."""
 GOOD = ("part", "green part")
 MENDS = ("blend", "sieve", "dry", "classify", "separate")
 """What a recycling line can do about a lot on hold."""
@@ -64,6 +66,8 @@ class Materials:
         self._powders = [s for s in self._plans.values() if s.holds == "powder"]
         self._programs = [p for m in plan.machines for p in m.programs] if plan else []
         self._rules: dict[str, Specification] = {}
+        self._refused: dict[str, int] = {}
+        """Lots in a row that were not released, by store."""
         self._testing: dict[str, str] = {}
         """Lots that wait for their analysis, with their stores."""
         for store in self._powders:
@@ -77,6 +81,14 @@ class Materials:
         return [s.name for s in self._powders
                 if s.reorder_kg > 0 and self.works.stores[s.name].released < s.reorder_kg]
 
+    def stopped(self) -> list[str]:
+        """Stores that no powder is made for any more: lot after lot was not released."""
+        return [name for name, count in self._refused.items() if count >= REFUSALS]
+
+    def again(self) -> None:
+        """Make powder for all stores again."""
+        self._refused.clear()
+
     def held(self) -> list[PowderLot]:
         """Lots on hold."""
         return [lot for s in self._powders for lot in self.works.stores[s.name].lots("hold")]
@@ -89,14 +101,10 @@ class Materials:
         for product in self.book.products:
             self._want(product, wanted[product], jobs, found, None, 0)
         for store in self._powders:
+            there = self.works.stores[store.name].released
             if store.reorder_kg > 0:
-                there = self.works.stores[store.name]
-                coming = sum(j.program.makes.kg for j in jobs
-                             if j.program.makes.store == store.name)
-                tested = sum(lot.mass for lot in there.lots("new"))
-                if there.released + tested + coming < store.reorder_kg:
-                    found.append(Wish((POWDER, there.released / store.reorder_kg, 0),
-                                      store=store.name, about=f"stock of {store.name}"))
+                rank = (POWDER, there / store.reorder_kg, 0)
+                self._stock(store, store.reorder_kg, jobs, found, rank, 0)
         for program in self._programs:
             for take in program.takes:
                 if program.makes.store and take.store and take.kg is not None:
@@ -108,6 +116,20 @@ class Materials:
                                               store=program.makes.store, source=take.store,
                                               about=f"used {take.store}"))
         return sorted(found, key=lambda w: w.rank)
+
+    def _stock(self, store: StorePlan, level: float, jobs: list[Job], found: list[Wish],
+               rank: tuple[int, float, int], depth: int) -> None:
+        """A wish for powder below a level (kg), and for the powder that it is made of."""
+        coming = sum(j.program.makes.kg for j in jobs if j.program.makes.store == store.name)
+        there = self.works.stores[store.name].available((*self._states(store.name), "new"))
+        if there + coming >= level or depth > 8 or self._refused.get(store.name, 0) >= REFUSALS:
+            return
+        found.append(Wish(rank, store=store.name, about=f"stock of {store.name}"))
+        for program in self._programs:
+            if program.makes.store == store.name:
+                for take in program.takes:
+                    if take.kg is not None:
+                        self._stock(self._plans[take.store], take.kg, jobs, found, rank, depth + 1)
 
     def _want(self, product: str, count: int, jobs: list[Job], found: list[Wish],
               rank: tuple[int, float, int] | None, depth: int) -> None:
@@ -257,7 +279,7 @@ class Materials:
             return source.name
         wanted = [self._plans[job.program.makes.store]] if job.program.makes.store else []
         for store in [*wanted, *self._powders]:
-            if store.holds == "powder" and self._fits(thing, store, WANTED if store in wanted
+            if self._fits(thing, store, WANTED if store in wanted
                                                       else FITS):
                 # What its maker holds back is worked up once more.
                 return store.used if thing.status == "hold" and store.used else store.name
@@ -275,8 +297,11 @@ class Materials:
         """New powder in a store is analysed before anybody may use it."""
         for store in self._powders:
             lot = self.works.stores[store.name].things.get(lot_id)
-            if not isinstance(lot, PowderLot) or lot.status != "new":
+            if not isinstance(lot, PowderLot):
                 continue
+            if lot.status != "new":
+                self._refused[store.name] = 0
+                return
             rule = self._rules.get(store.name)
             if rule is None or self.plan is None:
                 self.works.stores[store.name].replace(renamed(lot, lot.id, status="released"))
@@ -300,6 +325,8 @@ class Materials:
         works.ledger.charge("laboratory", "analysis", spent, lot.mass)
         works.ledger.bear([lot], spent)
         target, used = store, self._plans[store].used
+        refused = decision.status != "released"
+        self._refused[store] = self._refused.get(store, 0) + 1 if refused else 0
         if decision.status == "scrap":
             target = SCRAP
         elif decision.status == "hold" and used and any(

@@ -68,6 +68,15 @@ class Dispatch(Component):
     water_limit = parameter("degC", low=5, high=60, start=24, doc="cooling water at which jobs "
                             "are paused")
 
+    def __init__(self, again: Callable[[], str]) -> None:
+        super().__init__()
+        self._again = again
+
+    @command()
+    def try_again(self) -> str:
+        """Make powder again for stores whose lots failed; try refused programs again."""
+        return self._again()
+
 
 class StationStatus(Component):
     """A machine as the dispatcher sees it."""
@@ -133,6 +142,11 @@ class WorksAlarms(AlarmBank):
         cause="a property is not safely inside its limit",
         consequence="its powder cannot be used",
         response="recycle it or scrap it")
+    powder_stopped = alarm(
+        doc="no more powder is made for a store", priority=Priority.MEDIUM,
+        cause="lot after lot failed its analysis",
+        consequence="its stock runs out",
+        response="look at the readings, correct the maker's recipe, call Dispatch.TryAgain")
     order_late = alarm(
         doc="an order is late", priority=Priority.MEDIUM,
         cause="machines, powder or people were short",
