@@ -135,7 +135,7 @@ def _expected(program: ProgramPlan, summary: JobSummary | None = None) -> Expect
     hours, power = program.hours, program.power_kw
     return Expectation(
         hours * 3600.0 if hours is not None else summary.duration if summary else 0.0,
-        power * 1e3 if power is not None else summary.peak_power if summary else 0.0,
+        power * 1e3 if power is not None else summary.highest_power if summary else 0.0,
         float(summary.gas[-1]) if summary else 0.0)
 
 
@@ -159,6 +159,14 @@ def _coarse(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress)
     return Member(machine, emulator, {name: name for name in summaries}, expectations)
 
 
+def _prepared(plan: Plan, scan_ms: float, progress: Progress) -> None:
+    """All job summaries of a plan, on all processors."""
+    from emulators.works.preparing import prepare
+
+    prepare([settings_of(machine, program, 0, "layer", scan_ms) for machine in plan.machines
+             if machine.type in MACHINES for program in machine.programs], progress)
+
+
 def build_members(
     plan: Plan, seed: int, fidelity: str, scan_ms: float = 50.0,
     progress: Progress = lambda share: None,
@@ -167,6 +175,9 @@ def build_members(
     if fidelity not in FIDELITIES:
         raise SettingsError(f"fidelity must be {' or '.join(FIDELITIES)}, not {fidelity!r}")
     make = _full if fidelity == "vector" else _coarse
+    if fidelity == "layer":
+        _prepared(plan, scan_ms, _share(progress, 0, 2))
+        progress = _share(progress, 1, 2)
     made = []
     for number, machine in enumerate(plan.machines):
         if machine.type not in MACHINES:

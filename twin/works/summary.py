@@ -217,6 +217,12 @@ class JobSummary:
                        phases=tuple((name, at * stretch) for name, at in nearest.phases))
 
     @cached_property
+    def highest_power(self) -> float:
+        """Highest mean power between two knots, which is what a coarse machine draws, W."""
+        lasts = np.diff(self.knots)
+        return float(np.max(np.diff(self.energy) / lasts)) if len(lasts) else self.standby
+
+    @cached_property
     def main_stages(self) -> Ints:
         """Places in the course of phases that are not one layer's phase after another's (m,)."""
         inner = np.array([self.phases[i] in self.layer_phases for i in self.stage_phase])
