@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from twin.physics.checks import binder_jet, ded, gas_atomizer, pbf_eb, powder, prep, recycling_line, spheroidizer
+from twin.physics.checks import (
+                                   binder_jet,
+                                   ded,
+                                   gas_atomizer,
+                                   pbf_eb,
+                                   powder,
+                                   prep,
+                                   recycling_line,
+                                   spheroidizer,
+)
 from twin.physics.checks.check import Bound, Check, Found, Kind, Source
 
 __all__ = ["CHECKS", "Bound", "Check", "Found", "Kind", "Source"]
