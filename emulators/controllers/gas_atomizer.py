@@ -43,14 +43,14 @@ class GasAtomizerController(BuildController):
     COMPLETE = "clean"
     LAYERS = CHARGE_PHASES
     CHECKPOINT = "charge"
-    RESET = ("leak_found", "oxygen_high", "filter_blocked", "gas_lost", "overflow",
-             "analysers_disagree")
+    RESET = ("leak_found", "oxygen_high", "filter_blocked", "gas_lost", "overflow")
     LOOK = 1.0  # s
     PUMPING = 3600.0  # s that an evacuation may take
     RAMP = 20.0  # s that the gas may take to its pressure
     FILL = 200.0  # s that the tundish may take to fill
     GRACE = 4.0  # s that the stream may take to show
     RESTART = 400.0  # s that a frozen nozzle may take to thaw
+    HOTTER = 90.0  # K of the nozzle over the liquidus for a restart: the gas cools it first
     plant: GasAtomizer
 
     def __init__(self, plant: GasAtomizer, readings: Readings,
@@ -484,7 +484,10 @@ class GasAtomizerController(BuildController):
         else:
             # Not more than by a half: the level is a slow and noisy guide.
             wanted *= min(max(1.0 + 1.5 * error, 0.5), 1.5)
-        io.crucible.tilting = min(float(io.crucible.tilting) + wanted * per_kilogram, 1.74)
+        # After a restart the melt stands as far below the lip as the crucible had tilted.
+        lip = (1.0 - io.crucible.mass / job.mass) * _FULL_TILT - 0.02
+        begun = max(float(io.crucible.tilting), min(float(lip), 1.6))
+        io.crucible.tilting = min(begun + wanted * per_kilogram, 1.74)
 
     def _pulse(self) -> None:
         io = self.io
@@ -561,7 +564,7 @@ class GasAtomizerController(BuildController):
             self.enter("cool")
             return
         if self.waited(20.0) and self.pour.permitted \
-                and io.tundish.nozzle_temperature > process.liquidus + max(process.margin, 5.0):
+                and io.tundish.nozzle_temperature > process.liquidus + self.HOTTER:
             self.pour.restarts += 1
             self.enter("pour start")
 

@@ -125,7 +125,7 @@ class Spray(Gridded):
     melt_flow = measured("kg/min", low=0, high=60, noise=0.02, quantum=0.01,
                          companion="Monitoring/Process/MeltFlow",
                          doc="melt flow: slope of the load cells")
-    gas_to_metal = measured("", low=0, high=50, noise=0.005, quantum=0.001,
+    gas_to_metal = measured("", low=0, high=200, noise=0.005, quantum=0.001,
                             companion="Monitoring/Process/GasToMetalRatio",
                             doc="mass of atomizing gas per mass of melt; 0 without melt")
     d50 = measured("um", low=0, high=1000, noise=0.1, quantum=0.1,
@@ -178,7 +178,7 @@ class Spray(Gridded):
         self.stream = flow > 1e-4
         self.show("stream_diameter", step, diameter if flow > 1e-6 else 0.0, 0.2)
         self.show("melt_flow", step, flow, 3.0)
-        self.show("gas_to_metal", step, min(ratio, 50.0), 3.0)
+        self.show("gas_to_metal", step, min(ratio, 200.0), 3.0)
         self.show("d50", step, 0.0 if droplets is None else droplets.d50, 4.0)
 
     @property

@@ -1,0 +1,404 @@
+"""Faults of a gas atomizer: which signals move first, the right answer and the wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from emulators.controllers.states import MachineState as S
+from tests.atomizer_bench import AtomizerBench, program
+from twin.equipment.services import SafetyChain
+from twin.powder.lot import PowderLot
+from twin.signals import Refused
+
+Poured = tuple[Any, str]
+
+
+def kept(built: Any, go: Callable[[AtomizerBench], Any]) -> Poured:
+    bench = AtomizerBench(built)
+    bench.start()
+    go(bench)
+    return built, bench.keep()
+
+
+@pytest.fixture(scope="module")
+def melting() -> Poured:
+    return kept(program(), lambda b: b.to("melt").rest(20))
+
+
+@pytest.fixture(scope="module")
+def pouring() -> Poured:
+    return kept(program(), lambda b: b.to("steady").rest(15))
+
+
+@pytest.fixture(scope="module")
+def cold() -> Poured:
+    """The tundish heater fails while the melt waits, and the interlock is bypassed."""
+
+    def go(bench: AtomizerBench) -> None:
+        tundish = bench.plant.tundish
+        bench.to("superheat").write("Process.Bypass", True)
+        bench.until(lambda: tundish.wall > 1690.0)
+        bench.fault("Tundish.HeaterWeakness", 100.0)
+        bench.until(lambda: tundish.wall < 1605.0)
+        bench.write("Process.Hold", 0.0)
+        bench.to("pour start", 0, 100)
+
+    return kept(program(charge__mass=40.0, charge__hold=9000.0, pour__level=0.15), go)
+
+
+@pytest.fixture(scope="module")
+def dripping() -> Poured:
+    return kept(program("Ti-6Al-4V"), lambda b: b.to("steady").rest(30))
+
+
+def first(bench: AtomizerBench, path: str, holds: Callable[[float], bool]) -> float:
+    """When a watched reading was first so, s."""
+    return next((t for t, v in bench.traces[path] if holds(v)), float("inf"))
+
+
+# -- nozzle freeze-off -------------------------------------------------------------------------
+
+SIGNS = ("Tundish.NozzleTemperature", "Spray.MeltFlow", "Spray.GasToMetal", "Spray.D50",
+         "Spray.StreamDiameter", "Tundish.Level", "Gas.Flow", "Tundish.LaunderTemperature",
+         "Crucible.Tilt")
+
+
+def freezing(cold: Poured, answer: bool) -> AtomizerBench:
+    bench = AtomizerBench.at(*cold)
+    bench.watch(*SIGNS)
+    bench.write("Process.FreezeResponse", answer)
+    bench.to("steady")
+    return bench
+
+
+def test_freeze_off_signals_come_in_order(cold: Poured) -> None:
+    """Nozzle thermocouple, melt flow, gas to metal, size down, stream lost, overflow."""
+    bench = freezing(cold, answer=False)
+    start = bench.time + 12.0  # the load cells' slope needs that long
+    liquidus = bench.plant.job.alloy.liquidus - 273.15
+    bench.to_state(S.SUSPENDED, 600)
+    traces = {p: [(t, v) for t, v in bench.traces[p] if t >= start] for p in SIGNS}
+    peak = {p: max(v for _, v in traces[p]) for p in ("Spray.MeltFlow", "Spray.D50")}
+    low_ratio = traces["Spray.GasToMetal"][0][1]
+
+    def when(path: str, holds: Callable[[float], bool]) -> float:
+        return next((t for t, v in traces[path] if holds(v)), float("inf"))
+
+    below = first(bench, "Tundish.NozzleTemperature", lambda v: v < liquidus)
+    flow = when("Spray.MeltFlow", lambda v: v < 0.8 * peak["Spray.MeltFlow"])
+    ratio = when("Spray.GasToMetal", lambda v: v > 1.5 * low_ratio)
+    size = when("Spray.D50", lambda v: v < 0.8 * peak["Spray.D50"])
+    lost = when("Spray.StreamDiameter", lambda v: v < 0.05)
+    full = when("Tundish.LaunderTemperature", lambda v: v > 350)
+    assert below < flow < ratio < size < lost < full < float("inf")
+
+
+def test_freeze_off_answered_wrongly_blows_back_and_overflows(cold: Poured) -> None:
+    bench = freezing(cold, answer=False)
+    bench.to_state(S.SUSPENDED, 600)
+    raised = [name.partition(".")[2] for name in bench.raised()]
+    order = [raised.index(name) for name in ("NozzleCold", "Freezing", "StreamLost", "Overflow")]
+    assert order == sorted(order)
+    accounts = bench.plant.accounts
+    assert accounts.spilt["splash"] > 0.3
+    assert accounts.spilt["overflow"] > 1e-3
+    # The nozzle that gas blew through is far too cold for a restart.
+    assert bench.plant.tundish.nozzle < bench.plant.job.alloy.liquidus - 150
+
+
+def test_freeze_off_answered_rightly(cold: Poured) -> None:
+    """Gas off before it blows back, tilt back, heat; not over the liquidus again: drained."""
+    bench = freezing(cold, answer=True)
+    bench.to("restart", 0, 600)
+    # The gas stops while the nozzle still lets melt through, and nothing has been thrown out.
+    assert bench.plant.spray.stream
+    assert "splash" not in bench.plant.accounts.spilt
+    bench.rest(3)
+    assert bench.read("Gas.Flow") < 1.0
+    assert bench.plant.crucible.tilting == 0.0
+    assert not bench.plant.tundish.stopper
+    assert "CrucibleAlarms.Freezing" in bench.raised()
+    assert bench.read("Pour.Quarantined") is True
+    bench.finish()
+    assert bench.read("Pour.Restarts") == 0
+    assert {"overflow", "splash"}.isdisjoint(bench.scrap())
+    assert bench.scrap()["skull"] > 25
+    assert all(lot.status == "hold" for op in bench.operations for lot in op.outputs
+               if isinstance(lot, PowderLot))
+    assert bench.operations[0].error() < 1e-9
+
+
+def test_freeze_off_one_restart_when_the_heater_is_back(cold: Poured) -> None:
+    bench = freezing(cold, answer=True)
+    bench.to("restart", 0, 600)
+    frozen = bench.plant.tundish.frozen
+    assert frozen > 0
+    bench.fault("Tundish.HeaterWeakness", 0.0)
+    bench.until(lambda: bench.controller.pour.restarts == 1, 600)
+    bench.to("steady", 0, 200)
+    assert bench.plant.tundish.frozen < frozen
+    bench.finish()
+    # What came after the restart went into the quarantine can.
+    (tail,) = bench.lots("quarantined tail")
+    assert tail.mass > 20
+    assert tail.status == "hold"
+    assert bench.operations[0].error() < 1e-9
+
+
+def test_freeze_off_powder_of_the_freezing_stream_is_finer(cold: Poured) -> None:
+    bench = freezing(cold, answer=False)
+    bench.rest(12)
+    before = bench.plant.accounts.powder.masses.copy()
+    at_first = bench.read("Spray.D50")
+    bench.until(lambda: not bench.plant.spray.stream, 300)
+    assert bench.plant.accounts.powder.masses.sum() > before.sum()
+    smallest = min(v for _, v in bench.traces["Spray.D50"][-200:])
+    assert smallest < 0.7 * at_first
+
+
+def test_cold_nozzle_is_not_poured_through(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    bench.fault("Tundish.HeaterWeakness", 100.0)
+    bench.to("superheat", 0, 2000).rest(700)
+    assert bench.controller.phase == "superheat"
+    assert bench.read("Pour.Hindrance") == "nozzle cold"
+    assert "PourBlocked" in bench.raised()
+
+
+# -- gas ---------------------------------------------------------------------------------------
+
+
+def test_supply_pressure_drop(pouring: Poured) -> None:
+    """Pressure, flow and ratio fall, then the powder is coarser; it warns."""
+    bench = AtomizerBench.at(*pouring)
+    bench.watch("Gas.Pressure", "Gas.Flow", "Spray.GasToMetal", "Spray.D50")
+    bench.rest(1)
+    bench.fault("Gas.SupplyLoss", 65.0)
+    bench.rest(25)
+    bench.ordered("Gas.Pressure", "Gas.Flow", "Spray.GasToMetal")
+    assert bench.departs("Spray.D50", 0.05) > bench.departs("Gas.Pressure", 0.1)
+    assert bench.raised() == ["GasPressureLow"]
+    assert bench.state is S.BUILDING
+
+
+def test_supply_lost_stops_the_pour(pouring: Poured) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.fault("Gas.SupplyLoss", 97.0)
+    bench.to_state(S.SUSPENDED, 60)
+    assert "GasLost" in bench.raised()
+    assert not bench.plant.tundish.stopper
+    bench.fault("Gas.SupplyLoss", 0.0)
+    bench.rest(5)
+    bench.job("Resume")
+    bench.finish()
+    assert bench.lots()[0].status == "hold"
+
+
+def test_weak_gas_heater(pouring: Poured) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.write("Process.GasTemperature", 150.0)
+    bench.rest(40)
+    hot = bench.read("Gas.Temperature")
+    fine = bench.read("Spray.D50")
+    assert hot > 100
+    bench.fault("Gas.HeaterFailure", 100.0)
+    bench.rest(30)
+    assert bench.read("Gas.Temperature") < hot - 40
+    assert bench.read("Spray.D50") > fine
+    assert "GasCold" in bench.raised()
+
+
+# -- tower and filter --------------------------------------------------------------------------
+
+
+def test_clogged_filter_slows_the_melt(pouring: Poured) -> None:
+    """Differential pressure, tower pressure, then melt flow down and the ratio drifts up."""
+    bench = AtomizerBench.at(*pouring)
+    bench.watch("Separator.FilterPressure", "Tower.Pressure", "Spray.MeltFlow", "Spray.GasToMetal")
+    bench.rest(1)
+    bench.fault("Separator.Blinding", 85.0)
+    bench.rest(30)
+    bench.ordered("Separator.FilterPressure", "Tower.Pressure", "Spray.MeltFlow", share=0.015)
+    assert bench.traces["Spray.GasToMetal"][-1][1] > 1.03 * bench.traces["Spray.GasToMetal"][0][1]
+    assert "FilterLoaded" in bench.raised()
+    # Pulses do not help a cloth that is blocked for good.
+    assert bench.plant.separator.pulses > 3
+
+
+def test_stuck_back_pulse(pouring: Poured) -> None:
+    well, stuck = AtomizerBench.at(*pouring), AtomizerBench.at(*pouring)
+    stuck.fault("Separator.PulseStuck", True)
+    for bench in (well, stuck):
+        bench.write("Process.FilterPulse", 4.0)
+        bench.plant.separator.cake = 0.4
+        bench.rest(20)
+    assert well.plant.separator.cake < 0.1 < stuck.plant.separator.cake
+    assert well.plant.separator.pulses > 0 == stuck.plant.separator.pulses
+    assert "FilterLoaded" in stuck.raised()
+    assert stuck.read("Spray.MeltFlow") < well.read("Spray.MeltFlow")
+
+
+def test_blocked_filter_stops_the_pour(pouring: Poured) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.fault("Separator.Blinding", 92.0)
+    bench.to_state(S.SUSPENDED, 60)
+    assert "FilterBlocked" in bench.raised()
+    assert not bench.plant.gas.valve
+    bench.call("Service.ChangeFilter")
+    bench.job("Resume")
+    bench.finish()
+
+
+def test_outlet_that_does_not_open_trips_the_pressure_switch(pouring: Poured) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.write("Process.FreezeResponse", False)
+    bench.fault("Tower.OutletStuck", True)
+    bench.to_state(S.ABORTED, 120)
+    assert bench.plant.safety.first_out == SafetyChain.OVER_PRESSURE
+    assert "PressureHigh" in bench.raised()
+    # The switch was faster than a scan: it opened between two.
+    opened = next(e for e in bench.events if "tower pressure switch" in e.message)
+    assert opened.time % 0.05 > 1e-6
+
+
+def test_jammed_rotary_valve_fills_the_cyclone(pouring: Poured) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.fault("Separator.ValveJam", True)
+    bench.rest(55)
+    assert "RotaryValveStuck" in bench.raised()
+    assert bench.plant.separator.cone > 2.0
+
+
+# -- oxygen ------------------------------------------------------------------------------------
+
+
+def test_air_leak_stops_the_pour(pouring: Poured) -> None:
+    """Analyser A at the tower sees it before B behind the filter; what came out is on hold."""
+    bench = AtomizerBench.at(*pouring)
+    bench.watch("Tower.OxygenA", "Tower.OxygenB")
+    bench.write("Process.OxygenLimit", 400.0)
+    bench.write("Process.DisagreeLimit", 2000.0)
+    bench.fault("Tower.Leak", 1500.0)
+    bench.to_state(S.SUSPENDED, 120)
+    a, b = (first(bench, p, lambda v: v > 300) for p in ("Tower.OxygenA", "Tower.OxygenB"))
+    assert a < b
+    assert bench.raised() == ["OxygenHigh"]
+    assert not bench.plant.generator.enable
+    assert not bench.plant.gas.valve
+    bench.call("Service.TightenVessel")
+    bench.job("Resume")
+    bench.finish()
+    assert bench.lots()[0].status == "hold"
+
+
+def test_disagreeing_analysers_are_a_fault(pouring: Poured) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.sensor_fault("Tower.OxygenB", "bias", 900.0)
+    bench.to_state(S.SUSPENDED, 60)
+    assert bench.raised() == ["AnalysersDisagree"]
+    assert bench.read("Pour.Quarantined") is True
+    assert bench.plant.safety.door_locked
+    with pytest.raises(Refused, match="disagree"):
+        bench.job("Resume")
+    bench.sensor_fault("Tower.OxygenB", None)
+    bench.rest(20)
+    bench.job("Resume")
+    bench.to("steady", 0, 2000)
+
+
+def test_leak_test_finds_a_leak() -> None:
+    bench = AtomizerBench(program(chamber__leak_limit=0.3))
+    bench.start().to("pump")
+    bench.fault("Tower.Leak", 100.0)
+    bench.to_state(S.SUSPENDED, 2000)
+    assert bench.raised() == ["LeakFound"]
+    assert bench.read("Pour.LeakRate") == pytest.approx(100.0, rel=0.2)
+    bench.call("Service.TightenVessel")
+    bench.job("Resume")
+    bench.to("melt", 0, 3000)
+
+
+# -- hard trips --------------------------------------------------------------------------------
+
+
+def test_loss_of_water_cuts_the_power_within_a_second(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    with bench.closely():
+        bench.watch("Chiller.Flow", "Generator.Power")
+        bench.fault("Chiller.FlowLoss", 100.0)
+        began = bench.time
+        bench.rest(2.0)
+    assert first(bench, "Generator.Power", lambda v: v < 0.1) < began + 1.0
+    bench.ordered("Chiller.Flow", "Generator.Power", share=0.3)
+    assert bench.state is S.ABORTED
+    assert bench.plant.safety.first_out == SafetyChain.COOLING_WATER
+    # Vacuum and gas stay as they are.
+    assert bench.plant.tower.oxygen < 2e-3
+
+
+def test_cracked_crucible_warns_and_trips(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    bench.watch("Crucible.EarthLeakage", "Generator.Power")
+    bench.to("superheat")
+    bench.fault("Crucible.Crack", True)
+    bench.to_state(S.ABORTED, 60)
+    assert bench.raised()[:2] == ["CrucibleAlarms.EarthLeakage", "SafetyChain"]
+    assert bench.plant.safety.first_out == SafetyChain.EARTH
+    assert bench.plant.generator.power == 0.0
+
+
+def test_creeping_tilt_runs_the_tundish_over(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    bench.watch("Crucible.Tilt", "Tundish.Level")
+    bench.rest(1)
+    bench.fault("Crucible.TiltCreep", True)
+    bench.to("superheat", 0, 600).rest(60)
+    bench.ordered("Crucible.Tilt", "Tundish.Level", floor=2.0)
+    assert bench.plant.crucible.left < 2.0
+
+
+def test_weak_generator_melts_slowly(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    bench.fault("Generator.Weakness", 96.0)
+    bench.rest(1500)
+    assert bench.controller.phase == "melt"
+    assert "MeltingSlow" in bench.raised()
+
+
+# -- rods --------------------------------------------------------------------------------------
+
+
+def test_slipping_feed(dripping: Poured) -> None:
+    """The tip rises in the coil, melts less, the ratio rises; it warns."""
+    bench = AtomizerBench.at(*dripping)
+    bench.watch("Electrode.FeedRate", "Electrode.Position", "Spray.MeltFlow", "Spray.GasToMetal")
+    bench.rest(1)
+    bench.fault("Electrode.FeedSlip", 100.0)
+    bench.rest(40)
+    bench.ordered("Electrode.FeedRate", "Electrode.Position", "Spray.MeltFlow")
+    assert bench.traces["Spray.GasToMetal"][-1][1] > 1.2 * bench.traces["Spray.GasToMetal"][0][1]
+    assert "RodAlarms.RodLags" in bench.raised()
+
+
+def test_bent_rod_widens_the_powder(dripping: Poured) -> None:
+    straight, bent = AtomizerBench.at(*dripping), AtomizerBench.at(*dripping)
+    bent.fault("Electrode.Bow", 6.0)
+    for bench in (straight, bent):
+        bench.finish()
+    assert "RodAlarms.RodWobbles" in bent.raised()
+    assert bent.layers()[0]["deviation"] > straight.layers()[0]["deviation"] + 0.01
+
+
+def test_rod_fed_into_the_coil_trips(dripping: Poured) -> None:
+    bench = AtomizerBench.at(*dripping)
+    bench.watch("Electrode.Position", "Electrode.EarthLeakage")
+    bench.fault("Generator.Weakness", 97.0)
+    bench.write("Process.RodDepth", 50.0)
+    bench.write("Process.RodFeed", 200.0)
+    bench.fault("Electrode.Bow", 8.0)
+    bench.to_state(S.ABORTED, 120)
+    assert bench.plant.safety.first_out == SafetyChain.EARTH
+    assert bench.plant.generator.power == 0.0
