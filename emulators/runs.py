@@ -189,7 +189,7 @@ def resume(folder: Path) -> Built:
 def _rebuilt(run: Run, folder: Path) -> Built:
     """The machine of a run again; `RecordError` if its inputs are no longer what they were."""
     built = build(_located(Settings.of(run.meta["settings"]), folder))
-    for what in ("recipe_digest", "plan_digest"):
+    for what in ("recipe_digest", "plan_digest", "powder_digest"):
         if run.meta.get(what) != built.about.get(what):
             raise RecordError(f"{folder}: {what.partition('_')[0]} is not what the run was made "
                               "with; its files or this program have changed")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
+from emulators.canonical import content_hash
 from emulators.controllers.base import Controller
 from emulators.controllers.build import BuildController, Program
 from emulators.emulator import Emulator
@@ -17,6 +18,7 @@ from twin.equipment.powder_lots import PowderPlant
 from twin.image import Readings
 from twin.machine import Plant
 from twin.materials import alloy
+from twin.powder.lot import PowderLot
 
 __all__ = [
     "Built",
@@ -187,21 +189,30 @@ def check_common(settings: Settings) -> None:
     in_range("scan_ms", settings.scan_ms, 1, 1000)
 
 
-def _supply(settings: Settings, plant: Plant, program: Program) -> None:
+def _supply(settings: Settings, plant: Plant, program: Program) -> list[PowderLot]:
     """Put the lots that the settings name at a build machine; `SettingsError` if it cannot be.
 
     A machine that is made for its lots has taken them with its program.
     """
     if not settings.lots or not (
             isinstance(plant, PowderPlant) or type(plant).supply is Plant.supply):
-        return
+        return []
+    lots: list[PowderLot] = []
     try:
-        plant.supply([load_lot(reference) for reference in settings.lots])
+        lots += [load_lot(reference) for reference in settings.lots]
+        plant.supply(lots)
         reason = plant.hindrance(program.job)
     except ValueError as error:
         reason = str(error)
     if reason:
         raise SettingsError(reason)
+    return lots
+
+
+def _of_lot(lot: PowderLot) -> str:
+    return (f"powder lot {lot.id}: {lot.mass:.4g} kg {lot.alloy}, d50 {lot.d50 * 1e6:.3g} um, "
+            f"{lot.oxygen * 1e6:.0f} ppm O, {lot.moisture * 1e6:.0f} ppm water, "
+            f"{lot.hollow:.1%} hollow, used {lot.cycle} times")
 
 
 def assemble(
@@ -221,7 +232,7 @@ def assemble(
     """
     readings = Readings(plant, settings.seed)
     plant.name = settings.name or kind.name
-    _supply(settings, plant, program)
+    lots = _supply(settings, plant, program)
     controller: BuildController | None = None
     name = program.job.name
     if settings.control == "internal":
@@ -248,6 +259,7 @@ def assemble(
         "recipe": program.recipe.model_dump(),
         "recipe_digest": program.recipe.digest,
         "layers": program.job.layers,
+        **({"powder_digest": content_hash([lot.plain() for lot in lots])} if lots else {}),
         **(about or {}),
     }
-    return Built(emulator, (name,), tuple(notes), told, warm)
+    return Built(emulator, (name,), (*notes, *map(_of_lot, lots)), told, warm)

@@ -175,7 +175,9 @@ def test_a_run_takes_a_lot_and_its_record_names_it(tmp_path: Path) -> None:
         "run", "pbf-lb", f"--part={part}", "--unit=mm", "--alloy=316L", "--lot=316l-hollow",
         "--speed=max", "--until=complete", f"--record={folder}"])
     assert ran.exit_code == 0, ran.output
-    assert json.loads((folder / META).read_text())["settings"]["lots"] == ["316l-hollow"]
+    meta = json.loads((folder / META).read_text())
+    assert meta["settings"]["lots"] == ["316l-hollow"]
+    assert any("powder lot 316l-hollow: 60 kg 316L" in note for note in meta["notes"])
     assert (folder / JOURNAL).exists()
     found = read_book(folder).genealogy
     (name,) = (n for n in found.ids() if "part" in n)
@@ -204,3 +206,9 @@ def test_a_record_keeps_the_lot_it_was_given(tmp_path: Path, runs: Path) -> None
     again = CliRunner().invoke(app, ["replay", str(folder)])
     assert again.exit_code == 0, again.output
     assert "the same run" in again.output
+    (kept,) = (folder / "inputs").glob("lot-*.json")
+    other = PowderLot.of(json.loads(kept.read_text()))
+    kept.write_text(json.dumps(replace(other, water=1e-3).plain()))
+    changed = CliRunner().invoke(app, ["replay", str(folder)])
+    assert changed.exit_code == 2
+    assert "powder is not what the run was made with" in changed.stderr
