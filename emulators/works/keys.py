@@ -12,7 +12,7 @@ from emulators.canonical import content_hash
 from emulators.catalog import Settings
 from emulators.settings import release
 
-__all__ = ["source_digest", "summary_key"]
+__all__ = ["source_digest", "sources", "summary_key"]
 
 _FORMAT = 6
 _ASIDE = frozenset(
@@ -33,12 +33,13 @@ def _imports(path: Path) -> frozenset[str]:
     return frozenset(n for n in found if n.split(".")[0] in ("twin", "emulators"))
 
 
-def source_digest(machine: str) -> str:
-    """SHA-256 of the program text and data that a machine type is made of.
+def _root() -> Path:
+    return Path(catalog.__file__).resolve().parents[1]
 
-    The version number alone would let a summary survive a change of the model in a checkout.
-    """
-    root = Path(catalog.__file__).resolve().parents[1]
+
+def sources(machine: str) -> list[Path]:
+    """Files of program text and data that a machine type is made of."""
+    root = _root()
     own = machine.replace("-", "_")
     waiting = [f"emulators.machines.{own}", f"emulators.recipes.{own}"]
     files: set[Path] = set((root / "emulators" / "recipes" / machine).glob("*.toml"))
@@ -57,9 +58,18 @@ def source_digest(machine: str) -> str:
         files |= {p for p in path.parent.iterdir() if p.suffix in _DATA}
         waiting += _imports(path)
         waiting += [".".join(parts[:n]) for n in range(1, len(parts))]
+    return sorted(files)
+
+
+def source_digest(machine: str) -> str:
+    """SHA-256 of the program text and data that a machine type is made of.
+
+    The version number alone would let a summary survive a change of the model in a checkout.
+    """
     digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sources(machine):
+        name = str(path.relative_to(_root()))
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -179,19 +179,30 @@ def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
     return with_water(lot, moisture * lot.metal)
 
 
-def _item(made: Item, before: Mapping[str, float], actual: Mapping[str, float]) -> Item:
-    """An item of the same share of every element."""
-    share = sum(made.elements.values()) / max(sum(before.values()), 1e-300)
+def _left(into: Mapping[str, float], lots: Mapping[str, float]) -> dict[str, float]:
+    """What of each element is not in the lots that came out; a gain is nothing left."""
+    return {e: max(m - lots.get(e, 0.0), 0.0) for e, m in into.items()}
+
+
+def _item(made: Item, then: Mapping[str, float], now: Mapping[str, float],
+          scale: float) -> Item:
+    """An item of the same share of what did not become powder.
+
+    then, now: what was left of each element (kg) in the summary and is left here; scale: material
+    here over that of the summary, by which goes what an item took from gas or air.
+    """
+    whole = sum(then.values())
+    share = min(made.mass / whole, 1.0) if whole > 0 else 0.0
     elements = {}
-    for element, mass in actual.items():
-        held = before.get(element, 0.0)
-        part = made.elements.get(element, 0.0) / held if held > 0 else share
+    for element, mass in now.items():
+        held = then.get(element, 0.0)
+        part = made.elements.get(element, 0.0) / held if held > 1e-9 * whole else share
         elements[element] = mass * min(part, 1.0)
     for element, mass in made.elements.items():
-        if element not in actual or (element in "ONH" and mass > before.get(element, 0.0)):
-            # It came from gas or air: as much per mass as then.
-            factor = sum(actual.values()) / max(sum(before.values()), 1e-300)
-            elements[element] = mass * factor
+        more = mass - then.get(element, 0.0)
+        if more > 0:
+            elements[element] = elements.get(element, 0.0) + more * scale
+    elements = {e: m for e, m in elements.items() if m > 0}
     return replace(made, mass=sum(elements.values()), elements=elements)
 
 
@@ -302,30 +313,34 @@ class _Repeat:
     def _outputs(self, told: Operation, sources: Sequence[Thing],
                  actual: Sequence[Thing]) -> list[Thing]:
         before, now = _powder(sources), _powder(actual)
-        elements_then = totals([s.elements for s in sources])
-        elements_now = totals([a.elements for a in actual])
-        factor = sum(elements_now.values()) / max(sum(elements_then.values()), 1e-300)
+        then, here = (totals([t.elements for t in things]) for things in (sources, actual))
+        scale = sum(here.values()) / max(sum(then.values()), 1e-300)
         powders = [o for o in told.outputs if isinstance(o, PowderLot)]
         parts = before is not None and _divides(powders, before)
-        outputs: list[Thing] = []
+        found: dict[str, Thing] = {}
         for made in told.outputs:
-            new_id = self.plant.new_id(_kind(made.id))
-            self.ids[made.id] = (new_id,)
+            self.ids[made.id] = (self.plant.new_id(_kind(made.id)),)
             self.then[made.id] = made
-            if isinstance(made, Item):
-                thing: Thing = replace(_item(made, elements_then, elements_now), id=new_id)
-            else:
-                if before is not None and now is not None:
-                    lot = transferred(made, before, now, parts)
-                else:
-                    lot = _scaled(made, factor)
-                thing = replace(
-                    lot, id=new_id, parents=self._parents(made.parents), origin=made.origin,
-                    made_at=float(self.plant.env.now), machine=self.plant.name, cycle=max(
-                        made.cycle - (before.cycle if before else 0) + (now.cycle if now else 0),
-                        0),
+            if isinstance(made, PowderLot):
+                lot = (transferred(made, before, now, parts)
+                       if before is not None and now is not None else _scaled(made, scale))
+                cycles = (now.cycle if now else 0) - (before.cycle if before else 0)
+                lot = replace(
+                    lot, id=self.ids[made.id][0], parents=self._parents(made.parents),
+                    origin=made.origin, made_at=float(self.plant.env.now),
+                    machine=self.plant.name, cycle=max(made.cycle + cycles, 0),
                     status=made.status, measured=dict(made.measured), sigma=dict(made.sigma))
-                thing = self._judged(thing, made)
+                found[made.id] = self._judged(lot, made)
+        # What did not become powder is in the items, or gone, in the proportion of the summary.
+        then = _left(then, totals([p.elements for p in powders]))
+        here = _left(here, totals([f.elements for f in found.values()]))
+        for made in told.outputs:
+            if isinstance(made, Item):
+                item = _item(made, then, here, scale)
+                found[made.id] = replace(item, id=self.ids[made.id][0])
+        outputs = []
+        for made in told.outputs:
+            thing = found[made.id]
             self.now[made.id] = Pool([thing] if thing.mass > 0 else [])
             if thing.mass > 0:
                 outputs.append(thing)
