@@ -63,7 +63,8 @@ def draw_genealogy(genealogy: Genealogy, identity: str, file: Path) -> None:
     place = _rows(graph, _layers(graph))
     columns = max(x for x, _ in place.values()) + 1
     rows = max(abs(y) for _, y in place.values()) * 2 + 1
-    figure = new_figure(max(2.6 * columns + 0.6, 5.0), max(0.75 * rows + 0.8, 3.0))
+    wide = 2.6 if columns <= 8 else 1.8
+    figure = new_figure(max(wide * columns + 0.6, 5.0), max(0.75 * rows + 0.8, 3.0))
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(-0.6, columns - 0.4)
@@ -71,7 +72,8 @@ def draw_genealogy(genealogy: Genealogy, identity: str, file: Path) -> None:
     most = max((d["mass"] for _, _, d in graph.edges(data=True)), default=0.0) or 1.0
     for start, end, data in graph.edges(data=True):
         axes.annotate("", place[end], place[start], arrowprops={
-            "arrowstyle": "-|>", "color": "#707070", "shrinkA": 34, "shrinkB": 38,
+            "arrowstyle": "-|>", "color": "#707070", "shrinkA": 34.0 if wide > 2 else 26.0,
+            "shrinkB": 38.0 if wide > 2 else 30.0,
             "linewidth": 0.6 + 2.4 * (data["mass"] / most) ** 0.5})
         middle = [0.5 * (a + b) for a, b in zip(place[start], place[end], strict=True)]
         axes.text(middle[0], middle[1] + 0.08, f"{data['operation']}\n{data['mass']:.3g} kg",

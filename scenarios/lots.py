@@ -21,6 +21,7 @@ __all__ = ["USUAL", "Book", "read_book", "tell", "tree"]
 USUAL: Final = Path("runs")
 """Where runs are, unless somebody says so."""
 DEEPEST = 12  # levels of a tree that are printed
+LONGEST = 120  # lines of a tree that are printed
 SHOWN = ("d10", "d50", "d90", "hall", "apparent", "tap", "oxygen", "moisture", "hollow",
          "satellites", "irregular", "foreign")
 UNITS: Mapping[str, tuple[float, str]] = {
@@ -184,6 +185,8 @@ def tree(genealogy: Genealogy, identity: str, up: bool) -> list[str]:
                 branch(other, lead + ("    " if last else "|   "), depth + 1)
 
     branch(identity, "  ", 1)
+    if len(lines) > LONGEST:
+        lines[LONGEST:] = [f"  ... and {len(lines) - LONGEST} lines more; --json tells all"]
     return lines
 
 

@@ -212,3 +212,15 @@ def test_a_record_keeps_the_lot_it_was_given(tmp_path: Path, runs: Path) -> None
     changed = CliRunner().invoke(app, ["replay", str(folder)])
     assert changed.exit_code == 2
     assert "powder is not what the run was made with" in changed.stderr
+
+
+def test_a_tree_without_end_is_cut(tmp_path: Path) -> None:
+    folder = record(tmp_path / "runs" / "many", [
+        Operation("build", "M", float(n), (Draw("store", 0.1, {"Fe": 0.1}),),
+                  (Item(f"part-{n:03d}", "part", "316L", 0.1, {"Fe": 0.1}),)) for n in range(300)])
+    told = amtwin("store", "--within", folder.parent)
+    assert told.exit_code == 0
+    assert len(told.output.splitlines()) < 140
+    assert "and 180 lines more; --json tells all" in told.output
+    assert len(json.loads(amtwin("store", "--within", folder.parent, "--json").output)[
+        "children"]) == 300
