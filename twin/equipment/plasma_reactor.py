@@ -139,6 +139,9 @@ class Reactor(InertChamber):
         course = self._loop.trajectories.get("filter_differential_pressure")
         soot = course.target if isinstance(course, Relaxation) else 0.0
         full = over.target + self.SOOTED * soot * (inlet > 0)
+        if not self.plant.energised:
+            # The relief valve stays open until the chain is closed again.
+            full = min(full, 0.9 * self.RELIEF)
         self.follow("pressure", Relaxation(self.now, self.pressure, full, self.REGULATION))
         return full
 

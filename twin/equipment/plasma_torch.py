@@ -168,6 +168,7 @@ class PlasmaTorch(Equipment):
                              doc="plate voltage")
     plate_current = measured("A", low=0, high=20, noise=0.01, quantum=0.01, doc="plate current")
     lit = measured(bool, doc="flame detector sees the plasma")
+    spark_ready = measured(bool, start=True, doc="spark generator charged and its gap in order")
     emission = measured("%", low=0, high=150, noise=0.2, quantum=0.1,
                         companion="Monitoring/Process/PlasmaEmission",
                         doc="argon line of the flame, over that of a new torch at full power")
@@ -213,6 +214,8 @@ class PlasmaTorch(Equipment):
     def driven(self, attribute: str) -> None:
         if attribute == "ignite" and self.ignite:
             self._spark()
+        if attribute == "ignition_failure":
+            self.spark_ready = not self.ignition_failure
         if attribute in ("power", "enable", "plate_sag", "torch_wear"):
             self.anchor()
 

@@ -125,6 +125,8 @@ class Spheroidizer(Plant):
         now = float(self.env.now)
         self.consumption.sense(now)
         number = int(self.collector.batches)
+        if self.job is not None:
+            self.consumption.built(figures["product"] / float(self.job.alloy.density(293.15)))
         self.collector.log("layer", f"batch {number} done", **{
             "layer": number, "duration": now - self._began, **figures,
             "energy": self.consumption.energy - self._energy,

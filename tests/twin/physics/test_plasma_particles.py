@@ -45,7 +45,7 @@ def test_hydrogen_cools_the_gas_and_carries_more_heat() -> None:
 
 
 def test_verification_melting_time_is_that_of_the_closed_form() -> None:
-    """Closed form: t = rho d^2 [cp dT + L] / (6 Nu S r), radiation aside, S the conductivity's integral."""
+    """Time rho d^2 [cp dT + L] / (6 Nu S r), S the conductivity's integral; and radiation."""
     gas, d = plasma(), 200e-6
     potential = gas.conductance(TI.liquidus, gas.temperature)
     factor = float(gas.rarefied(d, TI.liquidus))
