@@ -25,7 +25,6 @@ from twin.powder.operations import (
     blend,
     draw,
     renamed,
-    with_oxygen,
     with_water,
 )
 from twin.powder.sizes import BINS
@@ -36,6 +35,7 @@ Thing = PowderLot | Item
 _WHOLE = 1e-6
 """Excess of shares over one, by which outputs still count as parts of the input."""
 _FULL = 1.0 - 1e-9
+_GASES = ("O", "N", "H")
 _READ = frozenset(name for method in METHODS.values() for name in method.properties)
 
 
@@ -121,6 +121,24 @@ def _ratio(over: npt.NDArray[np.float64], under: npt.NDArray[np.float64],
     return found
 
 
+def _composed(grains: Constituent, source: Constituent, result: Constituent, then: float,
+              now: float) -> dict[str, float]:
+    """Elements (kg) of a share `now` of grains that change as a share `then` of `source` did.
+
+    Of a metal the same part goes on; gases gain or lose so much per mass of powder.
+    """
+    scale, found = now / then, {}
+    for element in {**grains.elements, **result.elements}:
+        own = grains.elements.get(element, 0.0)
+        old, new = source.elements.get(element, 0.0), result.elements.get(element, 0.0)
+        if element in _GASES:
+            change = (new - old * then) * scale * grains.mass / source.mass
+            found[element] = max(own * now + change, 0.0)
+        else:
+            found[element] = own * (min(new / old * scale, 1.0) if old > 0 else now)
+    return found
+
+
 def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
                 parts: bool) -> PowderLot:
     """What `actual` becomes where `before` became `made`; sizes, shape, oxygen and water.
@@ -130,41 +148,31 @@ def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
     """
     known = {c.alloy: c for c in before.constituents}
     became = {c.alloy: c for c in made.constituents}
-    whole = made.metal / before.metal if before.metal else 0.0
     found = []
     for grains in actual.constituents:
         source, result = known.get(grains.alloy), became.get(grains.alloy)
         if source is None or not source.mass:
             # An alloy that the summary had not: it goes where the main one goes.
             source, result = before.main, became.get(before.main.alloy)
-        if result is None or not grains.mass:
+        if result is None or not grains.mass or not source.mass:
             continue
-        rest = min(result.mass / source.mass, 1.0) if source.mass else whole
+        rest = min(result.mass / source.mass, 1.0)
         shares = _ratio(result.masses, source.masses, rest)
         if parts:
             masses = grains.masses * np.clip(shares, 0.0, 1.0)
+            then = float(np.minimum(result.masses, source.masses).sum()) / source.mass
+            now = float(masses.sum()) / grains.mass
         else:
-            masses = grains.masses * shares
-            total = float(masses.sum())
-            masses = masses * (grains.mass * rest / total) if total else masses
-        mass = float(masses.sum())
-        if mass <= 0.0:
+            masses, then, now = grains.masses * shares, rest, rest
+        whole = float(masses.sum())
+        if not (whole > 0.0 and then > 0.0):
             continue
         shape: dict[str, Any] = {
             name: np.clip(getattr(grains, name) + getattr(result, name) - getattr(source, name),
                           0.0, 1.0)
             for name in ("hollow", "satellites", "irregular")}
-        elements = {e: m * mass / grains.mass for e, m in grains.elements.items()}
-        # What the summary's alloy lost or gained of an element, such as by evaporation.
-        for element in elements:
-            if element == "O":
-                continue
-            old = source.elements.get(element, 0.0) / source.mass
-            new = result.elements.get(element, 0.0) / result.mass if result.mass else old
-            if old > 0:
-                elements[element] *= new / old
-        scale = mass / sum(elements.values())
-        elements = {e: m * scale for e, m in elements.items()}
+        elements = _composed(grains, source, result, then, now)
+        masses = masses * (sum(elements.values()) / whole)
         pore = result.pore if float(np.max(shape["hollow"])) > 0 else grains.pore
         found.append(Constituent(grains.alloy, masses, elements, pore=pore, **shape))
     if not found:
@@ -172,9 +180,6 @@ def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
             replace(c, masses=np.zeros(BINS), elements={}) for c in actual.constituents[:1]),
             water=0.0)
     lot = replace(actual, constituents=tuple(found), water=0.0)
-    oxygen = (made.oxygen - before.oxygen) * lot.metal
-    held = sum(c.elements.get("O", 0.0) for c in lot.constituents)
-    lot = with_oxygen(lot, max(oxygen, -held))
     moisture = max(actual.moisture + made.moisture - before.moisture, 0.0)
     return with_water(lot, moisture * lot.metal)
 

@@ -114,7 +114,7 @@ def test_the_same_powder_gives_the_same() -> None:
     done = repeated(operations, supplied, supplied)
     for then, now in zip(operations, done, strict=True):
         for made, own in zip(then.outputs, now.outputs, strict=True):
-            assert own.mass == pytest.approx(made.mass, rel=1e-6)
+            assert own.mass == pytest.approx(made.mass, rel=1e-9)
             if isinstance(made, PowderLot):
                 assert isinstance(own, PowderLot)
                 assert own.masses == pytest.approx(made.masses, rel=1e-6, abs=1e-9)
