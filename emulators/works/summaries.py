@@ -407,7 +407,8 @@ def summarise(settings: Settings, progress: Progress = lambda share: None) -> Jo
     except OSError as error:
         raise SettingsError(f"job summaries cannot be kept in {folder}: {error}") from None
     progress(1.0)
-    return summary
+    # As it is read back: the same run follows from a summary that was just made and a kept one.
+    return _load(file) or summary
 
 
 def _save(file: Path, summary: JobSummary) -> None:
