@@ -20,6 +20,11 @@ ONCE = ("test_crash.py", "test_hostile.py")
 """Of servers and records more than of machines, and long: `make test` runs them on the first
 machine of the catalogue, `make check` on all."""
 
+FEW = {"test_foreign_modbus.py", "test_devices.py", "test_real_time.py"}
+"""Of the wires: `make test` runs them on a build machine, a furnace and a machine that builds
+nothing, `make check` on all."""
+WIRED = ("pbf-lb", "sinter-furnace", "gas-atomizer")
+
 # How long an example takes is a matter of the computer and of what else it does.
 settings.register_profile("amtwin", deadline=None)
 settings.load_profile("amtwin")
@@ -55,7 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         arguments = getattr(getattr(item, "callspec", None), "params", {})
         machine = arguments.get("machine_type", "")
         item.add_marker(pytest.mark.xdist_group(f"{item.path} {machine}".strip()))
-        if item.path.name in ONCE and machine not in ("", first):
+        once, few = item.path.name in ONCE, item.path.name in FEW
+        if machine and ((once and machine != first) or (few and machine not in WIRED)):
             item.add_marker(pytest.mark.slow)
 
 
