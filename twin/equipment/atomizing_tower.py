@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.chamber import AIR_OXYGEN
-from twin.equipment.gridded import Gridded
+from twin.equipment.gridded import Gridded, Guards
 from twin.equipment.services import SafetyChain
 from twin.machine import AMBIENT
 from twin.physics.atomizing_gas import AMBIENT_PRESSURE, NITROGEN, AtomizingGas
@@ -71,7 +71,7 @@ class Tower(Gridded):
                  "loop's suction keeps below the hall's pressure")
     outlet_stuck = fault(bool, doc="the outlet valve does not open")
 
-    GUARDS = (("pressure", LIMIT, SafetyChain.OVER_PRESSURE, "tower pressure switch"),)
+    GUARDS: Guards = (("pressure", LIMIT, SafetyChain.OVER_PRESSURE, "tower pressure switch"),)
 
     def __init__(self, chain: SafetyChain) -> None:
         super().__init__()
@@ -156,6 +156,7 @@ class Tower(Gridded):
             self.pure = AMBIENT_PRESSURE
         self._mix(step, entering, supplied, filled, bled, leak, taken, amount)
         self.draw(self.PUMP_POWER * pumped)
+        self.take_gas(filled)
         self.show("pressure", step, self.pure, 0.1)
         self.show("vacuum", step, min(self.pure, 1.1e5), 0.5)
         self.show("oxygen_a", step, self.oxygen, self.LAGS[0])

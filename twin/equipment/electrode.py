@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, pi
 from typing import Any
 
-from twin.equipment.gridded import Gridded
+from twin.equipment.gridded import Gridded, Guards
 from twin.equipment.melting import Generator
 from twin.equipment.services import SafetyChain
 from twin.machine import AMBIENT
@@ -31,6 +31,7 @@ class Electrode(Gridded):
     TIP = (1.2, 0.3)  # kg that must be hot before it drips; at most this share of the rod, default
     FALL = 0.10  # m from the tip to the gas nozzle, default
     EARTH_LIMIT = 50e-3  # A, default
+    CAPACITIVE = 3e-3  # A that leaks from a sound coil at full power, default
     EVEN = 4.0  # turns per minute that even the melting of the tip, default
 
     mass = measured("kg", low=0, high=200, noise=0.005, quantum=0.005,
@@ -47,7 +48,7 @@ class Electrode(Gridded):
     temperature = measured("degC", low=600, high=2000, start=600, noise=1.0, quantum=0.1,
                            companion="Monitoring/Process/TipTemperature",
                            doc="tip of the rod, two-colour pyrometer")
-    earth_leakage = measured("mA", low=0, high=200, start=1, noise=0.1, quantum=0.1,
+    earth_leakage = measured("mA", low=0, high=200, start=0.9, noise=0.1, quantum=0.1,
                              companion="Monitoring/Health/RodEarthLeakage",
                              doc="earth leakage current of the coil: rises when the rod is near")
     heat = actuator(bool, doc="the generator heats the rod")
@@ -57,7 +58,7 @@ class Electrode(Gridded):
     feed_slip = fault("%", low=0, high=100, doc="share of the feed that slips")
     bow = fault("mm", low=0, high=10, doc="the rod is bent: its tip wobbles in the coil")
 
-    GUARDS = (("earth_leakage", EARTH_LIMIT, SafetyChain.EARTH, "rod touches the coil"),)
+    GUARDS: Guards = (("earth_leakage", EARTH_LIMIT, SafetyChain.EARTH, "rod touches the coil"),)
 
     def __init__(self, chain: SafetyChain, generator: Generator) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class Electrode(Gridded):
     @property
     def resting(self) -> bool:
         """Whether nothing in it changes."""
-        return self.tip < AMBIENT + 30.0 and self.flow == 0.0 \
+        return not self.heat and self.tip < AMBIENT + 30.0 and self.flow == 0.0 \
             and self.feed == 0.0 and self.rotation == 0.0 and self.turn == 0.0
 
     @property
@@ -154,7 +155,8 @@ class Electrode(Gridded):
         self.show("wobble", step, (self.bow + 2e-4) * (self.rotation > 0.0), 1.0)
         self.show("temperature", step, max(self.tip, 873.15), 0.3)
         near = self.left > 0.0 and self.depth + self.bow > self.TOUCH
-        self.show("earth_leakage", step, 0.15 if near else 1e-3, 0.5)
+        sound = self.CAPACITIVE * (0.3 + given / self._generator.MAXIMUM)
+        self.show("earth_leakage", step, 0.15 if near else sound, 0.5)
         self.guard()
         return given
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from math import exp
 from typing import Any
 
@@ -10,7 +10,10 @@ from twin.equipment.services import SafetyChain
 from twin.machine import Equipment
 from twin.trajectory import Polyline
 
-__all__ = ["Gridded"]
+__all__ = ["Gridded", "Guards"]
+
+Guards = Sequence[tuple[str, float, int, str]]
+"""Attribute, level (SI) at which it opens the chain, cause, words for the log."""
 
 
 class Gridded(Equipment):
@@ -19,8 +22,7 @@ class Gridded(Equipment):
     Switches that are faster than a scan open the safety chain where the line crosses their level.
     """
 
-    GUARDS: tuple[tuple[str, float, int, str], ...] = ()
-    """Attribute, level (SI) at which it opens the chain, cause, words for the log."""
+    GUARDS: Guards = ()
     chain: SafetyChain
 
     def driven(self, attribute: str) -> None:

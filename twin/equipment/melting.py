@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp
 from typing import Any
 
-from twin.equipment.gridded import Gridded
+from twin.equipment.gridded import Gridded, Guards
 from twin.equipment.services import Chiller, SafetyChain
 from twin.machine import AMBIENT
 from twin.materials import Alloy
@@ -122,8 +122,8 @@ class Crucible(Gridded):
     crack = fault(bool, doc="the crucible cracks: melt on its way to the coil")
     tilt_creep = fault(bool, doc="the tilting cylinder's valve leaks: the crucible tilts by itself")
 
-    GUARDS = (("earth_leakage", EARTH_LIMIT, SafetyChain.EARTH,
-               "earth leakage: melt near the coil"),)
+    GUARDS: Guards = (("earth_leakage", EARTH_LIMIT, SafetyChain.EARTH,
+                       "earth leakage: melt near the coil"),)
 
     def __init__(self, chain: SafetyChain, generator: Generator) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class Crucible(Gridded):
     def resting(self) -> bool:
         """Whether nothing in it changes."""
         still = self._tilt == (self.FULL_TILT if self.tilt_creep else self.tilting)
-        return self.true < AMBIENT + 30.0 and still \
+        return not self.heat and self.true < AMBIENT + 30.0 and still \
             and self.earth_leakage <= 1e-3
 
     def tick(self, step: float, oxygen_pressure: float) -> float:
