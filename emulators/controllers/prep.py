@@ -77,19 +77,24 @@ class PrepController(BuildController):
 
     # -- speed --------------------------------------------------------------------------------
 
+    def _rod_mass(self) -> float:
+        """A whole rod, kg."""
+        job = self.made
+        solid = float(job.alloy.density(293.15))
+        return float(pi / 4.0 * job.diameter**2 * job.length * solid)
+
     def critical(self) -> float:
         """Critical speed (1/s) with what is left of the rod, by the spindle's data."""
         job, own = self.made, self.plant.spindle.MASS
-        length = self.io.feed.length if self.io.feed.chucked else job.length
-        area = pi / 4.0 * job.diameter**2
-        rod = float(job.alloy.density(293.15)) * area * length
+        left = self.io.feed.length / job.length if self.io.feed.chucked else 1.0
+        rod = self._rod_mass() * left
         return float(self.process.bare_critical * sqrt(own / (own + rod)))
 
     def wanted_speed(self) -> float:
         """The speed set, or the edge of the skip band if it is in it."""
         speed, critical = float(self.process.speed), self.critical()
-        low = critical * (1.0 - self.process.band)
-        high = critical * (1.0 + self.process.band)
+        band = float(self.process.band)
+        low, high = critical * (1.0 - band), critical * (1.0 + band)
         if not self.process.skip_band or not low < speed < high:
             return speed
         fastest = self.plant.table["Spindle.Target"]
@@ -305,6 +310,9 @@ class PrepController(BuildController):
     def _begin_rod(self) -> None:
         self.asked = False
         self.rod.number = self.job.layer + 1
+        self.feedstock.identifier = f"{self.plant.name} rod {self.rod.number}"
+        left = self.io.feed.rods_left + int(self.io.feed.chucked)
+        self.feedstock.remaining_quantity = round(left * self._rod_mass(), 3)
 
     def _rod(self) -> None:
         io = self.io

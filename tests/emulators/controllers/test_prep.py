@@ -34,6 +34,8 @@ def test_phases_follow_each_other(finished: PrepBench) -> None:
               if e.message.startswith("phase ")]
     assert phases == SEQUENCE
     assert finished.layer == 2
+    assert finished.read("Feedstock.Name") == "Ti-6Al-4V"
+    assert finished.read("Feedstock.Identifier") == "PREP-01 rod 2"
     assert finished.raised() == ["OxygenRising"] or finished.raised() == []
 
 
