@@ -18,6 +18,9 @@ __all__ = ["RecyclingRules", "rules_of"]
 class RecyclingRules:
     """Blend rule and verdict of a recycling line, with the settings of its summary."""
 
+    proportional = ("recover", "magnet", "sieve", "separate", "surface")
+    """Stations that powder runs through; it is dried, mixed and analysed all at once."""
+
     def __init__(self, summary: JobSummary) -> None:
         self.process = Process()
         for name, value in summary.settings.items():

@@ -131,7 +131,8 @@ class Work(Equipment):
         summary = self.summary = self._original
         assert summary is not None
         if self.factor != 1.0:
-            self.summary = summary = summary.stretched(self.factor, _BUILDING)
+            self.summary = summary = summary.stretched(
+                self.factor, _BUILDING, self.rules.proportional if self.rules else ())
         if self._powder is not None:
             self.effect = self._powder.effects(summary.alloy)
             if self.effect.density != 1.0:

@@ -42,6 +42,11 @@ _READ = frozenset(name for method in METHODS.values() for name in method.propert
 class Rules(Protocol):
     """What the real machine's program decides about powder, as far as it is a pure function."""
 
+    @property
+    def proportional(self) -> tuple[str, ...]:
+        """Phases that last as long as there is powder."""
+        ...
+
     def virgin_share(self, lot: PowderLot) -> float:
         """Share of virgin powder in a blend with a used lot."""
         ...
@@ -180,7 +185,11 @@ def transferred(made: PowderLot, before: PowderLot, actual: PowderLot,
             replace(c, masses=np.zeros(BINS), elements={}) for c in actual.constituents[:1]),
             water=0.0)
     lot = replace(actual, constituents=tuple(found), water=0.0)
-    moisture = max(actual.moisture + made.moisture - before.moisture, 0.0)
+    # Drying takes a part of the water that is there; wet air brings as much to any powder.
+    if made.moisture < before.moisture:
+        moisture = actual.moisture * made.moisture / before.moisture
+    else:
+        moisture = actual.moisture + made.moisture - before.moisture
     return with_water(lot, moisture * lot.metal)
 
 

@@ -236,16 +236,20 @@ class JobSummary:
         first = next((i for i, name in enumerate(names) if name in self.layer_phases), 0)
         return float(self.stage_start[first])
 
-    def stretched(self, factor: float, building: int) -> JobSummary:
+    def stretched(self, factor: float, building: int,
+                  proportional: Sequence[str] = ()) -> JobSummary:
         """The same job with its work (state number `building`) `factor` times as long.
 
-        A mill or a sieve that takes so many kg an hour works longer on more powder; what is taken
-        and given grows with it.
+        A torch or a sieve that takes so many kg an hour works longer on more powder; what is taken
+        and given grows with it. `proportional`: the phases of which that is so, if not of all.
         """
         if factor == 1.0:
             return self
         lasts = np.diff(self.stage_start)
         working = self.stage_state[:-1] == building
+        if proportional:
+            names = np.array(self.phases)[self.stage_phase[:-1]]
+            working &= np.isin(names, list(proportional))
         starts = np.concatenate([[0.0], np.cumsum(np.where(working, lasts * factor, lasts))])
         old = self.stage_start
 

@@ -134,10 +134,11 @@ class Runner:
         return [path for _, path in self.notes.alarms if path in BASE_ALARMS]
 
 
-def real(settings: Settings) -> Runner:
+def real(settings: Settings, order: bool = True) -> Runner:
     """The catalogue's machine, its job ordered."""
     built = build(settings)
-    return Runner(built.emulator, built.programs[0]).order()
+    made = Runner(built.emulator, built.programs[0])
+    return made.order() if order else made
 
 
 def coarse(summary: JobSummary, *, lots: tuple[str, ...] = (), order: bool = True,

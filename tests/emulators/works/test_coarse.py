@@ -13,7 +13,9 @@ from emulators.controllers.states import MachineState
 from emulators.works.coarse import coarse_member
 from plc_interfaces.host import ActKind
 from tests.emulators.works.coarse_bench import JOB, coarse, quick, real, summary_of
-from twin.powder.operations import Operation
+from twin.powder.lot import PowderLot
+from twin.powder.operations import Operation, renamed, scaled, with_oxygen
+from twin.works.repeat import is_virgin
 from twin.works.summary import JobSummary
 
 SOME = ("pbf-lb", "binder-jet", "sinter-furnace")
@@ -269,3 +271,30 @@ def test_refuses_what_is_not_its_own(folder: Path) -> None:
         coarse_member("pbf-eb", "EB", {"part": summary})
     with pytest.raises(ValueError, match="no machine 'lathe'"):
         coarse_member("lathe", "L", {"part": summary})
+
+
+def test_other_powder_than_the_summarys_is_worked_up_as_the_real_line_does(folder: Path) -> None:
+    """Less of it, with more oxygen: yield, oxygen and verdict against the full model."""
+    summary = summary_of("recycling-line", folder)
+    lots = []
+    for told in summary.supplied:
+        lot = PowderLot.of(told)
+        if not is_virgin(lot):
+            lot = scaled(with_oxygen(lot, 2e-4 * lot.metal), 0.7)
+        lots.append(renamed(lot, f"OTHER-{lot.id}"))
+    results = []
+    for machine in (real(replace(quick("recycling-line", folder), seed=OTHER_SEED), order=False),
+                    coarse(summary, order=False)):
+        machine.emulator.plant.supply(lots)
+        machine.order().finish()
+        out = [o for done in machine.operations if done.name in ("release", "hold", "scrap")
+               for o in done.outputs if isinstance(o, PowderLot)]
+        assert all(done.error() < 1e-9 for done in machine.operations)
+        results.append((machine, out))
+    (full, wanted), (own, made) = results
+    assert [lot.status for lot in made] == [lot.status for lot in wanted]
+    for lot, other in zip(made, wanted, strict=True):
+        assert lot.mass == pytest.approx(other.mass, rel=0.05)
+        assert lot.oxygen == pytest.approx(other.oxygen, rel=0.03)
+        assert lot.d50 == pytest.approx(other.d50, rel=0.03)
+    assert own.duration == pytest.approx(full.duration, rel=0.15)

@@ -151,7 +151,9 @@ def test_oxygen_and_parents_follow_the_lot() -> None:
 
 
 class Strict:
-    """Half virgin powder, and nothing is good enough."""
+    """Half virgin powder, and nothing with much oxygen is good enough."""
+
+    proportional = ()
 
     def virgin_share(self, lot: PowderLot) -> float:
         return 0.5

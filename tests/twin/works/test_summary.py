@@ -85,6 +85,13 @@ def test_more_powder_takes_longer_and_more(factor: float) -> None:
     assert made.highest_power == pytest.approx(4000.0)
 
 
+def test_only_some_phases_grow_with_the_powder() -> None:
+    """Recoating takes 10 s a layer, whatever the exposure takes."""
+    made = summary().stretched(2.0, BUILDING, ("expose",))
+    assert made.duration == pytest.approx(80.0 + 2 * 10.0 + 2 * 180.0)
+    assert made.layer_end == pytest.approx([50.0 + 190.0, 50.0 + 380.0])
+
+
 def _lost(outage: float, duration: float, resumes: bool = True) -> Interruption:
     return Interruption("power loss", outage, 500.0, 0.0, resumes, phases=(("load", 0.0),),
                         prepared=duration, duration=duration, energy=100.0 * duration)
