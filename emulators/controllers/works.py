@@ -164,15 +164,18 @@ class Dispatcher(Controller):
 
     def _collect(self) -> None:
         for name, station in self.stations.items():
-            for done in station.take_operations():
-                job = self.jobs.get(name)
-                labour = job.take_labour() if job else 0.0
-                entered = self.works.operation(name, done, labour)
-                self.works.record_operation(entered)
+            batch = station.take_operations()
+            if not batch:
+                continue
+            job = self.jobs.get(name)
+            labour = job.take_labour() if job else 0.0
+            steps = station.expected(job.program.name).steps if job else ()
+            for done in self.works.operations(name, batch, labour, steps):
+                self.works.record_operation(done)
                 if job is not None:
-                    job.operations.append(entered)
-                self._say("Ledger", f"{name}: {done.name}", machine=name, energy=entered.energy,
-                          gas=entered.gas, labour=labour)
+                    job.operations.append(done)
+                self._say("Ledger", f"{name}: {done.name}", machine=name, energy=done.energy,
+                          gas=done.gas, labour=done.labour)
 
     def _task_done(self, task: Task) -> None:
         job = self.jobs.get(task.machine)

@@ -27,6 +27,8 @@ class Expectation:
     """W, the highest."""
     gas: float = 0.0
     """m3 at ambient."""
+    steps: tuple[tuple[float, float], ...] = ()
+    """Energy (J) and gas (m3) of each of its operations in turn."""
 
 
 class StationView(Protocol):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from emulators.catalog import MACHINES, Progress, Settings, SettingsError, build
 from emulators.controllers.works import Dispatcher, Expectation
 from emulators.emulator import Emulator
@@ -109,7 +111,9 @@ def _named(machine: MachinePlan, program: ProgramPlan, make: Callable[[], Any]) 
             f"machines ({machine.name}).programs ({program.name}): {error}") from None
 
 
-def _full(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress) -> Member:
+def _full(
+    plan: Plan, machine: MachinePlan, seed: int, scan_ms: float, progress: Progress
+) -> Member:
     """The catalogue's machine with all programs of the plan."""
     built = []
     for number, program in enumerate(machine.programs):
@@ -136,10 +140,35 @@ def _expected(program: ProgramPlan, summary: JobSummary | None = None) -> Expect
     return Expectation(
         hours * 3600.0 if hours is not None else summary.duration if summary else 0.0,
         power * 1e3 if power is not None else summary.highest_power if summary else 0.0,
-        float(summary.gas[-1]) if summary else 0.0)
+        float(summary.gas[-1]) if summary else 0.0,
+        _steps(summary) if summary else ())
 
 
-def _coarse(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress) -> Member:
+def _steps(summary: JobSummary) -> tuple[tuple[float, float], ...]:
+    """Energy (J) and gas (m3) that each operation of a job took since the one before."""
+    ends = [0.0, *(float(op["time"]) for op in summary.operations)]
+    energy, gas = (np.diff(np.interp(ends, summary.knots, course))
+                   for course in (summary.energy, summary.gas))
+    return tuple(zip(energy.tolist(), gas.tolist(), strict=True))
+
+
+def _enough(plan: Plan, machine: MachinePlan, program: ProgramPlan, summary: JobSummary) -> None:
+    """`SettingsError` for a program that is given less powder than its job needs."""
+    given: dict[str, float] = {}
+    for take in program.takes:
+        if take.kg is not None:
+            kind = plan.store(take.store).alloy
+            given[kind] = given.get(kind, 0.0) + take.kg
+    for kind, mass in summary.needs.items() if given else ():
+        if given.get(kind, 0.0) < mass:
+            raise SettingsError(
+                f"machines ({machine.name}).programs ({program.name}).takes: {kind} must be at "
+                f"least {mass:.4g} kg, not {given.get(kind, 0.0):g} kg")
+
+
+def _coarse(
+    plan: Plan, machine: MachinePlan, seed: int, scan_ms: float, progress: Progress
+) -> Member:
     """A machine that repeats summaries of its jobs."""
     from emulators.works.coarse import coarse_member
     from emulators.works.summaries import SummaryError, summarise
@@ -155,6 +184,8 @@ def _coarse(machine: MachinePlan, seed: int, scan_ms: float, progress: Progress)
             raise SettingsError(
                 f"machines ({machine.name}).programs ({program.name}): {error}") from None
     emulator = coarse_member(machine.type, machine.name, summaries, seed=seed, scan_ms=scan_ms)
+    for program in machine.programs:
+        _enough(plan, machine, program, summaries[program.name])
     expectations = {p.name: _expected(p, summaries[p.name]) for p in machine.programs}
     return Member(machine, emulator, {name: name for name in summaries}, expectations)
 
@@ -183,7 +214,7 @@ def build_members(
         if machine.type not in MACHINES:
             raise SettingsError(f"machines ({machine.name}).type: no machine {machine.type!r}; "
                                 f"there are: {', '.join(MACHINES)}")
-        made.append(make(machine, member_seed(seed, machine.name), scan_ms,
+        made.append(make(plan, machine, member_seed(seed, machine.name), scan_ms,
                          _share(progress, number, len(plan.machines))))
     return tuple(made)
 

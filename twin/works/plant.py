@@ -137,12 +137,16 @@ class Works(Plant):
         self.mains.draws(machine, power)
         self.water.takes(self.mains.power)
 
-    def spend(self, machine: str, labour: float = 0.0) -> Footprint:
-        """What a machine spent since the last call, with so much labour (s)."""
+    def _since_charged(self, machine: str) -> tuple[float, float]:
+        """Energy (J) and gas (m3) that a machine took since the last call."""
         now = self.machines[machine].read_meters()
         before, self.charged[machine] = self.charged[machine], now
-        return self.ledger.rates.spent(now[0] - before[0], now[1] - before[1],
-                                       self.places[machine].gas, labour)
+        return now[0] - before[0], now[1] - before[1]
+
+    def spend(self, machine: str, labour: float = 0.0) -> Footprint:
+        """What a machine spent since it was last asked, with so much labour (s)."""
+        energy, gas = self._since_charged(machine)
+        return self.ledger.rates.spent(energy, gas, self.places[machine].gas, labour)
 
     # -- material -----------------------------------------------------------------------------
 
@@ -175,11 +179,29 @@ class Works(Plant):
         return found
 
     def operation(self, machine: str, done: Operation, labour: float = 0.0) -> Operation:
+        """`operations` for a single one."""
+        return self.operations(machine, [done], labour)[0]
+
+    def operations(self, machine: str, batch: Sequence[Operation], labour: float = 0.0,
+                   steps: Sequence[tuple[float, float]] = ()) -> list[Operation]:
         """A machine has done something to material: its inputs leave, its outputs are there.
 
-        What the machine took that the works did not give it was bought. Returns the operation
-        with what it spent (J, m3, kg, s) filled in.
+        What the machine took that the works did not give it was bought. Several operations that
+        are told at once share what was spent like `steps` (J and m3 of each), or evenly. Returns
+        the operations with what they spent (J, m3, kg, s) filled in.
         """
+        energy, gas = self._since_charged(machine)
+        kind, many = self.places[machine].gas, len(batch)
+        entered = []
+        for number, done in enumerate(batch):
+            share = [_part([step[i] for step in steps[:many]], number, many) for i in (0, 1)]
+            spent = self.ledger.rates.spent(energy * share[0], gas * share[1], kind, labour / many)
+            self._enter(machine, done, spent)
+            entered.append(replace(done, energy=spent.energy, gas=spent.gas, water=spent.water,
+                                   labour=spent.labour))
+        return entered
+
+    def _enter(self, machine: str, done: Operation, spent: Footprint) -> None:
         at = self.at[machine]
         for taken in done.inputs:
             have = at.get(taken.id)
@@ -191,7 +213,6 @@ class Works(Plant):
                 del at[taken.id]
             else:
                 at[taken.id] = rest
-        spent = self.spend(machine, labour)
         self.ledger.operation(done, spent)
         self.ledger.charge(machine, done.name, spent, sum(o.mass for o in done.outputs))
         for thing in done.outputs:
@@ -199,7 +220,6 @@ class Works(Plant):
                 if thing.id in at:
                     raise ValueError(f"{machine}: {done.name} gave {thing.id}, which is there")
                 at[thing.id] = thing
-        return replace(done, energy=spent.energy, gas=spent.gas, water=spent.water, labour=labour)
 
     def put_away(self, machine: str, thing_id: str, store: str) -> Thing:
         """Take something from a machine to a store."""
@@ -238,9 +258,15 @@ class Works(Plant):
         super().reinstate(snapshot)
 
 
+def _part(steps: Sequence[float], number: int, count: int) -> float:
+    """The share of one of several steps; even where they are not known or all nothing."""
+    total = sum(steps)
+    return steps[number] / total if len(steps) == count and total > 0 else 1 / count
+
+
 def _without(thing: Thing, taken: Draw) -> Thing | None:
     """What is left after a draw; None if that is nothing."""
-    if taken.mass >= thing.mass * (1 - 1e-9):
+    if taken.mass >= thing.mass * (1 - 1e-12):
         return None
     if isinstance(thing, PowderLot):
         return draw(thing, taken.mass)[1]
