@@ -536,6 +536,35 @@ def validate(
 
 
 @app.command()
+def targets(
+    baseline: Annotated[
+        Path | None, typer.Option(help="TOML with other baselines, prices or cases, field by field")
+    ] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="name of a case; may be given several times")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON object per line, nothing else")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="write the page (Markdown) to this file, print nothing")
+    ] = None,
+) -> None:
+    """Compute the plan's targets for powder: improved recipes against a baseline, by the twin."""
+    from emulators.catalog import SettingsError
+    from emulators.recipes import RecipeError
+    from scenarios.targets import TargetError
+    from scenarios.targets_page import show_targets
+
+    if write is not None and as_json:
+        _refuse("--json does not go with --write")
+    try:
+        show_targets(baseline, case or (), as_json, write)
+    except (TargetError, RecipeError, SettingsError, OSError) as error:
+        _refuse(error)
+
+
+@app.command()
 def user(
     name: Annotated[str, typer.Argument(help="user name")],
     role: Annotated[
