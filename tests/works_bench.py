@@ -143,6 +143,7 @@ class ClockMachine:
     told: list[str] = field(default_factory=list)
     done: list[Operation] = field(default_factory=list)
     refuses: str = ""
+    porosity: float = 0.001
     left: float = 0.0
     began: float = 0.0
     epoch: int = 0
@@ -211,7 +212,8 @@ class ClockMachine:
             for n, lot in enumerate(lots):
                 part, rest = draw(lot, 0.1 * lot.mass)
                 outputs.append(Item(self.works.new_id("P"), "part", lot.alloy, part.metal,
-                                    dict(part.constituents[0].elements)))
+                                    dict(part.constituents[0].elements),
+                                    {"porosity": self.porosity, "oxygen": lot.oxygen}))
                 outputs.append(renamed(rest, self.works.new_id(f"U{n}"), parents=(lot.id,),
                                        cycle=lot.cycle + 1, status="new"))
                 lost = {e: kg - part.constituents[0].elements.get(e, 0.0)

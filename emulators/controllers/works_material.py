@@ -217,12 +217,34 @@ class Materials:
         good = bad = 0
         product = job.program.makes.product
         for part in parts:
-            fine = bool(part.about.get("good", True)) and not job.failed and bool(product)
+            wrong = "the job failed" if job.failed else self._wrong(part, job)
+            fine = not wrong and bool(product)
+            if not fine:
+                self._say("Inspection", f"{part.id} rejected: {wrong}"[:240], part=part.id)
             works.put_away(machine, part.id, PARTS if fine else SCRAP)
             good, bad = good + fine, bad + (not fine)
             if fine:
                 self.stock[product].append(part.id)
         return good, bad
+
+    def _wrong(self, part: Item, job: Job) -> str:
+        """What inspection finds wrong with a part; empty if it is good."""
+        about, plan = part.about, self.plan
+        assert plan is not None
+        if not about.get("good", True):
+            return "its machine found it faulty"
+        if not about.get("complete", True):
+            return "not finished"
+        porosity, most = about.get("porosity", 0.0), plan.inspection.porosity_percent / 100
+        if porosity > most:
+            return f"porosity {porosity * 100:.2f} %, allowed {most * 100:g} %"
+        for take in job.program.takes:
+            rule = self._rules.get(take.store)
+            limit = rule.limits.get("oxygen") if rule else None
+            oxygen = about.get("oxygen", 0.0)
+            if plan.inspection.oxygen and limit is not None and oxygen > limit.high:
+                return f"oxygen {oxygen * 1e6:.0f} ppm, allowed {limit.high * 1e6:.0f} ppm"
+        return ""
 
     def _transform(self, job: Job) -> None:
         """The account of a machine that keeps none of what it does to parts, or of none at all."""

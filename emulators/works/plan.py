@@ -206,6 +206,15 @@ class OrderPlan(Section):
     """1 is the most urgent."""
 
 
+class InspectionPlan(Section):
+    """What a part has to be; beyond it is rejected, and made again."""
+
+    porosity_percent: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Mean porosity of the part."""
+    oxygen: bool = True
+    """Whether its oxygen has to be what the powder's specification allows."""
+
+
 class LedgerPlan(Section):
     """What energy, metal, water and labour bring with them. All defaults."""
 
@@ -240,6 +249,7 @@ class Plan(Section):
     products: tuple[Name, ...] = ()
     machines: Annotated[tuple[MachinePlan, ...], Field(min_length=1, max_length=MOST)]
     orders: tuple[OrderPlan, ...] = ()
+    inspection: InspectionPlan = InspectionPlan()
     ledger: LedgerPlan = LedgerPlan()
 
     @property

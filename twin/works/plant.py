@@ -122,7 +122,10 @@ class Works(Plant):
     def _wrong(self, store: Store) -> Any:
         def other() -> Store | None:
             found = [s for s in self.stores.values() if s is not store and s.lots("released")]
-            return max(found, key=lambda s: (s.released, s.name), default=None)
+            alloys = {lot.alloy for lot in store.lots()}
+            # What looks alike is taken by mistake rather than something else.
+            return max(found, key=lambda s: (bool(alloys & {lot.alloy for lot in s.lots()}),
+                                             s.released, s.name), default=None)
         return other
 
     # -- consumption --------------------------------------------------------------------------

@@ -325,3 +325,28 @@ def test_the_report_closes_energy_and_elements(tmp_path: Path) -> None:
     used = bench.dispatcher.used(bench.emulator.time)
     for ways in used.values():
         assert sum(ways.values()) == pytest.approx(96 * HOUR, abs=1.0)
+
+
+@pytest.mark.parametrize(("porosity", "oxygen", "why"), [
+    (0.02, 1100, "porosity 2.00 %, allowed 1 %"),
+    (0.001, 2100, "oxygen 2100 ppm, allowed 2000 ppm")])
+def test_a_bad_part_is_rejected_and_made_again(
+    tmp_path: Path, porosity: float, oxygen: float, why: str
+) -> None:
+    bench = Bench(tmp_path, QUIET.replace("oxygen_ppm = 1100", f"oxygen_ppm = {oxygen}"))
+    told: list[str] = []
+    bench.dispatcher.material._say = lambda source, message, **_: told.append(message)
+    for machine in bench.machines.values():
+        machine.porosity = porosity
+    bench.run(9)
+    figures_then = figures(bench.emulator)
+    assert figures_then["parts"] == 0
+    assert figures_then["parts_rejected"] >= 2
+    assert any(why in message for message in told)
+    for machine in bench.machines.values():
+        machine.porosity = 0.001
+    if oxygen < 2000:
+        bench.run(48)
+        assert figures(bench.emulator)["shipped"] >= 6
+    assert bench.works.stores["scrap"].items("part")
+    assert bench.works.close() < 1e-9
