@@ -71,7 +71,7 @@ class RecyclingBench(Bench):
         self._raised = {}
         self.emulator.listen(self._update)
 
-    def finish(self, limit: float = 2e5) -> Bench:
+    def finish(self, limit: float = 3e4) -> Bench:
         return self.to_state(MachineState.FINISHED, limit)
 
     def batch(self) -> dict[str, Any]:
@@ -81,3 +81,19 @@ class RecyclingBench(Bench):
     def operation(self, name: str) -> Operation:
         """The last operation of a name."""
         return next(o for o in reversed(self.operations) if o.name == name)
+
+    def balance(self) -> float:
+        """The worst error of an operation, and of the mass of all of them together."""
+        made = {o.id: o.mass for op in self.operations for o in op.outputs}
+        drawn: dict[str, float] = {}
+        for op in self.operations:
+            for d in op.inputs:
+                drawn[d.id] = drawn.get(d.id, 0.0) + d.mass
+        came = sum(m for name, m in drawn.items() if name not in made)
+        came += sum(sum(op.gained.values()) for op in self.operations)
+        # A sampled batch keeps its name: what is drawn of it last is what it was last.
+        left = sum(sum(op.lost.values()) for op in self.operations)
+        gone = {d.id for op in self.operations for d in op.inputs}
+        kept = sum(o.mass for op in self.operations for o in op.outputs if o.id not in gone)
+        whole = abs(came - left - kept) / came if came else 0.0
+        return max(whole, *(op.error() for op in self.operations))

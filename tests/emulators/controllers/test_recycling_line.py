@@ -1,0 +1,230 @@
+"""The recycling line's sequence: batches, blend, decision, what is refused, what can be resumed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emulators.catalog import Settings, SettingsError, build
+from emulators.controllers.states import MachineState
+from emulators.machines.recycling_line import recycling_program, stock
+from emulators.recipes import load_recipe, recipe_names
+from tests.machines import recipe
+from tests.recycling_bench import QUICK, RecyclingBench, program
+from twin.powder.lot import PowderLot
+from twin.signals import Refused
+
+
+def test_a_batch_passes_the_stations_in_their_order() -> None:
+    bench = RecyclingBench(program("316L", surface__feed=60 / 3600)).start()
+    bench.finish()
+    done = [o.name for o in bench.operations]
+    assert done == ["recover", "magnet", "sieve", "dry", "recondition", "sample", "blend",
+                    "sample", "release", "return"]
+    phases = [e.message.removeprefix("phase ") for e in bench.events if "phase" in e.message]
+    assert phases == ["load", "close", "purge", "recover", "magnet", "sieve", "heat", "dry",
+                      "cool", "surface", "sample", "blend", "laboratory", "decide", "empty",
+                      "open", "none"]
+    assert bench.balance() < 1e-9
+    lot = bench.operation("release").outputs[0]
+    assert isinstance(lot, PowderLot)
+    assert lot.status == "released"
+    assert {"oxygen", "moisture", "d90", "foreign"} <= set(lot.measured)
+    assert lot.sigma["oxygen"] == pytest.approx(20e-6)
+    assert lot.cycle == 5
+    # Steel loses chromium's oxide to hydrogen only with plasma; its satellites go to the rotor.
+    assert lot.satellites < 0.75 * 0.08
+
+
+def test_steps_can_be_left_out() -> None:
+    built = program("316L", magnet__use=False, sieving__use=False, drying__use=False,
+                    surface__use=False, blending__use=False, quality__tests="none")
+    bench = RecyclingBench(built).start()
+    bench.finish()
+    assert [o.name for o in bench.operations] == ["recover", "hold", "return"]
+    assert bench.read("Batch.Decision") == "hold"
+    assert "not measured" in bench.read("Batch.Reason")
+
+
+def test_virgin_powder_is_added_by_the_rule() -> None:
+    bench = RecyclingBench(program(stock__oxygen=1890e-6, stock__coarse=0.0)).start()
+    bench.finish()
+    # 52 / (2000 - 800 + 52): what keeps the limit for ever.
+    assert bench.read("Batch.VirginRule") == pytest.approx(4.15, abs=0.05)
+    share = bench.operation("blend").about["virgin_share"]
+    assert share == pytest.approx(0.0415, abs=0.003)
+    lot = bench.operation("release").outputs[0]
+    assert lot.oxygen < 1900e-6  # type: ignore[union-attr]
+
+
+def test_powder_above_the_limit_takes_as_much_as_surely_mends_it() -> None:
+    bench = RecyclingBench(program(stock__oxygen=2150e-6, stock__coarse=0.0)).start()
+    bench.finish()
+    share = bench.operation("blend").about["virgin_share"]
+    assert 0.15 < share < 0.25
+    assert bench.read("Batch.Decision") == "released"
+    assert bench.batch()["oxygen"] < 2000e-6
+
+
+def test_too_little_virgin_powder_is_told_and_the_batch_held() -> None:
+    bench = RecyclingBench(program(stock__oxygen=2300e-6, stock__virgin=0.3)).start()
+    bench.finish()
+    assert "VirginShort" in bench.raised()
+    assert bench.read("Batch.Decision") == "hold"
+    assert "oxygen" in bench.read("Batch.Reason")
+
+
+def test_hopeless_powder_is_scrap() -> None:
+    bench = RecyclingBench(program(stock__oxygen=3400e-6, blending__use=False)).start()
+    bench.finish()
+    assert bench.read("Batch.Decision") == "scrap"
+    assert bench.operation("scrap").outputs[0].status == "scrap"  # type: ignore[union-attr]
+    assert "BatchScrapped" in bench.raised()
+
+
+def test_mixed_powder_by_eddy_current_and_by_density() -> None:
+    for name, method, cuts in (("AlSi10Mg-from-316L", "eddy current", 0),
+                               ("Ti-6Al-4V-from-316L", "density", 4)):
+        built = program(name, stock__used=2.0, separating__feed=20 / 3600, blending__use=False)
+        bench = RecyclingBench(built).start()
+        bench.finish()
+        done = bench.operation("separate")
+        assert done.about["method"] == method
+        assert done.about["sub_cuts"] >= cuts
+        product, other = done.outputs
+        assert done.about["purity"] == pytest.approx(1.0 - product.foreign)  # type: ignore[union-attr]
+        assert product.foreign < 0.01 < other.fraction("Fe")  # type: ignore[union-attr]
+        assert bench.balance() < 1e-9
+
+
+def test_titanium_from_steel_by_eddy_current_is_refused(tmp_path: Any) -> None:
+    path = recipe(tmp_path, "Ti-6Al-4V-from-316L", "recycling-line",
+                  separating__method={"value": "eddy current"})
+    with pytest.raises(SettingsError, match=r"eddy current cannot separate.*use density with"):
+        build(Settings("recycling-line", recipe=str(path)))
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"stock.used": 200.0}, "hopper holds"),
+    ({"stock.foreign": "unobtainium", "stock.foreign_share": 0.1}, "unobtainium"),
+])
+def test_what_cannot_be_is_told_before_the_run(changes: dict[str, Any], words: str) -> None:
+    made = load_recipe("Ti-6Al-4V", "recycling-line").changed({**QUICK, **changes})
+    with pytest.raises(SettingsError, match=words):
+        recycling_program(made, stock(made))
+
+
+def test_lots_of_another_alloy_are_refused() -> None:
+    made = load_recipe("Ti-6Al-4V", "recycling-line").changed(QUICK)
+    lot = PowderLot.virgin("X", "316L", 5.0, 40e-6, 1.4, cycle=3)
+    with pytest.raises(SettingsError, match="316L"):
+        recycling_program(made, (lot,))
+
+
+def test_every_recipe_can_be_followed() -> None:
+    for name in recipe_names("recycling-line"):
+        made = load_recipe(name, "recycling-line")
+        built, _ = recycling_program(made, stock(made))
+        RecyclingBench(built)
+
+
+def test_supplied_lots_come_before_those_of_the_job() -> None:
+    bench = RecyclingBench()
+    lots = [PowderLot.virgin("LOT-7", "Ti-6Al-4V", 6.0, 38e-6, 1.35, oxygen=1e-3, cycle=4),
+            PowderLot.virgin("LOT-8", "Ti-6Al-4V", 2.0, 38e-6, 1.35, oxygen=8e-4)]
+    bench.plant.supply(lots)
+    with pytest.raises(ValueError, match="the line takes"):
+        bench.plant.supply([PowderLot.virgin("L", "316L", 400.0, 38e-6, 1.35, cycle=1)])
+    bench.start().finish()
+    assert {d.id for d in bench.operation("recover").inputs} == {"LOT-7"}
+    assert bench.read("Feedstock.Identifier") == "LOT-7"
+    assert bench.read("Feedstock.Cycle") == 4
+    assert bench.balance() < 1e-9
+
+
+def test_a_pause_in_the_dryer_counts_what_is_over_and_powder_stays_under_argon() -> None:
+    bench = RecyclingBench().start()
+    bench.to("dry").rest(200)
+    bench.job("Pause")
+    assert bench.state is MachineState.HELD
+    bench.rest(300)
+    assert bench.read("Dryer.Heat") is False
+    assert bench.read("Safety.DoorLocked") is True
+    bench.job("Resume")
+    bench.to("dry")
+    began = bench.time
+    bench.to("cool")
+    assert bench.time - began < 500
+    bench.finish()
+    assert bench.read("Batch.Decision") == "released" or bench.read("Batch.Decision") == "hold"
+    assert bench.balance() < 1e-9
+
+
+@pytest.mark.parametrize("phase", ["recover", "sieve", "dry", "blend", "laboratory"])
+def test_an_aborted_job_gives_all_its_powder_back_held(phase: str) -> None:
+    bench = RecyclingBench(program(stock__oxygen=1890e-6)).start()
+    bench.to(phase).rest(5)
+    bench.job("Abort")
+    assert bench.state is MachineState.ABORTED
+    bench.call("Machine.Clear")
+    bench.rest(1)
+    assert bench.plant.line.batch is None
+    assert bench.balance() < 1e-9
+    gone = {d.id for o in bench.operations for d in o.inputs}
+    left = [o for op in bench.operations for o in op.outputs
+            if isinstance(o, PowderLot) and o.id not in gone]
+    assert sum(o.mass for o in left) == pytest.approx(11.0, abs=0.2)
+    assert all(o.status != "released" for o in left)
+
+
+def test_stop_ends_after_the_batch_and_returns_what_waits() -> None:
+    bench = RecyclingBench(program(recovery__batches=2)).start()
+    bench.to("sieve")
+    bench.job("Stop")
+    bench.finish()
+    assert bench.layer == 1
+    assert bench.operation("return").outputs
+    assert bench.balance() < 1e-9
+
+
+def test_from_a_snapshot_it_goes_on_as_it_did() -> None:
+    bench = RecyclingBench(program("AlSi10Mg-from-316L", stock__used=1.0, recovery__batches=2,
+                                   separating__feed=60 / 3600)).start()
+    bench.until(lambda: bench.controller.checkpoint is not None and bench.layer == 1)
+    state = bench.emulator.state()
+    bench.finish()
+    first = bench.emulator.trace.hexdigest
+    bench.emulator.reinstate(state)
+    bench.emulator.next_scan = bench.emulator.scan_number + 1
+    bench.finish()
+    assert bench.emulator.trace.hexdigest == first
+
+
+def test_parameters_out_of_range_are_refused() -> None:
+    bench = RecyclingBench()
+    with pytest.raises(Refused, match="SieveFeed"):
+        bench.write("Process.SieveFeed", 5000.0)
+    bench.to("none")
+    with pytest.raises(Refused, match="working"):
+        bench.start().to("sieve").call("Service.CleanMesh")
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.floats(0.3, 4.0), st.floats(25e-6, 50e-6), st.floats(1.1, 1.6),
+       st.floats(3e-4, 2.5e-3), st.floats(0, 5e-4), st.floats(0, 0.6), st.floats(0, 0.1),
+       st.sampled_from(["316L", "Ti-6Al-4V", "AlSi10Mg-from-316L"]))
+def test_whatever_the_powder_mass_and_every_element_close(
+    used: float, d50: float, spread: float, oxygen: float, moisture: float, irregular: float,
+    coarse: float, name: str,
+) -> None:
+    built = program(name, stock__used=used, stock__d50=d50, stock__spread=spread,
+                    stock__oxygen=oxygen, stock__moisture=moisture, stock__irregular=irregular,
+                    stock__coarse=coarse, surface__use=True, surface__feed=200 / 3600,
+                    surface__plasma=30e3, surface__hydrogen=0.1, sieving__fine_mesh=20e-6,
+                    sieving__mesh=150e-6, separating__feed=200 / 3600, drying__time=60.0)
+    bench = RecyclingBench(built).start()
+    bench.finish()
+    assert bench.balance() < 1e-9
