@@ -144,6 +144,7 @@ class ClockMachine:
     done: list[Operation] = field(default_factory=list)
     refuses: str = ""
     porosity: float = 0.001
+    safe: bool = True
     left: float = 0.0
     began: float = 0.0
     epoch: int = 0
@@ -184,6 +185,7 @@ class ClockMachine:
 
     def resume(self) -> None:
         self.told.append("resume")
+        self.safe = True
         self._go(MachineState.BUILDING)
 
     def abort(self) -> None:
@@ -192,6 +194,7 @@ class ClockMachine:
 
     def clear(self) -> None:
         self.told.append("clear")
+        self.safe = self.works.mains.present
         self._go(MachineState.IDLE)
 
     def maintain(self, on: bool) -> None:
@@ -200,6 +203,7 @@ class ClockMachine:
 
     def power(self, present: bool) -> None:
         self.told.append(f"power {present}")
+        self.safe = self.safe and present
         if not present and self.state is MachineState.BUILDING:
             self.left -= self.works.env.now - self.began
             self._go(MachineState.SUSPENDED)

@@ -69,6 +69,7 @@ class Dispatcher(Controller):
         self._way: dict[str, tuple[str, float]] = {}
         self._states: dict[str, MachineState] = {}
         self._repairs: dict[str, str] = {}
+        self._cleared: dict[str, float] = {}
         self._refused: dict[tuple[str, str], int] = {}
         self._machines: dict[str, MachinePlan] = (
             {m.name: m for m in plan.machines} if plan else {})
@@ -210,6 +211,13 @@ class Dispatcher(Controller):
             machine.work(working)
             self._count += 1
         job = self.jobs.get(name)
+        if not station.safe and state in (MachineState.IDLE, MachineState.FINISHED) \
+                and self.works.mains.present:
+            # A loss of power opened its safety chain; nobody can start it like this.
+            if self.now >= self._cleared.get(name, -RETRY) + RETRY:
+                self._cleared[name] = self.now
+                station.clear()
+            self.wake = min(self.wake, self._cleared[name] + RETRY)
         if job is None:
             return
         if job.step == "ordered" and (working or state in INTERRUPTED):

@@ -45,6 +45,11 @@ class StationView(Protocol):
         ...
 
     @property
+    def safe(self) -> bool:
+        """Whether its safety chain is closed."""
+        ...
+
+    @property
     def layer(self) -> int:
         """Layers of the job that are done."""
         ...

@@ -64,6 +64,11 @@ class Station:
         return str(self._controller.phase)
 
     @property
+    def safe(self) -> bool:
+        """Whether its safety chain is closed."""
+        return bool(self.emulator.plant.energised)
+
+    @property
     def layer(self) -> int:
         """Layers (or what counts as such) of the job that are done."""
         return int(self._controller.job.layer)

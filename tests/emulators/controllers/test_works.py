@@ -134,6 +134,9 @@ def test_fault_mains_lost_stops_all_and_what_can_goes_on(tmp_path: Path) -> None
     bench.run(4.1)
     assert machine.told == ["order green", "power False", "power True", "resume"]
     assert machine.state is MachineState.BUILDING
+    # Machines that stood are made safe again, so that they can be started.
+    assert bench.machines["OVEN-01"].told == ["power False", "power True", "clear"]
+    assert all(m.safe for m in bench.machines.values())
 
 
 def test_fault_water_warm_pauses_jobs(tmp_path: Path) -> None:
