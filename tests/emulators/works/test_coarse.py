@@ -12,7 +12,7 @@ from emulators.catalog import MACHINES
 from emulators.controllers.states import MachineState
 from emulators.works.coarse import coarse_member
 from plc_interfaces.host import ActKind
-from tests.emulators.works.coarse_bench import JOB, coarse, quick, real, summary_of
+from tests.coarse_bench import JOB, coarse, quick, real, summary_of
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Operation, renamed, scaled, with_oxygen
 from twin.works.repeat import is_virgin

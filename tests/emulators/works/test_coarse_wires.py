@@ -15,7 +15,7 @@ from emulators.serving import Ports, Serving
 from emulators.works.coarse import coarse_member
 from plc_interfaces.connect import connect
 from plc_interfaces.registers import has_registers, load_table
-from tests.emulators.works.coarse_bench import JOB, coarse, summary_of
+from tests.coarse_bench import JOB, coarse, summary_of
 from tests.opcua_machine import PASSWORD, security
 from twin.signals import Kind, SignalTable
 

@@ -13,7 +13,7 @@ from emulators.catalog import Settings
 from emulators.works import summaries
 from emulators.works.keys import source_digest, summary_key
 from emulators.works.summaries import SummaryError, summarise
-from tests.emulators.works.coarse_bench import quick
+from tests.coarse_bench import quick
 from tests.machines import recipe
 from twin.works.summary import JobSummary
 
