@@ -27,7 +27,7 @@ from asyncua import Client, Server, ua
 from rich.console import Console
 from rich.table import Table
 
-from emulators.catalog import Settings
+from emulators.catalog import MACHINES, Settings
 from emulators.emulator import Emulator
 from emulators.record import open_run
 from emulators.runs import begin, finish, finished, summarise
@@ -69,7 +69,8 @@ def report(tmp_path: Path) -> Report:
 def job(machine: str, folder: Path) -> tuple[Emulator, Path]:
     """The example part, or another, recorded, in layers."""
     part = os.environ.get("AMTWIN_BENCHMARK_PART", "example:bracket")
-    built = begin(Settings(machine, parts=(part,)), folder / "run", 0.0)
+    parts = (part,) if MACHINES[machine].technology else ()
+    built = begin(Settings(machine, parts=parts), folder / "run", 0.0)
     emulator = built.emulator
     emulator.pacer.set_factor(inf)
     emulator.submit(Act(ActKind.CALL, "Job.StoreAndStart", ["J1", built.programs[0]]))
