@@ -59,6 +59,22 @@ class Service(ServiceWork):
         return done
 
     @command()
+    def clear_magazine(self) -> str:
+        """Free a rod that has jammed in the magazine."""
+        done = self._stopped("magazine cleared")
+        self._plant.drive("Feed.Jam", False)
+        self._plant.feed.log("process", done)
+        return done
+
+    @command()
+    def clean_gauge(self) -> str:
+        """Clean the window of the length gauge."""
+        done = self.begin("length gauge cleaned")
+        self._plant.drive("Feed.GaugeError", 0.0)
+        self._plant.feed.log("process", done)
+        return done
+
+    @command()
     def tighten_rollers(self) -> str:
         """Clean and tighten the feed rollers."""
         done = self._stopped("feed rollers tightened")

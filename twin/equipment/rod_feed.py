@@ -86,6 +86,7 @@ class RodFeed(Equipment):
     voltage_target = actuator("V", low=20, high=140, start=60, doc="arc voltage to keep")
     gauge_error = fault("mm", low=-50, high=50, doc="what the length gauge reads over the truth: "
                         "metal on its window")
+    jam = fault(bool, doc="the magazine jams: no rod comes out of it")
     slip = fault("%", low=0, high=100, doc="share of the feed that slips on the rod")
 
     def __init__(self) -> None:
@@ -162,6 +163,8 @@ class RodFeed(Equipment):
             if self.eject and self.rod is not None:
                 self.let_go()
             return
+        if attribute == "jam":
+            return
         if attribute == "regulate":
             self.integral = 0.0
         self.changed()
@@ -179,9 +182,9 @@ class RodFeed(Equipment):
     def _load(self, due: float) -> Generator[Any, Any, None]:
         yield self.plant.env.at(due)
         self._due = None
-        rod = self.loads(self.taken)
+        rod = None if self.jam else self.loads(self.taken)
         if rod is None:
-            self.log("process", "the magazine is empty")
+            self.log("process", "no rod came out of the magazine")
             return
         self.taken += 1
         self.place(rod)

@@ -301,6 +301,18 @@ def test_length_gauge_that_errs_ends_at_the_limit_switch() -> None:
     assert not bench.plant.arc.burning
 
 
+def test_magazine_that_jams_holds_the_job() -> None:
+    bench = PrepBench(prep_bench_program(**{**LONG, "rods__length": 0.1}))
+    bench.start().to("fill")
+    bench.fault("Feed.Jam", True)
+    bench.to_state(MachineState.SUSPENDED, 400)
+    assert bench.raised()[-1] == "NoRod"
+    bench.call("Service.ClearMagazine")
+    bench.job("Resume")
+    bench.finish()
+    assert bench.layer == 1
+
+
 # -- gas and water --------------------------------------------------------------------------------
 
 
@@ -353,6 +365,29 @@ def test_helium_that_runs_out_makes_splats() -> None:
     assert (late.splats - splats) / (late.melted - melted) > 1.2 * before
     assert bench.departs("Chamber.Helium", 0.05) < inf
     assert bench.plant.feed.gap > 21e-3, "argon: a longer arc at the same voltage"
+
+
+@pytest.mark.parametrize(("phase", "fault", "value", "name"), [
+    ("close", "Chamber.Leak", 500.0, "PumpFails"),
+    ("pump", "Chamber.SupplyFailure", True, "FillFails"),
+    ("rod", "Chiller.FlowLoss", 30.0, "ChillerFlowLow"),
+])
+def test_what_does_not_get_on_is_told(phase: str, fault: str, value: float, name: str) -> None:
+    bench = PrepBench(prep_bench_program(gas__vacuum=1.0))
+    bench.start().to(phase)
+    bench.fault(fault, value)
+    bench.until(lambda: name in bench.raised(), 7000)
+    assert bench.state in (MachineState.PREPARING, MachineState.BUILDING)
+
+
+def test_much_power_warms_the_gas_and_bad_drops_are_told() -> None:
+    bench = _atomizing(arc__power=180e3, rods__length=1.0)
+    bench.until(lambda: "ChamberHot" in bench.raised(), 400)
+    bench.fault("Spindle.DriveFailure", True)
+    bench.to_state(MachineState.SUSPENDED, 60)
+    other = _atomizing(after=80)
+    other.sensor_fault("Canister.DropSize", "bias", 40.0)
+    other.until(lambda: "DropsOff" in other.raised(), 60)
 
 
 def test_water_lost_is_the_chain_at_once() -> None:
