@@ -164,7 +164,7 @@ class ClockMachine:
     def _go(self, state: MachineState) -> None:
         self.state = state
         on = state is MachineState.BUILDING
-        self.works.metered(self.name, self.watts if on else 500.0, self.gas if on else 0.0)
+        self.works.metered(self.name, self.watts if on else 500.0, self.gas if on else 0.05 * self.gas)
         self.epoch += 1
         if on:
             self.began = self.works.env.now
@@ -250,7 +250,7 @@ class Bench:
                                  readings=self.readings, **about)
         self.emulator.hash_period = HOUR
         for machine in self.machines.values():
-            self.works.metered(machine.name, 500.0, 0.0)
+            self.works.metered(machine.name, 500.0, 0.05 * machine.gas)
 
     def run(self, hours: float) -> None:
         self.emulator.run(hours * HOUR)

@@ -155,11 +155,11 @@ class Dispatcher(Controller):
         return str(number)
 
     def _again(self) -> str:
-        stores = self.material.stopped()
+        programs = self.material.stopped()
         self.material.again()
         self._refused.clear()
-        self._say("Dispatch", "powder is made again for " + (", ".join(stores) or "all stores"))
-        return ", ".join(stores)[:240]
+        self._say("Dispatch", "powder is made again by " + (", ".join(programs) or "all"))
+        return ", ".join(programs)[:240]
 
     # -- what machines and people did ---------------------------------------------------------
 
@@ -310,6 +310,7 @@ class Dispatcher(Controller):
         if job.failed:
             self.stations[job.machine].clear()
         good, bad = self.material.clear(job)
+        self.works.close()
         self.orders.parts_finished += good
         self.orders.parts_rejected += bad
         job.closed = self.now
@@ -375,7 +376,8 @@ class Dispatcher(Controller):
             return False
         for wish in self.material.wishes(self.jobs.values()):
             able = [(m, p) for m in free for p in m.programs
-                    if wish.met_by(p) and self._refused.get((m.name, p.name), 0) < REFUSALS]
+                    if wish.met_by(p) and self._refused.get((m.name, p.name), 0) < REFUSALS
+                    and not self.material.given_up(m.name, p.name)]
             able.sort(key=lambda pair: self.works.machines[pair[0].name].hours)
             for machine, program in able:
                 short = self.material.short_of(program)

@@ -67,7 +67,9 @@ class Materials:
         self._programs = [p for m in plan.machines for p in m.programs] if plan else []
         self._rules: dict[str, Specification] = {}
         self._refused: dict[str, int] = {}
-        """Lots in a row that were not released, by store."""
+        """Lots in a row that were not released, by machine and program."""
+        self._makers: dict[str, str] = {}
+        """Of lots that wait for their analysis: machine and program."""
         self._testing: dict[str, str] = {}
         """Lots that wait for their analysis, with their stores."""
         for store in self._powders:
@@ -82,11 +84,15 @@ class Materials:
                 if s.reorder_kg > 0 and self.works.stores[s.name].released < s.reorder_kg]
 
     def stopped(self) -> list[str]:
-        """Stores that no powder is made for any more: lot after lot was not released."""
+        """Programs that make no powder any more: lot after lot of theirs was not released."""
         return [name for name, count in self._refused.items() if count >= REFUSALS]
 
+    def given_up(self, machine: str, program: str) -> bool:
+        """Whether a program is one of them."""
+        return self._refused.get(f"{machine}: {program}", 0) >= REFUSALS
+
     def again(self) -> None:
-        """Make powder for all stores again."""
+        """Let all programs make powder again."""
         self._refused.clear()
 
     def held(self) -> list[PowderLot]:
@@ -122,7 +128,7 @@ class Materials:
         """A wish for powder below a level (kg), and for the powder that it is made of."""
         coming = sum(j.program.makes.kg for j in jobs if j.program.makes.store == store.name)
         there = self.works.stores[store.name].available((*self._states(store.name), "new"))
-        if there + coming >= level or depth > 8 or self._refused.get(store.name, 0) >= REFUSALS:
+        if there + coming >= level or depth > 8:
             return
         found.append(Wish(rank, store=store.name, about=f"stock of {store.name}"))
         for program in self._programs:
@@ -213,7 +219,7 @@ class Materials:
                 parts += self._single(thing, job)
             else:
                 works.put_away(machine, thing.id, self._home(thing, job, handed))
-                self._arrived(thing.id)
+                self._arrived(thing.id, job)
         good = bad = 0
         product = job.program.makes.product
         for part in parts:
@@ -315,20 +321,24 @@ class Materials:
 
     # -- laboratory ---------------------------------------------------------------------------
 
-    def _arrived(self, lot_id: str) -> None:
+    def _arrived(self, lot_id: str, job: Job) -> None:
         """New powder in a store is analysed before anybody may use it."""
         for store in self._powders:
             lot = self.works.stores[store.name].things.get(lot_id)
             if not isinstance(lot, PowderLot):
                 continue
+            maker = f"{job.machine}: {job.program.name}"
             if lot.status != "new":
-                self._refused[store.name] = 0
+                if lot.status == "released" and job.program.makes.store:
+                    self._refused[maker] = 0
                 return
             rule = self._rules.get(store.name)
             if rule is None or self.plan is None:
                 self.works.stores[store.name].replace(renamed(lot, lot.id, status="released"))
                 return
             self._testing[lot_id] = store.name
+            if job.program.makes.store:
+                self._makers[lot_id] = maker
             analysis = measure(lot, rule.methods, self.works.stream(f"laboratory/{lot_id}"))
             self.works.people.request("analysis", "laboratory", self.plan.laboratory,
                                       analysis.time, lot_id, 4)
@@ -347,8 +357,9 @@ class Materials:
         works.ledger.charge("laboratory", "analysis", spent, lot.mass)
         works.ledger.bear([lot], spent)
         target, used = store, self._plans[store].used
-        refused = decision.status != "released"
-        self._refused[store] = self._refused.get(store, 0) + 1 if refused else 0
+        refused, maker = decision.status != "released", self._makers.pop(lot_id, "")
+        if maker:
+            self._refused[maker] = self._refused.get(maker, 0) + 1 if refused else 0
         if decision.status == "scrap":
             target = SCRAP
         elif decision.status == "hold" and used and any(

@@ -74,7 +74,7 @@ class Dispatch(Component):
 
     @command()
     def try_again(self) -> str:
-        """Make powder again for stores whose lots failed; try refused programs again."""
+        """Let programs whose lots failed, or whose material was refused, try again."""
         return self._again()
 
 
@@ -143,9 +143,9 @@ class WorksAlarms(AlarmBank):
         consequence="its powder cannot be used",
         response="recycle it or scrap it")
     powder_stopped = alarm(
-        doc="no more powder is made for a store", priority=Priority.MEDIUM,
+        doc="a program makes no more powder", priority=Priority.MEDIUM,
         cause="lot after lot failed its analysis",
-        consequence="its stock runs out",
+        consequence="the stock of its powder runs out",
         response="look at the readings, correct the maker's recipe, call Dispatch.TryAgain")
     order_late = alarm(
         doc="an order is late", priority=Priority.MEDIUM,

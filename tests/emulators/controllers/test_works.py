@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,20 @@ from emulators.controllers.states import MachineState
 from emulators.works.report import figures, sheet
 from tests.works_bench import HOUR, PLAN, Bench
 from twin.powder.lot import PowderLot
-from twin.signals import Refused
+from twin.signals import Kind, Refused
 
 QUIET = PLAN.replace("between_failures_h = 60", "between_failures_h = 0").replace(
     'gas = "argon"\n  [[', 'gas = "argon"\nupkeep = { between_failures_h = 0 }\n  [[')
 """Without failures."""
+STEEL = """
+[[stores]]
+name = "steel"
+alloy = "316L"
+process = "pbf-lb"
+stock = [{ mass_kg = 90, d50_um = 34 }]
+
+[[machines]]"""
+"""Another powder that can be taken by mistake."""
 
 
 def test_orders_become_parts_through_powder_and_furnace(tmp_path: Path) -> None:
@@ -223,15 +233,7 @@ def test_a_machine_that_stops_by_itself_is_looked_at(tmp_path: Path) -> None:
 
 
 def test_fault_mixed_up_powder_ends_as_scrap_of_the_laboratory(tmp_path: Path) -> None:
-    steel = '''
-[[stores]]
-name = "steel"
-alloy = "316L"
-process = "pbf-lb"
-stock = [{ mass_kg = 90, d50_um = 34 }]
-
-[[machines]]'''
-    bench = Bench(tmp_path, QUIET.replace("\n[[machines]]", steel, 1))
+    bench = Bench(tmp_path, QUIET.replace("\n[[machines]]", STEEL, 1))
     bench.fault("Store4.MixedUp", True)
     bench.run(0.5)
     first = bench.dispatcher.jobs["LB-02"].things[0]
@@ -353,3 +355,74 @@ def test_a_bad_part_is_rejected_and_made_again(
         assert figures(bench.emulator)["shipped"] >= 6
     assert bench.works.stores["scrap"].items("part")
     assert bench.works.close() < 1e-9
+
+
+POOR = QUIET.replace('used = "Ti64 used"\n', "").replace(
+    "oxygen_ppm = 1100, lots = 2", "oxygen_ppm = 1100").replace(
+    'holds = "used powder"', 'holds = "used powder"\nstock = [{ mass_kg = 15, d50_um = 34, '
+    'oxygen_ppm = 1985, lots = 8 }]').replace("_kw = 20.0", "_kw = 60.0")
+"""Used powder whose oxygen is too near the limit to be released, and no way back for it."""
+
+
+def test_powder_that_fails_again_and_again_is_made_no_more(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, POOR.replace("reorder_kg = 30", "reorder_kg = 60"))
+    bench.run(24 * 4)
+    assert "LotOnHold" in bench.active()
+    assert "PowderStopped" in bench.active()
+    assert bench.dispatcher.dispatch.on_hold > 15.0
+    made = len([j for j in bench.dispatcher.finished if j.machine == "LINE-01"])
+    assert bench.call("Dispatch.TryAgain") == "LINE-01: recycle"
+    bench.run(24 * 6)
+    assert len([j for j in bench.dispatcher.finished if j.machine == "LINE-01"]) > made
+
+
+FAULTS = {
+    "Mains.Lost": True, "ChilledWater.CapacityLoss": 100.0, "People.Absent": 1, "Gas1.Late": 24.0,
+    "Gas1.Leak": 30.0, "Store4.MixedUp": True, "Machine2.Breakdown": True, "Machine2.Frailty": 50.0,
+}
+
+
+def test_no_signal_for_nothing(tmp_path: Path) -> None:
+    """Every reading and state moves, every alarm comes, every fault changes a run."""
+    still = {p for p in Bench(tmp_path).emulator.table if p.endswith((".Name", "Simulation"))}
+    moved: set[str] = set()
+    came: set[str] = set()
+    hashes: dict[str, str] = {}
+
+    def watch(name: str, text: str, fault: tuple[str, object] | None, hours: float) -> None:
+        bench = Bench(tmp_path, text)
+        emulator = bench.emulator
+        first = list(emulator.shown.values())
+        bench.machines["LB-02"].porosity = 0.05 if name == "poor" else 0.001
+        for step in range(1, round(hours) + 1):
+            if fault is not None and step == 4:
+                bench.fault(*fault)
+            bench.run(step)
+            moved.update(path for path, before, now in
+                         zip(emulator.table, first, emulator.shown.values(), strict=True)
+                         if before != now)
+        came.update(path for path, a in bench.dispatcher.alarms.items() if a.raised_at >= 0)
+        hashes[name] = emulator.trace.hexdigest
+
+    text = PLAN.replace("\n[[machines]]", STEEL, 1).replace("start_m3 = 400", "start_m3 = 160").replace(
+        "cooling_kw = 30.0", "cooling_kw = 15.0")
+    watch("none", text, None, 40)
+    for path, value in FAULTS.items():
+        watch(path, text, (path, value), 40)
+    assert len(set(hashes.values())) == len(hashes)
+    watch("poor", POOR.replace("quantity = 6", "quantity = 6\ndue_h = 10").replace(
+        "reorder_kg = 30", "reorder_kg = 60"), ("Gas1.Leak", 60.0), 96)
+    watch("served", QUIET.replace("power_limit_kw = 20.0", "power_limit_kw = 10.0").replace(
+        "service_every_h = 100", "service_every_h = 5"), None, 60)
+    watch("fatal", PLAN.replace("between_failures_h = 60", "fatal_share = 1, "
+                                "between_failures_h = 5"), None, 40)
+    bench = Bench(tmp_path)
+    assert came == set(bench.dispatcher.alarms)
+    shown = {s.path for s in bench.emulator.table.of_kind(Kind.MEASURED, Kind.STATUS)}
+    # Of several machines, stores and stations it is enough that one of them moved.
+    kinds = {_kind(path) for path in shown - still}
+    assert kinds - {_kind(path) for path in moved} == set()
+
+
+def _kind(path: str) -> str:
+    return re.sub(r"\d+\.", "#.", path)
