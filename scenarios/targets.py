@@ -171,6 +171,11 @@ class Result:
         before = self.baseline.figure(figure)
         return self.improved.figure(figure) / before if before else float("inf")
 
+    @property
+    def ceiling(self) -> float:
+        """Productivity over the baseline's if only feedstock cost and all were in the cut."""
+        return 1000 / self.case.feed.value / self.baseline.figure("low_hollow_per_cost")
+
 
 def load_plan(baseline: Path | None = None) -> Plan:
     """The stored plan, or one whose prices, quality or cases a file replaces.

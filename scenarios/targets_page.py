@@ -45,6 +45,7 @@ def record(result: Result, plan: Plan) -> dict[str, Any]:
             "ratio": float(f"{result.ratio(name):.4g}")} for name, (_, unit, _) in FIGURES.items()},
         "hours": [result.baseline.hours, result.improved.hours],
         "held_hours": [result.baseline.held, result.improved.held],
+        "most_productivity": float(f"{result.ceiling:.4g}"),
         "cost_shares": [dict(result.baseline.shares), dict(result.improved.shares)],
         "targets": {t.name: {"ratio": float(f"{result.ratio(t.figure):.4g}"), "target": t.ratio,
                              "met": result.ratio(t.figure) >= t.ratio} for t in plan.target},
@@ -81,10 +82,14 @@ def page(results: Sequence[Result], plan: Plan) -> str:
         f"{quality.hollow.value:.0%} hollow grains.", "",
         "The twin's constants are defaults where no measurement sets them, and so are all prices: "
         "ratios say what the models and these assumptions give, not what a machine has shown.", "",
-        "## Targets", "", _line(("case", *(t.name for t in plan.target))),
-        _line(("---", *("---" for _ in plan.target)))]
-    lines += [_line((r.case.name, *(verdict(r, t) for t in plan.target))) for r in results]
+        "## Targets", "", _line(("case", *(t.name for t in plan.target), "most productivity")),
+        _line(("---", *("---" for _ in plan.target), "---:"))]
+    lines += [_line((r.case.name, *(verdict(r, t) for t in plan.target), f"{r.ceiling:.1f}"))
+              for r in results]
     lines += ["", *(f"- {t.name}: {t.says}." for t in plan.target),
+              "- Most productivity: the ratio if feedstock were all that costs and all of it came "
+              "out in the cut. Below the target, no recipe can meet it against this baseline at "
+              "these prices.",
               "- Build rate, productivity of parts, detection of defects and recipe development "
               "are targets too; this page is about powder and does not compute them.", ""]
     for result in results:
