@@ -54,6 +54,7 @@ class GasAtomizerController(AtomizerSupervision):
         self.pour.quarantined, self.pour.restarts = False, 0
         self._reached, self._leaks = -1.0, False
         (io.crucible if self.viga else io.electrode).charging = True
+        self.feedstock.identifier = f"CHARGE-{self.job.layer + 1:04d}"
 
     def _charge(self) -> None:
         if not self.waited(max(self.process.charge_time, 1.0)):
@@ -134,15 +135,17 @@ class GasAtomizerController(AtomizerSupervision):
 
     def _melt(self) -> None:
         io, process = self.io, self.process
+        if not self._fresh:
+            return
         allowed = self._power_allowed()
         io.generator.enable = allowed
         if self.viga:
             io.crucible.heat = allowed
-            if self._fresh and io.crucible.temperature > process.liquidus + 15.0:
+            if io.crucible.temperature > process.liquidus + 15.0:
                 self.enter("superheat")
         else:
             io.electrode.heat = allowed
-            if self._fresh and io.electrode.temperature > process.liquidus - 250.0:
+            if io.electrode.temperature > process.liquidus - 250.0:
                 self.enter("superheat")
 
     def _begin_superheat(self) -> None:
@@ -177,6 +180,8 @@ class GasAtomizerController(AtomizerSupervision):
 
     def follow_setpoints(self) -> None:
         io, process = self.io, self.process
+        if self._fresh and self.phase in ("superheat", "pour start", "steady", "restart"):
+            io.generator.enable = self._power_allowed()
         if self.phase in ("pour start", *_SPRAY):
             io.gas.target, io.gas.heat_to = process.pressure, process.gas_temperature
             io.gas.heat = process.gas_temperature > 300.0

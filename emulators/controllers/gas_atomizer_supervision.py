@@ -92,6 +92,8 @@ class AtomizerSupervision(BuildController):
 
     def _judge(self) -> dict[str, bool]:
         io, process, pour = self.io, self.process, self.pour
+        unit = io.crucible if self.viga else io.electrode
+        self.feedstock.remaining_quantity = round(max(float(unit.mass), 0.0), 1)
         pour.hindrance = self._hindrance()
         pour.permitted = not pour.hindrance
         apart = abs(io.tower.oxygen_a - io.tower.oxygen_b)

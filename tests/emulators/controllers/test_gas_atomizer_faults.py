@@ -339,6 +339,19 @@ def test_loss_of_water_cuts_the_power_within_a_second(melting: Poured) -> None:
     assert bench.plant.tower.oxygen < 2e-3
 
 
+def test_power_needs_water_and_inert_gas(melting: Poured) -> None:
+    """Water below the limit but above the flow switch: no power, no trip; it goes on with water."""
+    bench = AtomizerBench.at(*melting)
+    bench.fault("Chiller.FlowLoss", 40.0)
+    bench.rest(8)
+    assert bench.read("Generator.Power") == 0.0
+    assert bench.plant.energised
+    assert bench.raised() == ["WaterFlowLow"]
+    bench.fault("Chiller.FlowLoss", 0.0)
+    bench.rest(8)
+    assert bench.read("Generator.Power") > 10.0
+
+
 def test_cracked_crucible_warns_and_trips(melting: Poured) -> None:
     bench = AtomizerBench.at(*melting)
     bench.watch("Crucible.EarthLeakage", "Generator.Power")
