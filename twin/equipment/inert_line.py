@@ -155,14 +155,12 @@ class InertLine(Equipment):
         opened = SafetyChain.OXYGEN in self._chain.causes()
         level = self.oxygen_trip * (self.AGAIN if opened else 1.0)
         due = []
-        for name, lag in (("oxygen_a", self.CELL_LAG),
-                          ("oxygen_b", self.CELL_LAG + self.RETURN_LAG)):
+        for name in ("oxygen_a", "oxygen_b"):
             course = self.trajectories[name]
             assert isinstance(course, Relaxation)
-            if opened == (course.first < level):
-                due.append(course.since)
-            elif opened == (course.target < level):
-                due.append(course.crossing(level) + lag)
+            reached = _reached(course, level, not opened, self.now)
+            if reached is not None:
+                due.append(reached)
         if not opened and len(due) == 2:
             self.plant.run(self._vote(max(*due, self.now), True, self._epoch))
         elif opened and due:
@@ -181,6 +179,25 @@ class InertLine(Equipment):
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.moisture = hidden["moisture"]
+
+
+def _reached(course: Relaxation, level: float, above: bool, now: float) -> float | None:
+    """When, from `now` on, a reading is above (or below) a level; None if it does not stay so."""
+    if (course.at(now) >= level) == above:
+        return now
+    if course.target == level or (course.target > level) != above:
+        return None
+    span = course.tau + course.lag
+    while (course.at(now + span) >= level) != above:
+        span *= 2.0
+    low, high = 0.0, span
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if (course.at(now + middle) >= level) == above:
+            high = middle
+        else:
+            low = middle
+    return now + high
 
 
 class DustFilter(Equipment):

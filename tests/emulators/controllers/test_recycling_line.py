@@ -212,7 +212,7 @@ def test_parameters_out_of_range_are_refused() -> None:
         bench.start().to("sieve").call("Service.CleanMesh")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(0.3, 4.0), st.floats(25e-6, 50e-6), st.floats(1.1, 1.6),
        st.floats(3e-4, 2.5e-3), st.floats(0, 5e-4), st.floats(0, 0.6), st.floats(0, 0.1),
        st.sampled_from(["316L", "Ti-6Al-4V", "AlSi10Mg-from-316L"]))
