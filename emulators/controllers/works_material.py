@@ -209,6 +209,7 @@ class Materials:
         if not job.failed:
             self._transform(job)
         handed = {t.id for t in job.things}
+        self._returned(job)
         at = [*works.at[machine].values()]
         spent = works.spend(machine, labour)
         works.ledger.charge(machine, "set-up and unloading", spent)
@@ -232,6 +233,16 @@ class Materials:
             if fine:
                 self.stock[product].append(part.id)
         return good, bad
+
+    def _returned(self, job: Job) -> None:
+        """Powder that a machine gives back as it was needs no new analysis."""
+        released = {t.id for t in job.things if isinstance(t, PowderLot)
+                    and t.status == "released"}
+        at = self.works.at[job.machine]
+        for name, thing in at.items():
+            if isinstance(thing, PowderLot) and thing.origin == "return" \
+                    and thing.status == "new" and set(thing.parents) <= released:
+                at[name] = renamed(thing, name, status="released")
 
     def _wrong(self, part: Item, job: Job) -> str:
         """What inspection finds wrong with a part; empty if it is good."""
