@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import ceil, exp, inf, pi
 from typing import Any, Literal
 
-from twin.equipment.drop_chamber import DropChamber
 from twin.equipment.rod_feed import RodFeed
 from twin.equipment.rotor import Spindle
 from twin.equipment.transferred_arc import PlasmaArc
@@ -79,10 +78,9 @@ class MeltFace(Equipment):
                            companion="Monitoring/Process/FaceTemperature",
                            doc="end face of the rod, two-colour pyrometer")
 
-    def __init__(self, spindle: Spindle, arc: PlasmaArc, feed: RodFeed,
-                 chamber: DropChamber) -> None:
+    def __init__(self, spindle: Spindle, arc: PlasmaArc, feed: RodFeed) -> None:
         super().__init__()
-        self.spindle, self.arc, self.feed, self.chamber = spindle, arc, feed, chamber
+        self.spindle, self.arc, self.feed = spindle, arc, feed
         self.atomizing: Atomizing | None = None
         self.heated = 0.0  # progress 0..1 to the first melt
         self.settled = 0.0  # 0..1: how near the thermal layer is to that of steady state
@@ -91,6 +89,8 @@ class MeltFace(Equipment):
         self._true = AMBIENT
         self.gives: Callable[[Drops, float], None] = lambda drops, step: None
         """Told of what has left the rim in a span (s)."""
+        self.ends: Callable[[], None] = lambda: None
+        """Told of a span in which nothing left it."""
 
     # -- waking -------------------------------------------------------------------------------
 
@@ -197,6 +197,8 @@ class MeltFace(Equipment):
             rod.length = max(rod.length - burnt, 0.0)
             spindle.rod_mass = rod.mass
             self.gives(self._drops(melt, mean, face, step, to), step)
+        else:
+            self.ends()
         if rod is not None:
             self.feed.gap = max(self.feed.gap + burnt - self.feed.true_rate * step, 0.0)
         self.heated, self.settled, self._true = heated, settled, hot
@@ -204,7 +206,8 @@ class MeltFace(Equipment):
 
     def _drops(self, melt: float, mean: float, face: float, step: float, to: float) -> Drops:
         rod, make, spindle = self.feed.rod, self.atomizing, self.spindle
-        assert rod is not None and make is not None  # noqa: PT018
+        assert rod is not None
+        assert make is not None
         metal = make.alloy
         density = physics.melt_density(metal)
         course = spindle.trajectories.get("speed")

@@ -180,11 +180,6 @@ class Spindle(Equipment):
         else:
             self.follow("speed", Ramp(now, speed, to, rate))
 
-    def reaches(self) -> float:
-        """When the present ramp ends (s)."""
-        course = self.trajectories.get("speed")
-        return course.end() if isinstance(course, Ramp) else self.now
-
     # -- ticks --------------------------------------------------------------------------------
 
     def lived(self, step: float, hot: bool) -> None:

@@ -72,7 +72,7 @@ class Prep(Plant):
         self.spindle = self.add("Spindle", Spindle(self.safety))
         self.arc = self.add("Arc", PlasmaArc(self.safety, self.water))
         self.feed = self.add("Feed", RodFeed())
-        self.face = self.add("Face", MeltFace(self.spindle, self.arc, self.feed, self.chamber))
+        self.face = self.add("Face", MeltFace(self.spindle, self.arc, self.feed))
         self.canister = self.add("Canister", Canister())
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
         self.job: PrepJob | None = None
@@ -92,7 +92,7 @@ class Prep(Plant):
         arc.helium = lambda: chamber.true_helium
         arc.gave_heat, arc.gave_gas = chamber.warm, chamber.inject
         feed.loads, feed.let_go = self._rod, self._close_rod
-        face.gives = self._give
+        face.gives, face.ends = self._give, self.canister.blind
         self.canister.empties = self._discharge
 
     # -- job ----------------------------------------------------------------------------------

@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import atan2, hypot, pi, sqrt
 from typing import NamedTuple
 
-__all__ = ["Response", "bearing_loss", "critical_speed", "half_power_band", "response",
-           "velocity"]
+__all__ = ["Response", "bearing_loss", "critical_speed", "response", "velocity"]
 
 
 class Response(NamedTuple):
@@ -37,11 +36,6 @@ def response(r: float, damping: float) -> Response:
 def velocity(eccentricity: float, omega: float, r: float, damping: float) -> float:
     """Vibration velocity (m/s, rms) at ``omega`` (rad/s) of a rotor with an eccentricity (m)."""
     return eccentricity * response(r, damping).ratio * omega / sqrt(2.0)
-
-
-def half_power_band(damping: float) -> tuple[float, float]:
-    """Where, in critical speeds, the amplitude is within 3 dB of the peak (light damping)."""
-    return 1.0 - damping, 1.0 + damping
 
 
 def bearing_loss(torque: float, speed: float, reference: float, vibration: float,

@@ -175,6 +175,7 @@ def test_pause_is_arc_first_then_down_and_back_with_a_spin_up() -> None:
         bench.rest(2)
     assert bench.state is MachineState.HELD
     assert bench.departs("Arc.Current") < bench.departs("Spindle.Speed", 0.01)
+    assert bench.read("Canister.DropSize") == 0.0, "the camera sees none any more"
     bench.until(lambda: bench.plant.face._due is None, 200)
     assert bench.plant.spindle.speed == 0
     left = bench.plant.feed.rod.length

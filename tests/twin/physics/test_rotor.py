@@ -40,14 +40,6 @@ def test_critical_speed_rises_as_mass_goes() -> None:
         rotor.critical_speed(4.0e6, 0.0)
 
 
-def test_verification_half_power_band() -> None:
-    zeta = 0.02
-    low, high = rotor.half_power_band(zeta)
-    peak = rotor.response(1.0, zeta).ratio
-    for r in (low, high):
-        assert rotor.response(r, zeta).ratio == pytest.approx(peak / sqrt(2.0), rel=0.03)
-
-
 def test_bearings_warm_with_speed_and_vibration() -> None:
     still = rotor.bearing_loss(0.3, 0.0, 300.0, 0.0, 1e7)
     turning = rotor.bearing_loss(0.3, 300.0, 300.0, 0.0, 1e7)
