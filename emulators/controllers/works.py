@@ -8,15 +8,10 @@ from typing import Any
 from emulators.controllers.base import Controller
 from emulators.controllers.build import INTERRUPTED, WORKING
 from emulators.controllers.states import MachineState
+from emulators.controllers.works_board import Board
 from emulators.controllers.works_jobs import Expectation, Job, StationView, Wish
 from emulators.controllers.works_material import Materials
-from emulators.controllers.works_signals import (
-    STEPS,
-    Dispatch,
-    Orders,
-    StationStatus,
-    WorksAlarms,
-)
+from emulators.controllers.works_signals import Dispatch, Orders, StationStatus, WorksAlarms
 from emulators.works.orders import OrderBook
 from emulators.works.plan import MachinePlan, Plan, ProgramPlan
 from twin.image import Readings
@@ -25,7 +20,6 @@ from twin.works.plant import Works, numbered
 
 __all__ = ["Dispatcher", "Expectation", "Job", "StationView"]
 
-PREPARATION = ("setting up", "ready", "ordered")
 CHECK = 0.5 * HOUR
 """How long somebody looks at a machine that has stopped by itself, default."""
 RETRY, TRIES = 60.0, 10
@@ -64,11 +58,10 @@ class Dispatcher(Controller):
         self.jobs: dict[str, Job] = {}
         """The job that each machine is busy with, by machine."""
         self.finished: list[Job] = []
-        self.use: dict[str, dict[str, float]] = {name: {} for name in plant.machines}
-        """Seconds each machine spent in each way."""
-        self._way: dict[str, tuple[str, float]] = {}
+        self.board = Board(self)
         self._states: dict[str, MachineState] = {}
-        self._repairs: dict[str, str] = {}
+        self.repairs: dict[str, str] = {}
+        """Machines that wait for repair or maintenance, and for which."""
         self._cleared: dict[str, float] = {}
         self._refused: dict[tuple[str, str], int] = {}
         self._machines: dict[str, MachinePlan] = (
@@ -126,7 +119,7 @@ class Dispatcher(Controller):
         self._serve()
         self._dispatch()
         self.wake = min(self.wake, self.book.next_time(self.now))
-        self._show()
+        self.board.show(self.now)
 
     def _say(self, source: str, message: str, **fields: Any) -> None:
         self._count += 1
@@ -190,11 +183,11 @@ class Dispatcher(Controller):
             case "unload" if job is not None:
                 self._close(job)
             case "repair":
-                self._repairs.pop(task.machine, None)
+                self.repairs.pop(task.machine, None)
                 self.works.machines[task.machine].repaired()
                 self.material.overhead(task.machine, "repair", task.duration)
             case "maintenance":
-                self._repairs.pop(task.machine, None)
+                self.repairs.pop(task.machine, None)
                 self.works.machines[task.machine].serviced()
                 self.stations[task.machine].maintain(False)
                 self.material.overhead(task.machine, "maintenance", task.duration)
@@ -327,11 +320,11 @@ class Dispatcher(Controller):
         """Ask for repairs and, between jobs, for planned maintenance."""
         works = self.works
         for name, machine in works.machines.items():
-            if name in self._repairs or name not in self.stations:
+            if name in self.repairs or name not in self.stations:
                 continue
             skill = self._machines[name].upkeep.skill
             if machine.broken:
-                self._repairs[name] = "repair"
+                self.repairs[name] = "repair"
                 works.people.request("repair", name, skill, machine.repair_time(), f"repair {name}",
                                      1)
                 self._say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
@@ -339,7 +332,7 @@ class Dispatcher(Controller):
                 if self.stations[name].state is not MachineState.IDLE:
                     self.stations[name].clear()
                     continue
-                self._repairs[name] = "maintenance"
+                self.repairs[name] = "maintenance"
                 self.stations[name].maintain(True)
                 works.people.request("maintenance", name, skill, machine.upkeep.service,
                                      f"maintenance {name}", 4)
@@ -363,7 +356,7 @@ class Dispatcher(Controller):
             pass
 
     def _free(self, name: str) -> bool:
-        if name in self.jobs or name in self._repairs:
+        if name in self.jobs or name in self.repairs:
             return False
         machine = self.works.machines[name]
         return (not machine.broken and not machine.service_due
@@ -434,9 +427,9 @@ class Dispatcher(Controller):
         """Power (W) of the works with a program at work on a machine."""
         own = max(self.stations[name].expected(program.name).power,
                   float(self.works.machines[name].power))
-        return self._committed(name) + own
+        return self.committed(name) + own
 
-    def _committed(self, without: str = "") -> float:
+    def committed(self, without: str = "") -> float:
         """Power (W) of the jobs in work at their highest, and of the machines that stand."""
         total = 0.0
         for name, machine in self.works.machines.items():
@@ -469,23 +462,11 @@ class Dispatcher(Controller):
 
     def way(self, name: str) -> str:
         """How a machine spends its time now."""
-        job, machine = self.jobs.get(name), self.works.machines[name]
-        if machine.broken:
-            return "failed"
-        if self._repairs.get(name) == "maintenance":
-            return "service"
-        if job is None:
-            return "no job"
-        if job.step in ("running", "held"):
-            return "working" if machine.working else "held"
-        return "starting" if job.step in PREPARATION else "unloading"
+        return self.board.way(name)
 
     def used(self, now: float) -> dict[str, dict[str, float]]:
         """Seconds each machine spent in each way until `now`."""
-        found = {name: dict(ways) for name, ways in self.use.items()}
-        for name, (way, since) in self._way.items():
-            found[name][way] = found[name].get(way, 0.0) + now - since
-        return found
+        return self.board.used(now)
 
     def told(self) -> str:
         """How things stand, in a line."""
@@ -493,32 +474,3 @@ class Dispatcher(Controller):
         return (f"{dispatch.running} of {len(self.stations)} machines work, {dispatch.down} down, "
                 f"{orders.done} orders done, {orders.open} open, {orders.late} late, "
                 f"{orders.parts_finished} parts")
-
-    def _show(self) -> None:
-        now, dispatch = self.now, self.dispatch
-        ways = {}
-        for name in self.stations:
-            way = ways[name] = self.way(name)
-            before, since = self._way.get(name, (way, now))
-            if way != before:
-                self.use[name][before] = self.use[name].get(before, 0.0) + now - since
-                since = now
-            self._way[name] = (way, since)
-            job, shown = self.jobs.get(name), self.shown[name]
-            shown.state = int(self.stations[name].state)
-            step = job.step if job else "service" if way == "service" else "free"
-            shown.step = STEPS.index(step)
-            if job is None or job.step not in ("ready",):
-                shown.waits_for = ", ".join(sorted(job.reasons))[:64] if job else ""
-            shown.busy_time = self.use[name].get("working", 0.0)
-        count = [*ways.values()].count
-        dispatch.running, dispatch.held = count("working"), count("held")
-        dispatch.idle, dispatch.down = count("no job"), count("failed") + count("service")
-        dispatch.waiting = count("starting") + count("unloading")
-        dispatch.on_hold = sum(lot.mass for lot in self.material.held())
-        dispatch.committed = self._committed()
-        orders, book = self.orders, self.book
-        orders.open, orders.late = len(book.open()), len(book.late(now))
-        orders.done = sum(not o.open and not o.cancelled for o in book.orders.values())
-        orders.parts_shipped = self.material.shipped
-        orders.list = book.text()
