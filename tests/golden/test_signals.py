@@ -12,12 +12,20 @@ import io
 import os
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
+from emulators.catalog import MACHINES
 from scenarios.cli import app
 
 HERE = Path(__file__).parent
 Rows = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module", params=[*MACHINES, "works"])
+def machine_type(request: pytest.FixtureRequest) -> str:
+    """Every machine type, and the works."""
+    return str(request.param)
 
 
 def listed(machine: str) -> str:
