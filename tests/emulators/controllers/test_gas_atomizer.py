@@ -146,6 +146,35 @@ def test_what_no_crucible_stands_is_refused() -> None:
         AtomizerBench(program(pour__tail_level=0.2))
 
 
+@pytest.fixture(scope="module")
+def clean() -> AtomizerBench:
+    """A rod in a well evacuated tower, at the point that set its nozzle's constant."""
+    bench = AtomizerBench(program("Ti-6Al-4V", chamber__vacuum=5.0, cooling__passivation=900.0))
+    bench.start().finish()
+    return bench
+
+
+def test_verification_eiga_lot_is_that_of_its_nozzle(clean: AtomizerBench) -> None:
+    """10.7513/j.issn.1004-7638.2019.03.002: 81.2 um, 22.3 % in 15-45 um, 1260 ppm of oxygen.
+
+    Constants were set with these figures for the spray; cyclone, filter, splats, film and drift of
+    the whole run come on top. The rod's oxygen is assumed.
+    """
+    (row,) = clean.layers()
+    assert row["d50"] * 1e6 == pytest.approx(81.2, rel=0.06)
+    assert row["yield_15_45"] * 100 == pytest.approx(22.3, abs=2.0)
+    assert clean.lots()[0].oxygen * 1e6 == pytest.approx(1260, rel=0.06)
+
+
+def test_validation_eiga_at_6_mpa_and_60_kw() -> None:
+    """Scholarmate lEPz0b: D50 below 90 um, at most 3 % hollow (that limit set the share)."""
+    bench = AtomizerBench(program("Ti-6Al-4V", gas__pressure=60e5))
+    bench.start().finish()
+    (lot,) = bench.lots()
+    assert lot.d50 < 90e-6
+    assert lot.hollow < 0.03
+
+
 # -- what settings do to the lot ---------------------------------------------------------------
 
 
