@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emulators.recipes import load_recipe
+from emulators.works.build import settings_of
 from emulators.works.plan import PlanError, load_plan, make_works, plan_names
 from tests.works_bench import PLAN
 from twin.works.people import DAY, HOUR
@@ -104,3 +106,22 @@ def test_a_plan_that_is_not_there() -> None:
         load_plan("nowhere.toml")
     with pytest.raises(PlanError, match="no plan 'factory'; there are: cell"):
         load_plan("factory")
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_programs_of_packaged_plans_can_be_made(name: str) -> None:
+    """Recipes are there and of the powder's alloy, and what is taken is made or stocked."""
+    found = load_plan(name)
+    made = {p.makes.store for m in found.machines for p in m.programs}
+    for machine in found.machines:
+        for program in machine.programs:
+            settings = settings_of(machine, program, 0, "layer", 50.0)
+            recipe = load_recipe(program.recipe or "", machine.type)
+            assert settings.recipe == program.recipe
+            stores = [found.store(t.store) for t in program.takes if t.store]
+            assert {s.alloy for s in stores} <= {recipe.alloy}
+            for store in stores:
+                back = {s.name for s in found.stores if s.used == store.name}
+                assert store.stock or store.name in made or back, store.name
+            if program.makes.store:
+                assert found.store(program.makes.store).alloy == recipe.alloy
