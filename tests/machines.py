@@ -439,6 +439,8 @@ def _recycling_line_thorough(folder: Path, layers: int) -> Settings:
         "recycling-line",
         **_RECYCLED,
         stock__used=0.5 * layers,
+        stock__moisture=60,
+        stock__coarse=0.5,
         recovery__batches=layers,
         magnet__use=True,
         sieving__fine_mesh=15,

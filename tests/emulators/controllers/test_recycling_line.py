@@ -57,7 +57,7 @@ def test_virgin_powder_is_added_by_the_rule() -> None:
     share = bench.operation("blend").about["virgin_share"]
     assert share == pytest.approx(0.0415, abs=0.003)
     lot = bench.operation("release").outputs[0]
-    assert lot.oxygen < 1900e-6  # type: ignore[union-attr]
+    assert lot.oxygen < 1900e-6
 
 
 def test_powder_above_the_limit_takes_as_much_as_surely_mends_it() -> None:
@@ -81,7 +81,7 @@ def test_hopeless_powder_is_scrap() -> None:
     bench = RecyclingBench(program(stock__oxygen=3400e-6, blending__use=False)).start()
     bench.finish()
     assert bench.read("Batch.Decision") == "scrap"
-    assert bench.operation("scrap").outputs[0].status == "scrap"  # type: ignore[union-attr]
+    assert bench.operation("scrap").outputs[0].status == "scrap"
     assert "BatchScrapped" in bench.raised()
 
 
@@ -95,8 +95,8 @@ def test_mixed_powder_by_eddy_current_and_by_density() -> None:
         assert done.about["method"] == method
         assert done.about["sub_cuts"] >= cuts
         product, other = done.outputs
-        assert done.about["purity"] == pytest.approx(1.0 - product.foreign)  # type: ignore[union-attr]
-        assert product.foreign < 0.01 < other.fraction("Fe")  # type: ignore[union-attr]
+        assert done.about["purity"] == pytest.approx(1.0 - product.foreign)
+        assert product.foreign < 0.01 < other.fraction("Fe")
         assert bench.balance() < 1e-9
 
 

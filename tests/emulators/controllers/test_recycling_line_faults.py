@@ -68,13 +68,13 @@ def test_blinding_unanswered_sends_product_to_the_oversize() -> None:
         bench.fault("Sieve.Blinding", 40.0)
     blinded.controller.BLINDED = (0.0, 9.0)
     for bench in (blinded, answered):
-        bench.until(lambda b=bench: b.operations[-1].name == "sieve"  # type: ignore[misc]
+        bench.until(lambda b=bench: b.operations[-1].name == "sieve"
                     or b.state is MachineState.SUSPENDED, 20_000)
     assert blinded.state is MachineState.BUILDING
     sieved = blinded.operation("sieve").outputs
     assert sieved[1].mass > 0.2 * sieved[0].mass
     # Product that the mesh would have passed is in there.
-    assert sieved[1].d50 < 63e-6  # type: ignore[union-attr]
+    assert sieved[1].d50 < 63e-6
     assert answered.controller.batch.deblinded >= 1
 
 
@@ -176,7 +176,7 @@ def test_a_large_leak_opens_the_hard_wired_chain_when_both_see_it() -> None:
     bench.rest(1200)
     bench.call("Machine.Clear")
     bench.rest(1)
-    assert bench.operation("turn out").outputs[0].status == "hold"  # type: ignore[union-attr]
+    assert bench.operation("turn out").outputs[0].status == "hold"
     assert bench.balance() < 1e-9
 
 
