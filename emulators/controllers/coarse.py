@@ -227,6 +227,10 @@ class CoarseController(BuildController):
             self.feedstock.cycle += 1
         super().finished()
 
+    def _idle(self) -> None:
+        super()._idle()
+        self.plant.job.rest()
+
     def regulate(self) -> None:
         # What is hot stays locked up until it is cold.
         if self.state in _STANDING and self.io.safety.door_lock:

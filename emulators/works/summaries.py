@@ -41,6 +41,7 @@ _COURSE = 0.01  # share of a job's energy and gas by which straight lines may be
 _FEED = 0.005  # the same of feedstock and built volume, default
 _LONGEST = 90 * 86400.0  # simulated s
 _COOLING = 10 * 86400.0  # simulated s after its end in which a machine must be ready again
+_AFTER = 600.0  # simulated s after the end over which what the machine draws then is averaged
 _HOLDS = (("hold", 600.0), ("power loss", 60.0), ("power loss", 3600.0))
 """Interruptions that are tried, each with its length, s, default."""
 _PATIENCE = (30.0, 20)  # s, times: how often a refused order to go on is repeated
@@ -229,13 +230,18 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
         raise SummaryError(f"{settings.machine}, program {program}: {controller.machine.reason}")
     stages = list(notes.stages)
     counted, ends = len(notes.meters), np.array(notes.layers)
+    over_at, energy, gas = emulator.time, plant.meter.energy, plant.meter.gas
+    _until(emulator, notes, lambda: False, _AFTER)
+    after = ((plant.meter.energy - energy) / _AFTER, (plant.meter.gas - gas) / _AFTER)
     _do(emulator, notes, Act(ActKind.CALL, "Machine.Clear", []))
+    cleared = emulator.time
     _until(emulator, notes, controller.unblocked, _COOLING)
-    ready = emulator.time
+    ready = emulator.time if emulator.time > cleared + 1.0 else over_at
     start, end = stages[0][0], stages[-1][0]
     meters = np.array([m for m in notes.meters[:counted] if m[0] <= end])
     summary = _summed(settings, emulator, notes, stages, meters, program,
                       standby, ready - start, (remaining or [0.0])[0])
+    summary = replace(summary, after=after)
     return summary, None if middle is None else _Middle(middle, ends, meters)
 
 

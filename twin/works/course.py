@@ -224,8 +224,9 @@ class Work(Equipment):
         self.moving = self.interrupted = False
         self._place = place
         self._epoch += 1
-        self.draw(0.0)
-        self.take_gas(0.0)
+        self.rest()
+        if over and summary.after[0] > 0:
+            self._take(*summary.after)
         if complete:
             for _, source, message, fields in summary.parts:
                 self.log("part", message, source=source, **fields)
@@ -236,6 +237,11 @@ class Work(Equipment):
             self._give(summary, summary.duration if complete else place)
         self.summary = None
         self.factor, self.effect = 1.0, NEUTRAL
+
+    def rest(self) -> None:
+        """The machine is idle: it draws its standby power and no gas."""
+        self.draw(0.0)
+        self.take_gas(0.0)
 
     def _give_back(self, summary: JobSummary, share: float, done: int, complete: bool) -> None:
         """What a build made of its powder, and what comes back (`twin.powder.ageing`)."""

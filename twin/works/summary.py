@@ -154,6 +154,9 @@ class JobSummary:
     supplied: tuple[Mapping[str, Any], ...] = ()
     """The powder lots that the machine had been given, plain."""
     interruptions: tuple[Interruption, ...] = ()
+    after: tuple[float, float] = (0.0, 0.0)
+    """Power (W, 0: standby) and gas flow (m3/s) of the machine whose job has ended, until it is
+    cleared or has the next one."""
     needs: Mapping[str, float] = field(default_factory=dict)
     """Powder (kg) by alloy without which a build cannot be finished."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -305,7 +308,7 @@ class JobSummary:
         rows = {name.removeprefix("rows."): array for name, array in arrays.items()
                 if name.startswith("rows.")}
         listed: dict[str, Any] = {
-            "phases": tuple(about["phases"]), "layer_phases": tuple(about["layer_phases"]),
+            "after": tuple(about["after"]), "phases": tuple(about["phases"]), "layer_phases": tuple(about["layer_phases"]),
             "locks": tuple((float(t), bool(on)) for t, on in about["locks"]),
             "alarms": tuple((float(t), str(path)) for t, path in about["alarms"]),
             "parts": tuple(tuple(part) for part in about["parts"]),
