@@ -384,6 +384,7 @@ class Dispatcher(Controller):
         """Fetch what a job needs, and have its machine set up."""
         name = machine.name
         self.material.standby(name)
+        self.material.sweep(name)
         job = Job(f"JOB-{len(self.finished) + len(self.jobs) + 1:04d}", name, program, wish.rank,
                   self.now)
         job.things = self.material.fetch(program, name)

@@ -263,6 +263,14 @@ class Materials:
                 return f"oxygen {oxygen * 1e6:.0f} ppm, allowed {limit.high * 1e6:.0f} ppm"
         return ""
 
+    def sweep(self, machine: str) -> None:
+        """Put away what a job left that somebody else had ordered of the machine."""
+        for thing in [*self.works.at[machine].values()]:
+            part = isinstance(thing, Item) and thing.kind in GOOD
+            store = PARTS if part else SCRAP if is_scrap(thing) or isinstance(thing, Item) \
+                else RESIDUES
+            self.works.put_away(machine, thing.id, store)
+
     def _transform(self, job: Job) -> None:
         """The account of a machine that keeps none of what it does to parts, or of none at all."""
         works, program = self.works, job.program

@@ -404,8 +404,8 @@ def test_no_signal_for_nothing(tmp_path: Path) -> None:
         came.update(path for path, a in bench.dispatcher.alarms.items() if a.raised_at >= 0)
         hashes[name] = emulator.trace.hexdigest
 
-    text = PLAN.replace("\n[[machines]]", STEEL, 1).replace("start_m3 = 400", "start_m3 = 160").replace(
-        "cooling_kw = 30.0", "cooling_kw = 15.0")
+    text = PLAN.replace("\n[[machines]]", STEEL, 1).replace(
+        "start_m3 = 400", "start_m3 = 160").replace("cooling_kw = 30.0", "cooling_kw = 15.0")
     watch("none", text, None, 40)
     for path, value in FAULTS.items():
         watch(path, text, (path, value), 40)
@@ -426,3 +426,21 @@ def test_no_signal_for_nothing(tmp_path: Path) -> None:
 
 def _kind(path: str) -> str:
     return re.sub(r"\d+\.", "#.", path)
+
+
+def test_a_job_that_somebody_else_orders_of_a_machine_is_accounted_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET.replace("every_h = 48", "first_h = 30").replace(
+        "every_h = 96", "first_h = 30"))
+    machine = bench.machines["LB-01"]
+    own = PowderLot.virgin("OWN", "Ti-6Al-4V", 5.0, 34e-6, 1.35, status="released")
+    machine.supply("own", [own])
+    machine.order("own", "own")
+    bench.run(20)
+    assert machine.state is MachineState.FINISHED
+    assert {t.kind for t in bench.works.at["LB-01"].values() if not isinstance(t, PowderLot)} \
+        == {"part"}
+    bench.run(60)
+    assert bench.works.stores["residues"].lots()
+    assert any(i.alloy == "Ti-6Al-4V" for i in bench.works.stores["parts"].items("part"))
+    assert bench.works.ledger.received["Ti"] > 80 * 0.89 + 5 * 0.89
+    assert bench.works.close() < 1e-9
