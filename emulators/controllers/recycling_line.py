@@ -9,7 +9,7 @@ from typing import Any
 from emulators.controllers.base import Watch
 from emulators.controllers.build import WORKING, BuildController, Program
 from emulators.controllers.build_signals import Feedstock
-from emulators.controllers.recycling_line_batch import judge, virgin_needed
+from emulators.controllers.recycling_line_batch import compared, judge, virgin_needed
 from emulators.controllers.recycling_line_service import Service
 from emulators.controllers.recycling_line_signals import (
     BATCH_PHASES,
@@ -114,7 +114,7 @@ class RecyclingLineController(BuildController):
 
     def _look(self) -> dict[str, bool]:
         io, process = self.io, self.process
-        gas, sieve, sorter = io.line, io.sieve, io.separator
+        sieve = io.sieve
         runs = self.state is MachineState.BUILDING
         if io.filter.differential_pressure > 5000.0 and not io.filter.back_pulse and runs:
             io.filter.back_pulse = True
@@ -123,26 +123,7 @@ class RecyclingLineController(BuildController):
             bad = sieve.product_rate < low * sieve.rate \
                 and sieve.oversize_rate > high * sieve.rate and sieve.run
             self.blinded = self.blinded + 1 if bad else 0
-        return {
-            "oxygen_high": bool(max(gas.oxygen_a, gas.oxygen_b) > 0.5 * process.oxygen_trip),
-            "analysers_disagree": bool(
-                abs(gas.oxygen_a - gas.oxygen_b) > process.disagree_limit),
-            "conveying_slow": runs and self.phase == "recover" and bool(
-                io.conveyor.run and io.conveyor.rate < 0.5 * process.recovery_feed
-                and io.conveyor.remaining > 0.5),
-            "ultrasonic_low": runs and bool(
-                sieve.rate > 0.0 and sieve.ultrasonic_power < 0.7 * 200.0 * sieve.ultrasonic),
-            "coil_weak": runs and self.phase == "separate" and bool(
-                sorter.run and sorter.coil > 0.0
-                and sorter.flux_density < 0.8 * 0.05 * sorter.coil),
-            "classifier_off": runs and self.phase == "separate" and bool(
-                sorter.run and sorter.gas > 0.0
-                and abs(sorter.gas_flow * 30.0 - sorter.gas) > 0.1 * sorter.gas),
-            "plasma_weak": runs and self.phase == "surface" and bool(
-                io.surface.rate > 0.0 and io.surface.plasma_power < 0.8 * io.surface.plasma),
-            "blender_slow": runs and self.phase == "blend" and bool(
-                io.blender.run and io.blender.speed < 0.8 * io.blender.drum),
-        }
+        return compared(io, process, self.phase, runs)
 
     # -- hold, abort, end ---------------------------------------------------------------------
 

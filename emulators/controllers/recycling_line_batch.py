@@ -1,4 +1,4 @@
-"""What the recycling line's program computes about a batch: virgin powder, and the decision."""
+"""What the recycling line's program computes: virgin powder, the decision, what readings say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twin.powder.laboratory import GUARD, Limit, decide, specification
 from twin.powder.lot import Constituent, PowderLot
 from twin.powder.sizes import BINS
 
-__all__ = ["MOST", "judge", "virgin_needed"]
+__all__ = ["MOST", "compared", "judge", "virgin_needed"]
 
 MOST = 0.8
 """Virgin share beyond which a blend is no longer recycling."""
@@ -67,3 +67,28 @@ def judge(laboratory: Any, process: Process, alloy: str, use: str, suspect: bool
         reasons.append(f"bad gas on the way; oxygen measured again: {oxygen:.0f} ppm")
     remedies = f" (remedy: {', '.join(found.remedies)})" if found.remedies else ""
     return status, "; ".join(reasons) + remedies
+
+
+def compared(io: Any, process: Process, phase: str, runs: bool) -> dict[str, bool]:
+    """Conditions of alarms that compare readings with one another or with what is asked for."""
+    gas, sieve, sorter = io.line, io.sieve, io.separator
+    return {
+        "oxygen_high": bool(max(gas.oxygen_a, gas.oxygen_b) > 0.5 * process.oxygen_trip),
+        "analysers_disagree": bool(
+            abs(gas.oxygen_a - gas.oxygen_b) > process.disagree_limit),
+        "conveying_slow": runs and phase == "recover" and bool(
+            io.conveyor.run and io.conveyor.rate < 0.5 * process.recovery_feed
+            and io.conveyor.remaining > 0.5),
+        "ultrasonic_low": runs and bool(
+            sieve.rate > 0.0 and sieve.ultrasonic_power < 0.7 * 200.0 * sieve.ultrasonic),
+        "coil_weak": runs and phase == "separate" and bool(
+            sorter.run and sorter.coil > 0.0
+            and sorter.flux_density < 0.8 * 0.05 * sorter.coil),
+        "classifier_off": runs and phase == "separate" and bool(
+            sorter.run and sorter.gas > 0.0
+            and abs(sorter.gas_flow * 30.0 - sorter.gas) > 0.1 * sorter.gas),
+        "plasma_weak": runs and phase == "surface" and bool(
+            io.surface.rate > 0.0 and io.surface.plasma_power < 0.8 * io.surface.plasma),
+        "blender_slow": runs and phase == "blend" and bool(
+            io.blender.run and io.blender.speed < 0.8 * io.blender.drum),
+    }

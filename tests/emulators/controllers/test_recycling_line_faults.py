@@ -425,3 +425,41 @@ def test_near_the_limit_the_guard_holds_what_may_be_good() -> None:
     assert out(bench).oxygen < 2000e-6
     assert bench.read("Batch.Decision") == "hold"
     assert "oxygen" in bench.read("Batch.Reason")
+
+
+def test_without_argon_the_purge_does_not_end() -> None:
+    bench = RecyclingBench(program())
+    bench.fault("Line.SupplyFailure", True)
+    bench.start().until(lambda: "PurgeFails" in bench.raised(), 10_000)
+    assert bench.controller.phase == "purge"
+    assert bench.read("Line.OxygenA") > 200_000
+    bench.job("Pause")
+    bench.call("Service.RestoreArgon")
+    bench.job("Resume")
+    bench.to("recover")
+
+
+def test_a_full_bin_is_told_until_it_is_emptied() -> None:
+    bench = RecyclingBench(program(stock__used=30.0, stock__coarse=0.9, blending__use=False))
+    bench.controller.BLINDED = (0.0, 9.0)
+    bench.start().finish()
+    assert "BinFull" in bench.raised()
+    assert bench.read("Bins.Oversize") > 20
+    bench.call("Service.EmptyBins")
+    assert bench.read("Bins.Oversize") == 0
+
+
+def test_a_power_dip_stops_everything_under_argon_and_the_batch_goes_on() -> None:
+    bench = RecyclingBench(program()).start()
+    bench.to("sieve").rest(20)
+    bench.fault("Safety.PowerLoss", True)
+    bench.rest(5)
+    assert bench.state is MachineState.SUSPENDED
+    assert bench.read("Line.SafePurge") is True
+    assert bench.read("Sieve.Run") is False
+    bench.fault("Safety.PowerLoss", False)
+    bench.job("Resume")
+    bench.finish()
+    assert bench.read("Line.SafePurge") is False
+    assert out(bench).mass > 6
+    assert bench.balance() < 1e-9
