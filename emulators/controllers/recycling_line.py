@@ -302,6 +302,12 @@ class RecyclingLineController(BuildController):
 
     def _separate(self) -> None:
         sorter = self.io.separator
+        if self.programs[self.job.program].job.separate == "auto" and self.waited(5.0):
+            # What the batch is sorted by is known by now: the other one is not needed.
+            if sorter.sub_cuts > 0:
+                sorter.coil = 0.0
+            else:
+                sorter.gas = 0.0
         if sorter.done:
             sorter.coil = sorter.gas = 0.0
         self._pass()

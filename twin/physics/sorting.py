@@ -209,6 +209,8 @@ APART: Final = 3.0
 SETTLES: Final = 1.15
 """Least equal-settling size ratio that sieves can follow."""
 MOST_CUTS: Final = 8
+SIMPLER: Final = 1.06
+"""What a way without sub-cuts may be worse by (purity times recovery) and still be taken."""
 
 
 def _two(lot: PowderLot) -> tuple[Constituent, Constituent]:
@@ -284,8 +286,12 @@ def plan(lot: PowderLot, wanted: str, method: Method, field: TravellingField) ->
     ways = [way for way in (eddy, dense) if isinstance(way, Plan)]
     if not ways:
         raise NotSeparable(f"{lot.id} cannot be separated; eddy current: {eddy}; density: {dense}")
-    return max(ways, key=lambda way: (lambda g: g.purity * g.recovery)(
-        grade(lot, wanted, product_share(lot, way, field, AirClassifier()))))
+
+    def worth(way: Plan) -> float:
+        found = grade(lot, wanted, product_share(lot, way, field, AirClassifier()))
+        return found.purity * found.recovery * (SIMPLER if way.method == "eddy current" else 1.0)
+
+    return max(ways, key=worth)
 
 
 def product_share(lot: PowderLot, way: Plan, field: TravellingField, air: AirClassifier,
