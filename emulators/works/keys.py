@@ -14,7 +14,7 @@ from emulators.settings import release
 
 __all__ = ["source_digest", "sources", "summary_key"]
 
-_FORMAT = 8
+_FORMAT = 9
 _ASIDE = frozenset(
     "acts canonical catalog emulator journal loop pacer publication record recorder runs serving "
     "settings snapshots tracehash works".split())

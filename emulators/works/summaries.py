@@ -345,14 +345,18 @@ def _interrupted(settings: Settings, middle: _Middle, cause: str, outage: float)
     prepared = emulator.time - order
     phases = tuple((name, max(t - order, 0.0)) for t, name, state in notes.stages
                    if state == MachineState.PREPARING)
+    if len(middle.ends) == 1:
+        # One charge is the whole job: its end tells little of what the way back took.
+        return replace(found, resumes=True, phases=phases, prepared=prepared, duration=prepared,
+                       energy=meter.energy - energy, gas_volume=meter.gas - gas)
     # What was lost meanwhile, such as heat, may cost time in the layer too.
-    _until(emulator, notes, lambda: controller.job.layer > layer
-           or controller.state is not MachineState.BUILDING, _WAY_BACK)
-    if controller.job.layer <= layer:
-        return replace(found, reason=controller.machine.reason or "the layer was not finished")
     times, *columns = middle.meters.T
     undisturbed = float(middle.ends[layer])
     left = undisturbed - began
+    _until(emulator, notes, lambda: controller.job.layer > layer
+           or controller.state is not MachineState.BUILDING, left + _WAY_BACK)
+    if controller.job.layer <= layer:
+        return replace(found, reason=controller.machine.reason or "the layer was not finished")
     spent = [float(np.interp(undisturbed, times, c) - np.interp(began, times, c))
              for c in columns[:2]]
     delay = max(emulator.time - order - left, prepared)
