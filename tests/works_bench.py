@@ -164,7 +164,8 @@ class ClockMachine:
     def _go(self, state: MachineState) -> None:
         self.state = state
         on = state is MachineState.BUILDING
-        self.works.metered(self.name, self.watts if on else 500.0, self.gas if on else 0.05 * self.gas)
+        power, gas = (self.watts, self.gas) if on else (500.0, 0.05 * self.gas)
+        self.works.metered(self.name, power, gas)
         self.epoch += 1
         if on:
             self.began = self.works.env.now

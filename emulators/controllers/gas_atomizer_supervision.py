@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import floor
+from math import floor, sqrt
 from typing import Any
 
 from emulators.controllers.build import INTERRUPTED, WORKING, BuildController, Program
@@ -36,6 +36,8 @@ class AtomizerSupervision(BuildController):
 
     LOOK = 1.0  # s
     PUMPING = 3600.0  # s that an evacuation may take
+    AT_PRESSURE = 0.97  # share of the gas pressure from which the stopper is lifted
+    RISE = 10.0  # s in which a sound supply brings it
     plant: GasAtomizer
 
     def __init__(self, plant: GasAtomizer, readings: Readings,
@@ -56,7 +58,7 @@ class AtomizerSupervision(BuildController):
         self._first = 0.0  # Pa at the start of a leak test
         self._reached = -1.0  # s when the melt came to its temperature; below 0: not yet
         self._settled = False  # idle and everything released
-        self._opened = 0.0  # s when the stopper was lifted
+        self._opened = 0.0  # s when the gas valve opened, then when the stopper was lifted
         self._weighed = (0.0, 0.0)  # s and kg when the cans were last seen to grow
         self.assemble()
 
@@ -106,7 +108,7 @@ class AtomizerSupervision(BuildController):
                 and apart > 0.3 * max(io.tower.oxygen_a, io.tower.oxygen_b)),
             "filter_loaded": bool(
                 io.separator.filter_pressure > 1.3 * process.filter_pulse),
-            "gas_pressure_low": bool(io.gas.pressure < 0.9 * wanted),
+            "gas_pressure_low": bool(io.gas.pressure < self._least_share() * wanted),
             "gas_lost": bool(io.gas.pressure < 0.5 * wanted),
             "gas_cold": bool(io.gas.temperature < process.gas_temperature - 30.0),
             "receiver_low": bool(io.gas.receiver_pressure < process.pressure + 10e5),
@@ -127,7 +129,15 @@ class AtomizerSupervision(BuildController):
         if io.separator.powder_mass > mass + 0.1:
             self._weighed = (self.now, float(io.separator.powder_mass))
             return False
-        return bool(self.now > since + 40.0)
+        # A thin stream takes longer to bring what the cans' scale can tell.
+        needed = 0.3 / max(float(io.spray.melt_flow), 1e-3)
+        return bool(self.now > since + max(40.0, needed))
+
+    def _least_share(self) -> float:
+        """Of the pressure, what must be there: before the pour enough to begin, after a while."""
+        if self.phase != "pour start":
+            return 0.9
+        return self.AT_PRESSURE if self.now > self._opened + self.RISE else 0.0
 
     def _program_pressure(self) -> float:
         return min(self.process.pressure, float(self.io.gas.target)) \
@@ -157,10 +167,14 @@ class AtomizerSupervision(BuildController):
             "tundish_cold": bool(io.tundish.temperature < liquidus + process.preheat - 40.0),
             "nozzle_cold": flowing and bool(io.tundish.nozzle_temperature < liquidus + 8.0),
             "freezing": self.phase == "restart" or (flowing and bool(
-                io.spray.melt_flow < 0.6 * process.expected_flow
+                io.spray.melt_flow < 0.6 * process.expected_flow * self._head()
                 and io.tundish.level > process.tail_level)),
             "stream_lost": flowing and not io.spray.stream and bool(io.tundish.level > 0.03),
         }
+
+    def _head(self) -> float:
+        """Least share of the expected flow at the present level: that of a head alone."""
+        return sqrt(min(self.io.tundish.level / self.process.level, 1.0))
 
     def _judge_rod(self) -> dict[str, bool]:
         return {"rod_lags": bool(self.io.electrode.position < self.process.rod_depth - 12e-3)}
