@@ -25,7 +25,6 @@ class GasAtomizerController(AtomizerSupervision):
     CHECKPOINT = "charge"
     RESET = ("leak_found", "oxygen_high", "filter_blocked", "gas_lost", "overflow")
     RAMP = 20.0  # s that the gas may take to its pressure
-    FILL = 200.0  # s that the tundish may take to fill
     GRACE = 4.0  # s that the stream may take to show
     RESTART = 400.0  # s that a frozen nozzle may take to thaw
     HOTTER = 90.0  # K of the nozzle over the liquidus for a restart: the gas cools it first
@@ -206,10 +205,10 @@ class GasAtomizerController(AtomizerSupervision):
             if io.tundish.level < 0.95 * process.level and not self._emptied():
                 return
         if not io.gas.valve:
-            io.gas.valve = True
+            io.gas.valve, self._opened = True, self.now
             return
-        if io.gas.pressure < 0.97 * process.pressure:
-            if self.waited(self.RAMP + self.FILL):
+        if io.gas.pressure < self.AT_PRESSURE * process.pressure:
+            if self.now >= self._opened + self.RAMP:
                 # The supply does not bring it: back, and say so.
                 self._mark()
                 self.enter("cool")

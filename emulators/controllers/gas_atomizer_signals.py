@@ -174,9 +174,11 @@ class Alarms(BuildAlarms):
         response="mend the back-pulse or change the filter after passivation, resume",
     )
     gas_pressure_low = alarm(
-        doc="atomizing pressure low", priority=Priority.HIGH, on_delay=2, phases=_SPRAY,
+        doc="atomizing pressure low", priority=Priority.HIGH, on_delay=2,
+        phases=("pour start", *_SPRAY),
         cause="supply, regulator, receiver empty",
-        consequence="coarser powder", response="check the supply; stop the pour if it falls on",
+        consequence="coarser powder; a pour does not begin",
+        response="check the supply; stop the pour if it falls on",
     )
     gas_lost = alarm(
         doc="atomizing gas fails", priority=Priority.URGENT, action="B", on_delay=0.5,

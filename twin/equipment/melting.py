@@ -32,7 +32,10 @@ class CoilWater(Chiller):
 
 
 class Generator(Gridded):
-    """Frequency converter for the melting coil; without water, vacuum or gas it stays off."""
+    """Frequency converter for the melting coil; off while the safety chain is open (no water).
+
+    Vacuum or inert gas is what the program has to look after.
+    """
 
     MAXIMUM = 250_000.0  # W, default
     RESISTANCE = 0.12  # ohm of the coil with its load at the working frequency, default

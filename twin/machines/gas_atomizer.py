@@ -279,8 +279,9 @@ class GasAtomizer(Plant):
         film = float(droplets.film.sum())
         accounts.flight_oxygen += film
         accounts.sum_up(metal, droplets, gas.now_flow * step)
-        content = self._content(hot)
-        return (droplets, flow * content, film / step, float((droplets.flown - fine).sum()) / step,
+        # What the powder keeps goes with it into the cans: it is as warm as the gas.
+        given = max(self._content(hot) - self._content(tower.warm), 0.0)
+        return (droplets, flow * given, film / step, float((droplets.flown - fine).sum()) / step,
                 float((fine * caked).sum()) / step)
 
     def _content(self, hot: float) -> float:

@@ -136,7 +136,8 @@ def freezing_length(metal: Alloy, gas: AtomizingGas, speed: float, melt: float, 
     and gas. Heat transfer Nu = 2 + 0.6 Re^0.5 Pr^0.33 (Ranz and Marshall 1952) and radiation; drag
     of spheres after Schiller and Naumann (1933); the gas slows down as a free jet does. Melt
     enthalpy and latent heat leave before a droplet counts as solid, undercooling does not matter
-    for that. Inputs are rounded to 2 m/s and 5 K, so that the answer can be kept.
+    for that; in gas that is as hot as the liquidus they never do (infinity). Inputs are rounded to
+    2 m/s and 5 K, so that the answer can be kept.
     """
     return _freezing(metal.name, metal, gas.name, round(speed / 2.0), round(melt / 5.0),
                      round(around / 5.0))
@@ -148,6 +149,10 @@ def _freezing(_name: str, metal: Alloy, gas_name: str, speed2: int, melt5: int, 
     gas, jet, hot, cold = GASES[gas_name], 2.0 * speed2, 5.0 * melt5, 5.0 * around5
     d = CENTRES
     freeze = metal.liquidus
+    if cold >= freeze:
+        never = np.full(BINS, np.inf)
+        never.setflags(write=False)
+        return never
     hot = max(hot, freeze)
     density = float(metal.density(hot))
     heat = float(metal.specific_heat(freeze))
