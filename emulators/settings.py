@@ -11,7 +11,7 @@ from emulators.canonical import content_hash
 from emulators.controllers.base import Controller
 from emulators.controllers.build import BuildController, Program
 from emulators.emulator import Emulator
-from emulators.lots import load_lot
+from emulators.lots import load_lots
 from emulators.recipes import load_recipe, recipe_for
 from plc_interfaces.host import Identity
 from twin.equipment.powder_lots import PowderPlant
@@ -199,7 +199,7 @@ def _supply(settings: Settings, plant: Plant, program: Program) -> list[PowderLo
         return []
     lots: list[PowderLot] = []
     try:
-        lots += [load_lot(reference) for reference in settings.lots]
+        lots += load_lots(settings.lots)
         plant.supply(lots)
         reason = plant.hindrance(program.job)
     except ValueError as error:
@@ -233,6 +233,7 @@ def assemble(
     readings = Readings(plant, settings.seed)
     plant.name = settings.name or kind.name
     lots = _supply(settings, plant, program)
+    plant.number_after(lot.id for lot in (*lots, *getattr(program.job, "lots", ())))
     controller: BuildController | None = None
     name = program.job.name
     if settings.control == "internal":

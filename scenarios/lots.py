@@ -45,11 +45,20 @@ class Book:
             return identity
         alike = [name for name in self.genealogy.ids() if name.endswith(f":{identity}")]
         run, _, short = identity.rpartition(":")
-        if run and short in self.runs and Path(self.runs[short]).name == Path(run).name:
-            return short
+        home = Path(run).name
+        for name in (short, f"{home}:{short}"):
+            if run and name in self.runs and Path(self.runs[name]).name == home:
+                return name
         if alike:
             raise LotError(f"{identity} was made by several runs; say which: {', '.join(alike)}")
         raise LotError(f"no lot or part {identity!r}; known: {_some(self.genealogy.ids())}")
+
+    def holds(self, identity: str) -> bool:
+        """Whether `find` finds it."""
+        try:
+            return bool(self.find(identity))
+        except LotError:
+            return False
 
 
 def _some(names: list[str], most: int = 12) -> str:
@@ -70,9 +79,10 @@ def _renamed(operation: Operation, name: Callable[[str], str]) -> Operation:
 
 
 def _made(operations: list[Operation]) -> set[str]:
-    return {o.id for op in operations for o in op.outputs} - {
-        d.id for op in operations for d in op.inputs
-        if d.id in {o.id for o in op.outputs}}
+    # What goes in and out of an operation under one id, such as a lot of which a sample is taken,
+    # was made before it, here or elsewhere.
+    return {out.id for op in operations for out in op.outputs
+            if out.id not in {draw.id for draw in op.inputs}}
 
 
 def _key(operation: Operation) -> tuple[Any, ...]:
@@ -216,7 +226,7 @@ def tell(identity: str, within: Path, as_json: bool, picture: Path | None) -> st
     if book is None and within != USUAL:
         raise LotError(f"{within}: no such folder")
     thing: PowderLot | Item | None = None
-    if book is not None and (identity in book.genealogy or not _elsewhere(identity)):
+    if book is not None and (book.holds(identity) or not _elsewhere(identity)):
         identity = book.find(identity)
         thing = book.genealogy.things.get(identity)
     if thing is None and _elsewhere(identity):

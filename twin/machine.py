@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol
@@ -269,6 +269,16 @@ class Plant(Component):
         """An identifier of its own for a lot, a rod, a part that the machine makes."""
         self._ids += 1
         return "-".join(part for part in (self.name, kind, f"{self._ids:04d}") if part)
+
+    def number_after(self, identities: Iterable[str]) -> None:
+        """Let nothing that is made here be called like something that was brought.
+
+        Ids that this machine gave in an earlier run may come back to it with what they name.
+        """
+        for identity in identities:
+            head, _, number = identity.rpartition("-")
+            if number.isdecimal() and (head == self.name or head.startswith(f"{self.name}-")):
+                self._ids = max(self._ids, int(number))
 
     def record_operation(self, operation: Operation) -> None:
         """Material has changed: tell those who follow it."""

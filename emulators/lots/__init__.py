@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 
 from emulators.lots.book import LotError, find_lot, operations_of, read_lots
 from emulators.recipes.files import BaseRecipe, Quantity, RecipeError, Section, read_file
 from twin.powder.laboratory import METHODS, analysed, measure
-from twin.powder.lot import PowderLot
+from twin.powder.lot import PowderLot, density_of
 from twin.powder.operations import blend, renamed
 
-__all__ = ["LotError", "LotFile", "find_lot", "load_lot", "lot_names", "operations_of",
-           "read_lots"]
+__all__ = ["LotError", "LotFile", "find_lot", "load_lot", "load_lots", "lot_names",
+           "operations_of", "read_lots"]
 
 _FOLDER = Path(__file__).parent
 CERTIFICATE = ("psd", "hall", "density", "oxygen", "moisture", "hollow", "shape", "foreign")
 """What a ready-made lot was measured by."""
 assert set(CERTIFICATE) <= set(METHODS)
+
+MOST: Final = 1e5
+"""kg that a lot of a file may have."""
+WETTEST: Final = 0.05
+"""kg of water per kg of metal, beyond which it is no powder."""
 
 _Share = Annotated[float, Quantity("%", 0, 100)]
 _Ppm = Annotated[float, Quantity("ppm", 0, 50_000)]
@@ -79,7 +85,7 @@ class Foreign(Section):
 class LotFile(BaseRecipe):
     """A powder lot as a file says it."""
 
-    mass: Annotated[float, Quantity("kg", 0.001, 100_000)]
+    mass: Annotated[float, Quantity("kg", 0.001, MOST)]
     """With its water."""
     cycle: Annotated[int, Quantity("1", 0, 10_000, whole=True)] = 0
     """Times reused."""
@@ -119,6 +125,30 @@ def lot_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
+def load_lots(references: Sequence[str]) -> tuple[PowderLot, ...]:
+    """The lots of some references; `LotError` for one that is named twice or empty."""
+    lots = tuple(map(load_lot, references))
+    for number, lot in enumerate(lots):
+        if lot.id in {other.id for other in lots[:number]}:
+            raise LotError(f"powder lot {lot.id} is named twice")
+        if not lot.metal > 0.0:
+            raise LotError(f"powder lot {lot.id} is empty")
+    return lots
+
+
+def _of_json(data: Any) -> PowderLot:
+    """A lot of a file that anybody may have written, or that a record kept however small."""
+    lot = PowderLot.of(data)
+    if lot.mass > MOST:
+        raise ValueError(f"mass {lot.mass:g} kg must be at most {MOST:g}")
+    if lot.moisture > WETTEST:
+        raise ValueError(f"{lot.moisture:.3g} kg of water per kg of metal, at most {WETTEST:g}")
+    for grains in lot.constituents:
+        if grains.mass:
+            density_of(grains.alloy, grains.elements)
+    return lot
+
+
 def load_lot(reference: str) -> PowderLot:
     """A lot by its reference; `LotError` in one sentence if there is none.
 
@@ -133,7 +163,7 @@ def load_lot(reference: str) -> PowderLot:
         if suffix in (".toml", ".yaml", ".yml"):
             return read_file(LotFile, path, "powder lot").lot()
         if suffix == ".json":
-            return PowderLot.of(json.loads(path.read_text(encoding="utf-8")))
+            return _of_json(json.loads(path.read_text(encoding="utf-8")))
     except RecipeError as error:
         raise LotError(str(error)) from None
     except OSError as error:

@@ -124,9 +124,9 @@ def build(settings: Settings, progress: Progress) -> Built:
     recipe = chosen_recipe(settings, "Ti-6Al-4V")
     lots: tuple[PowderLot, ...] = ()
     if settings.lots:
-        from emulators.lots import load_lot
+        from emulators.lots import load_lots
 
-        lots = tuple(load_lot(reference) for reference in settings.lots)
+        lots = load_lots(settings.lots)
         certified = [lot.measured["oxygen"] for lot in lots
                      if virgin(lot) and "oxygen" in lot.measured]
         if certified:

@@ -9,7 +9,7 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.spheroidizer import SpheroidizerController
-from emulators.lots import load_lot
+from emulators.lots import load_lots
 from emulators.recipes.spheroidizer import Recipe
 from emulators.settings import (
     Built,
@@ -77,7 +77,7 @@ def build(settings: Settings, progress: Progress) -> Built:
     one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "Ti-6Al-4V")
-    lots = tuple(load_lot(reference) for reference in settings.lots)
+    lots = load_lots(settings.lots)
     program = spheroid_program(recipe, lots)
     job = program.job
     notes = [f"{lot.id}: {lot.mass:.4g} kg, d50 {lot.d50 * 1e6:.3g} um, "

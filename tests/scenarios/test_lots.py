@@ -13,15 +13,17 @@ import trimesh
 from PIL import Image
 from typer.testing import CliRunner
 
+from emulators.catalog import Settings
+from emulators.catalog import build as build_machine
 from emulators.journal import FILE as JOURNAL
-from emulators.lots import LotError, load_lot, lot_names
+from emulators.lots import LotError, load_lot, load_lots, lot_names
 from emulators.record import META
 from emulators.recorder import Recorder
 from scenarios.cli import app
 from scenarios.lots import read_book
 from twin.powder.ageing import Use, build_operation
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Draw, Item, Operation
+from twin.powder.operations import Draw, Item, Operation, draw
 from twin.signals import Component, SignalTable
 
 
@@ -151,6 +153,58 @@ def test_bad_input_gives_one_clear_error(runs: Path, tmp_path: Path) -> None:
     wrong.write_text("{}")
     assert "is not a powder lot" in refused(wrong)
     assert "cannot be read" in refused(tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"id": ["x"]}, "must be text"), ({"id": ""}, "must be text"), ({"parents": "abc"}, "a list"),
+    ({"cycle": "x"}, "cycle x"), ({"cycle": -1}, "cycle -1"), ({"made_at": float("nan")}, "time"),
+    ({"measured": {"d50": float("nan")}}, "must be numbers"), ({"water": 30.0}, "of water per kg"),
+    ({"alloy": None}, "must be text"), ({"alloy": "x", "elements": {"O": 60.0}}, "no known alloy"),
+])
+def test_a_lot_that_cannot_be_is_refused(change: dict[str, Any], words: str,
+                                         tmp_path: Path) -> None:
+    data = load_lot("316l-fresh").plain()
+    for key, value in change.items():
+        (data["constituents"][0] if key in ("alloy", "elements") else data)[key] = value
+    if "elements" in change:
+        data["constituents"][0]["masses"] = [1.5] * 40
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps(data))
+    assert words in refused(wrong)
+
+
+def test_lots_to_be_worked_up_are_there_once_and_hold_something(tmp_path: Path) -> None:
+    with pytest.raises(LotError, match="named twice"):
+        load_lots(("316l-fresh", "316L-fresh"))
+    lot = load_lot("316l-fresh")
+    empty = replace(lot, water=0.0, constituents=tuple(
+        replace(c, masses=c.masses * 0.0, elements={}) for c in lot.constituents))
+    (tmp_path / "empty.json").write_text(json.dumps(empty.plain()))
+    with pytest.raises(LotError, match="is empty"):
+        load_lots((str(tmp_path / "empty.json"),))
+
+
+def test_lots_that_are_sampled_belong_to_the_run_that_made_them(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        lot = PowderLot.virgin("RL-0001", "316L", 10.0, 34e-6, 1.4, origin="dry")
+        sample, rest = draw(lot, 0.1, "RL-sample-0002")
+        powder = PowderLot.virgin(f"from {name}", "316L", 10.0, 34e-6, 1.4)
+        record(tmp_path / name, [
+            Operation("dry", "RL", 1.0, (Draw.all(powder),), (lot,)),
+            Operation("sample", "RL", 2.0, (Draw.all(lot),), (rest, sample))])
+    book = read_book(tmp_path)
+    assert book.genealogy.ancestors("two:RL-0001") == {"from two"}
+    told = amtwin(f"{tmp_path / 'two'}:RL-0001", "--within", tmp_path)
+    assert "from two" in told.output
+    assert "from one" not in told.output
+
+
+def test_what_a_machine_makes_is_not_called_like_what_was_brought(tmp_path: Path) -> None:
+    made = replace(load_lot("316l-water-atomized"), id="SPHERO-01-0007")
+    (tmp_path / "lot.json").write_text(json.dumps(made.plain()))
+    given = (str(tmp_path / "lot.json"),)
+    built = build_machine(Settings("spheroidizer", alloy="316L", lots=given))
+    assert built.emulator.plant.new_id() == "SPHERO-01-0008"
 
 
 def test_a_damaged_record_gives_one_clear_error(runs: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -182,9 +182,18 @@ class PowderLot:
         put(self, "constituents", tuple(self.constituents))
         put(self, "parents", tuple(self.parents))
         for name in ("sigma", "measured"):
-            put(self, name, {key: float(value) for key, value in getattr(self, name).items()})
+            values = {key: float(value) for key, value in getattr(self, name).items()}
+            if any(isnan(value) for value in values.values()):
+                raise ValueError(f"lot {self.id}: {name} must be numbers")
+            put(self, name, values)
         if not self.constituents:
             raise ValueError(f"lot {self.id}: no constituents")
+        named = (self.id, self.origin, self.machine, *self.parents,
+                 *(grains.alloy for grains in self.constituents))
+        if not (self.id and all(isinstance(name, str) for name in named)):
+            raise ValueError("id, origin, machine, parents and alloys must be text, no empty id")
+        if not (isinstance(self.cycle, int) and self.cycle >= 0 and isfinite(self.made_at)):
+            raise ValueError(f"lot {self.id}: cycle {self.cycle} or time {self.made_at} is wrong")
         if not 0.0 <= self.water < np.inf:
             raise ValueError(f"lot {self.id}: {self.water:g} kg of water")
         if self.status not in STATES:
@@ -402,6 +411,8 @@ class PowderLot:
         """The lot of `plain` data; ValueError for data that are no lot."""
         try:
             parts = tuple(Constituent(**part) for part in data["constituents"])
+            if isinstance(data.get("parents", ()), str):
+                raise TypeError("parents must be a list")
             return cls(**{**data, "constituents": parts})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"these data are no powder lot: {error}") from error
