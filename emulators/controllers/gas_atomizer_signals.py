@@ -19,6 +19,7 @@ CHARGE_PHASES = PHASES[2:-1]
 POUR_PHASES = ("pour start", "steady", "tail", "restart")
 _HOT = ("melt", "superheat", *POUR_PHASES)
 _SPRAY = ("steady", "tail")
+_ROD_SCALE = 200.0  # kg that the load cell of a rod reads at most
 
 
 class Machine(MachineCommands):
@@ -111,6 +112,11 @@ class Process(Component):
         if self.tail_level >= self.level:
             raise Refused(f"pour.tail_level {1e3 * pour.tail_level:g} mm must be below pour.level "
                           f"{1e3 * pour.level:g} mm")
+        if charge.melting == "EIGA" and charge.mass > _ROD_SCALE:
+            raise Refused(f"charge.mass {charge.mass:g} kg: the scale of the rod ends at "
+                          f"{_ROD_SCALE:g} kg")
+        if charge.melting == "EIGA" and rod.stub >= charge.mass:
+            raise Refused(f"rod.stub {rod.stub:g} kg must be below charge.mass {charge.mass:g} kg")
         if charge.melting == "VIGA" and hot > 2223.15:
             raise Refused(f"charge.superheat {charge.superheat:g} K: {recipe.alloy} at "
                           f"{hot - 273.15:.0f} degC; a crucible stands 1950 degC, use EIGA")

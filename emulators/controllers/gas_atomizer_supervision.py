@@ -101,6 +101,8 @@ class AtomizerSupervision(BuildController):
         apart = abs(io.tower.oxygen_a - io.tower.oxygen_b)
         lag = self.now > self.since + 60.0 or self.phase not in ("fill", "melt")
         wanted = self._program_pressure()
+        # What a hold has switched off is no alarm of its own.
+        working = self.state in WORKING
         found = {
             "evacuation_slow": self.phase == "pump" and self.now > self.since + self.PUMPING,
             "analysers_disagree": lag and bool(
@@ -110,9 +112,9 @@ class AtomizerSupervision(BuildController):
                 io.separator.filter_pressure > 1.3 * process.filter_pulse),
             "gas_pressure_low": bool(io.gas.pressure < self._least_share() * wanted),
             "gas_lost": bool(io.gas.pressure < 0.5 * wanted),
-            "gas_cold": bool(io.gas.temperature < process.gas_temperature - 30.0),
+            "gas_cold": working and bool(io.gas.temperature < process.gas_temperature - 30.0),
             "receiver_low": bool(io.gas.receiver_pressure < process.pressure + 10e5),
-            "curtain_low": bool(io.gas.curtain_flow < 0.7 * process.curtain),
+            "curtain_low": working and bool(io.gas.curtain_flow < 0.7 * process.curtain),
             "melt_flow_high": bool(io.spray.melt_flow > 1.2 * self._expected()),
             "rotary_valve_stuck": self._starved(),
             "pour_blocked": self._reached >= 0.0 and bool(pour.hindrance),
@@ -162,7 +164,7 @@ class AtomizerSupervision(BuildController):
     def _judge_crucible(self) -> dict[str, bool]:
         io, process = self.io, self.process
         liquidus = process.liquidus
-        flowing = self.phase == "steady" and self.now > self.since + 10.0
+        flowing = self.state in WORKING and self.phase == "steady" and self.now > self.since + 10.0
         return {
             "tundish_cold": bool(io.tundish.temperature < liquidus + process.preheat - 40.0),
             "nozzle_cold": flowing and bool(io.tundish.nozzle_temperature < liquidus + 8.0),
@@ -263,7 +265,7 @@ class AtomizerSupervision(BuildController):
         io = self.io
         hot = bool(io.tower.gas_temperature > 333.15 or io.separator.powder_temperature > 353.15)
         if self.viga:
-            hot = hot or bool(io.crucible.temperature > 878.15)
+            hot = hot or bool(io.crucible.temperature > 878.15 or io.tundish.temperature > 878.15)
         else:
             hot = hot or bool(io.electrode.temperature > 878.15)
         if hot:

@@ -45,13 +45,19 @@ FIGURES = (
 
 
 def feedstock(recipe: Recipe) -> PowderLot:
-    """The powder that the recipe expects, as much as its batches take."""
+    """The powder that the recipe expects, as much as its batches take.
+
+    `SettingsError` if its cuts leave nothing of it.
+    """
     powder = recipe.powder
-    return PowderLot.virgin(
-        f"RAW-{recipe.alloy}", recipe.alloy, recipe.feed.batch * recipe.feed.batches,
-        powder.d50, powder.spread, low=powder.low or None, high=powder.high,
-        oxygen=powder.oxygen, moisture=powder.moisture, irregular=powder.irregular,
-        origin="bought")
+    try:
+        return PowderLot.virgin(
+            f"RAW-{recipe.alloy}", recipe.alloy, recipe.feed.batch * recipe.feed.batches,
+            powder.d50, powder.spread, low=powder.low or None, high=powder.high,
+            oxygen=powder.oxygen, moisture=powder.moisture, irregular=powder.irregular,
+            origin="bought")
+    except ValueError as error:
+        raise SettingsError(f"recipe {recipe.name}, powder: {error}") from None
 
 
 def spheroid_program(recipe: Recipe, lots: tuple[PowderLot, ...] = ()) -> Program:

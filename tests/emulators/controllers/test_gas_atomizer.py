@@ -146,6 +146,16 @@ def test_what_no_crucible_stands_is_refused() -> None:
         AtomizerBench(program(pour__tail_level=0.2))
 
 
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"charge__mass": 300.0}, "scale of the rod"),
+    ({"charge__mass": 3.0, "rod__stub": 3.0}, "rod.stub"),
+])
+def test_rods_that_cannot_be_weighed_or_melted_are_refused(changes: dict[str, float], says: str
+                                                           ) -> None:
+    with pytest.raises(ValueError, match=says):
+        AtomizerBench(program("Ti-6Al-4V", **changes))
+
+
 @pytest.fixture(scope="module")
 def clean() -> AtomizerBench:
     """A rod in a well evacuated tower, at the point that set its nozzle's constant."""
@@ -321,6 +331,24 @@ def test_pause_and_resume_finish_the_charge(pouring: tuple[Any, str]) -> None:
     assert lot.status == "hold"
     assert lot.mass > 9
     assert bench.operations[0].error() < 1e-9
+
+
+def test_a_pause_is_no_alarm(pouring: tuple[Any, str]) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.job("Pause")
+    bench.rest(60)
+    assert bench.state is S.HELD
+    assert bench.raised() == []
+
+
+def test_after_an_abort_the_door_stays_locked_while_the_tundish_is_hot(pouring: tuple[Any, str]
+                                                                       ) -> None:
+    bench = AtomizerBench.at(*pouring)
+    bench.job("Abort")
+    bench.to_state(S.ABORTED)
+    assert bench.plant.tundish.held > 1.0
+    bench.until(lambda: not bench.plant.safety.door_locked, 2e4)
+    assert bench.plant.tundish.wall < 900.0
 
 
 def test_catch_in_plain_form() -> None:

@@ -197,6 +197,26 @@ def test_supply_lost_stops_the_pour(pouring: Poured) -> None:
     assert bench.lots()[0].status == "hold"
 
 
+def test_a_pour_does_not_begin_without_gas(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    bench.to("superheat")
+    bench.fault("Gas.SupplyLoss", 90.0)
+    bench.to("cool")
+    assert bench.raised() == ["GasPressureLow"]
+    bench.finish()
+    assert bench.lots() == []
+    assert bench.scrap()["skull"] == pytest.approx(16.0, rel=1e-3)
+
+
+def test_a_tundish_that_fills_slowly_is_no_lack_of_gas() -> None:
+    bench = AtomizerBench(program(nozzle__bore=1.2e-3, pour__level=0.2, charge__hold=0.0))
+    bench.start()
+    begun = bench.to("pour start").time
+    bench.to("steady", limit=2000)
+    assert bench.time - begun > 250.0
+    assert bench.raised() == []
+
+
 def test_weak_gas_heater(pouring: Poured) -> None:
     bench = AtomizerBench.at(*pouring)
     bench.write("Process.GasTemperature", 150.0)

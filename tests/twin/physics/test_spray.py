@@ -228,3 +228,10 @@ def test_sizes_of_a_drifting_spray_are_wider() -> None:
     both = lognormal(20e-6, 1.7) + lognormal(35e-6, 1.7)
     width = sqrt(quantile(both, 0.8413) / quantile(both, 0.1587))
     assert width > 1.8
+
+
+def test_nothing_freezes_in_gas_as_hot_as_the_melt() -> None:
+    metal = alloy("316L")
+    lengths = spray.freezing_length(metal, NITROGEN, 600.0, 1900.0, metal.liquidus + 10.0)
+    assert np.isinf(lengths).all()
+    assert spray.splat_share(lengths, 5.0) == pytest.approx(1.0)
