@@ -230,8 +230,10 @@ class Alarms(BuildAlarms):
         response="remove the cause",
     )
     melting_slow = alarm(
-        doc="melting takes too long", priority=Priority.MEDIUM, phases=("melt",),
-        cause="generator weak, charge bridges", consequence="oxygen pick-up, time",
+        doc="melting takes too long", priority=Priority.MEDIUM,
+        phases=("melt", "superheat", "steady"),
+        cause="generator weak, charge bridges",
+        consequence="oxygen pick-up, time; a rod no longer drips",
         response="check generator and charge",
     )
     water_flow_low = alarm(

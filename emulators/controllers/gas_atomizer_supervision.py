@@ -118,9 +118,17 @@ class AtomizerSupervision(BuildController):
             "melt_flow_high": bool(io.spray.melt_flow > 1.2 * self._expected()),
             "rotary_valve_stuck": self._starved(),
             "pour_blocked": self._reached >= 0.0 and bool(pour.hindrance),
-            "melting_slow": self.phase == "melt" and self.now > self.since + self._melting_time(),
+            "melting_slow": self._melts_slowly(),
         }
         return {**found, **(self._judge_crucible() if self.viga else self._judge_rod())}
+
+    def _melts_slowly(self) -> bool:
+        """Whether charge or rod does not melt, or the melt does not come to its temperature."""
+        if self.phase == "steady":
+            return not self.viga and self.now > self.since + 15.0 and bool(
+                self.io.spray.melt_flow < 0.05 * self._expected())
+        waits = self.phase == "melt" or (self.phase == "superheat" and self._reached < 0.0)
+        return waits and self.now > self.since + self._melting_time()
 
     def _starved(self) -> bool:
         """Whether the cans have not grown for a while though there is a spray."""

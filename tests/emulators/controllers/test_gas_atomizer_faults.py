@@ -404,6 +404,18 @@ def test_weak_generator_melts_slowly(melting: Poured) -> None:
 # -- rods --------------------------------------------------------------------------------------
 
 
+def test_a_generator_that_fails_after_melting_is_told(dripping: Poured) -> None:
+    rod = AtomizerBench.at(*dripping)
+    rod.fault("Generator.Weakness", 100.0)
+    rod.rest(60)
+    crucible = AtomizerBench(program())
+    crucible.start().to("superheat")
+    crucible.fault("Generator.Weakness", 100.0)
+    crucible.rest(2000)
+    for bench in (rod, crucible):
+        assert bench.raised() == ["MeltingSlow"]
+
+
 def test_slipping_feed(dripping: Poured) -> None:
     """The tip rises in the coil, melts less, the ratio rises; it warns."""
     bench = AtomizerBench.at(*dripping)

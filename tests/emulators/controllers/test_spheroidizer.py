@@ -94,7 +94,7 @@ def test_a_job_waits_for_powder() -> None:
 
 def test_a_recipe_whose_cuts_leave_no_powder_is_refused() -> None:
     with pytest.raises(SettingsError, match="nothing of d50"):
-        program(powder__d50=3e-6, powder__spread=1.05, powder__low=100e-6)
+        program(powder__d50=3e-6, powder__spread=1.05, powder__low=50e-6)
 
 
 def test_powder_of_another_alloy_is_refused() -> None:
