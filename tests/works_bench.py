@@ -140,6 +140,7 @@ class ClockMachine:
     state: MachineState = MachineState.IDLE
     reason: str = ""
     layer: int = 0
+    job: str = ""
     told: list[str] = field(default_factory=list)
     done: list[Operation] = field(default_factory=list)
     refuses: str = ""
@@ -173,7 +174,11 @@ class ClockMachine:
             event = self.works.env.at(self.began + self.left)
             event.callbacks.append(lambda _: epoch == self.epoch and self._finish())
 
+    def refusal(self) -> str:
+        return ""
+
     def order(self, job_id: str, program: str) -> None:
+        self.job = job_id
         self.told.append(f"order {program}")
         self.left = self.seconds
         self._go(MachineState.BUILDING)

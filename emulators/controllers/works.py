@@ -24,6 +24,9 @@ CHECK = 0.5 * HOUR
 """How long somebody looks at a machine that has stopped by itself, default."""
 RETRY, TRIES = 60.0, 10
 """s between orders to go on that a machine refuses, and how many it gets, default."""
+_FREE = (MachineState.IDLE, MachineState.FINISHED)
+_BEGUN = (*WORKING, *INTERRUPTED, MachineState.FINISHED, MachineState.ABORTED)
+_BEFORE = ("setting up", "ready", "ordered")
 REFUSALS = 3
 """So often in a row a machine may refuse the material for a program before it is left alone."""
 
@@ -98,7 +101,7 @@ class Dispatcher(Controller):
             "staff_missing": missing or attended,
             "stock_low": bool(self.material.low()),
             "lot_on_hold": bool(self.material.held()),
-            "powder_stopped": bool(self.material.stopped()),
+            "powder_stopped": bool(self._given_up()),
             "order_late": bool(self.book.late(now)),
             "job_failed": self._failed_now > 0,
         }
@@ -148,11 +151,17 @@ class Dispatcher(Controller):
         return str(number)
 
     def _again(self) -> str:
-        programs = self.material.stopped()
+        programs = self._given_up()
         self.material.again()
         self._refused.clear()
-        self._say("Dispatch", "powder is made again by " + (", ".join(programs) or "all"))
+        self._say("Dispatch", "tried again: " + (", ".join(programs) or "all"))
         return ", ".join(programs)[:240]
+
+    def _given_up(self) -> list[str]:
+        """Programs that are not run any more, with their machines."""
+        refused = [f"{machine}: {program}" for (machine, program), count in self._refused.items()
+                   if count >= REFUSALS]
+        return [*self.material.stopped(), *refused]
 
     # -- what machines and people did ---------------------------------------------------------
 
@@ -204,17 +213,19 @@ class Dispatcher(Controller):
             machine.work(working)
             self._count += 1
         job = self.jobs.get(name)
-        if not station.safe and state in (MachineState.IDLE, MachineState.FINISHED) \
-                and self.works.mains.present:
-            # A loss of power opened its safety chain; nobody can start it like this.
+        blocked = (not station.safe and state in _FREE) or (
+            state is MachineState.ABORTED and (job is None or job.step in _BEFORE))
+        if blocked and self.works.mains.present:
+            # A loss of power opened its safety chain, or a job that is not ours was aborted, or
+            # it could not be reset when it was unloaded: nobody can start it like this.
             if self.now >= self._cleared.get(name, -RETRY) + RETRY:
                 self._cleared[name] = self.now
                 station.clear()
             self.wake = min(self.wake, self._cleared[name] + RETRY)
         if job is None:
             return
-        if job.step == "ordered" and (working or state in INTERRUPTED):
-            job.step, job.started = "running", self.now
+        if job.step == "ordered":
+            self._ordered(job, station, state)
         if job.step not in ("running", "held"):
             return
         if working:
@@ -233,6 +244,17 @@ class Dispatcher(Controller):
             return
         self._reasons(job)
         self._steer(job, station, state)
+
+    def _ordered(self, job: Job, station: StationView, state: MachineState) -> None:
+        """Whether a machine begins what it was ordered to do: somebody else may order it, too."""
+        if station.job == job.id and state in _BEGUN:
+            job.step, job.started = "running", self.now
+            return
+        why = station.refusal()
+        if why:
+            job.step, job.asked_at = "ready", self.now
+            self._say("Dispatch", f"{job.id} on {job.machine} is refused: {why}"[:240],
+                      job=job.id, machine=job.machine)
 
     def _reasons(self, job: Job) -> None:
         """Why a job must not go on at the moment."""
@@ -302,6 +324,7 @@ class Dispatcher(Controller):
     def _close(self, job: Job) -> None:
         if job.failed:
             self.stations[job.machine].clear()
+            self._cleared[job.machine] = self.now
         good, bad = self.material.clear(job)
         self.works.close()
         self.orders.parts_finished += good
@@ -346,7 +369,7 @@ class Dispatcher(Controller):
         self.dispatch.reason = ""
         for name, job in sorted(self.jobs.items(), key=lambda pair: pair[1].rank):
             if job.step == "ready":
-                hindrance = self._hindrance(name, job.program)
+                hindrance = self._hindrance(name, job)
                 self.shown[name].waits_for = hindrance
                 if not hindrance:
                     self._start(job)
@@ -360,7 +383,7 @@ class Dispatcher(Controller):
             return False
         machine = self.works.machines[name]
         return (not machine.broken and not machine.service_due
-                and self.stations[name].state in (MachineState.IDLE, MachineState.FINISHED))
+                and self.stations[name].state in _FREE)
 
     def _assign(self) -> bool:
         """Give the most urgent wish that can be met to a machine; whether there was one."""
@@ -375,19 +398,23 @@ class Dispatcher(Controller):
             for machine, program in able:
                 short = self.material.short_of(program)
                 if not short:
-                    self._begin(machine, program, wish)
-                    return True
+                    if self._begin(machine, program, wish):
+                        return True
+                    short = "not where it should be"
                 self.dispatch.reason = self.dispatch.reason or f"{program.name}: {short}"[:64]
         return False
 
-    def _begin(self, machine: MachinePlan, program: ProgramPlan, wish: Wish) -> None:
-        """Fetch what a job needs, and have its machine set up."""
+    def _begin(self, machine: MachinePlan, program: ProgramPlan, wish: Wish) -> bool:
+        """Fetch what a job needs, and have its machine set up; False if it cannot be fetched."""
         name = machine.name
         self.material.standby(name)
         self.material.sweep(name)
+        things = self.material.fetch(program, name)
+        if things is None:
+            return False
         job = Job(f"JOB-{len(self.finished) + len(self.jobs) + 1:04d}", name, program, wish.rank,
                   self.now)
-        job.things = self.material.fetch(program, name)
+        job.things = things
         self.jobs[name] = job
         shown = self.shown[name]
         shown.job, shown.program, shown.waits_for = job.id, program.name, ""
@@ -398,10 +425,17 @@ class Dispatcher(Controller):
                                       job.id, min(wish.rank[0], 9))
         else:
             job.step = "ready"
+        return True
 
-    def _hindrance(self, name: str, program: ProgramPlan) -> str:
+    def _hindrance(self, name: str, job: Job) -> str:
         """Why a job cannot start now; empty if it can."""
-        works, machine = self.works, self._machines[name]
+        works, machine, program = self.works, self._machines[name], job.program
+        state = self.stations[name].state
+        if state not in _FREE:
+            return f"machine: {state.name.lower()}"
+        if job.supplied and self.now < job.asked_at + RETRY:
+            self.wake = min(self.wake, job.asked_at + RETRY)
+            return "machine: refused"
         if works.machines[name].broken:
             return "repair"
         if not works.mains.present:
@@ -444,7 +478,8 @@ class Dispatcher(Controller):
 
     def _start(self, job: Job) -> None:
         station = self.stations[job.machine]
-        problem = station.supply(job.program.name, job.things)
+        # What was supplied stays there while a machine refuses the order.
+        problem = "" if job.supplied else station.supply(job.program.name, job.things)
         if problem:
             key = job.machine, job.program.name
             self._refused[key] = self._refused.get(key, 0) + 1
@@ -456,7 +491,7 @@ class Dispatcher(Controller):
             return
         self._refused.pop((job.machine, job.program.name), None)
         station.order(job.id, job.program.name)
-        job.step = "ordered"
+        job.step, job.supplied = "ordered", True
         self._say("Dispatch", f"{job.id} on {job.machine} started", job=job.id, machine=job.machine)
 
     # -- what is shown ------------------------------------------------------------------------

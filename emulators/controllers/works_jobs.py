@@ -59,6 +59,15 @@ class StationView(Protocol):
         """Why a job is held or was aborted."""
         ...
 
+    @property
+    def job(self) -> str:
+        """The order that it works on, or the last one."""
+        ...
+
+    def refusal(self) -> str:
+        """Why it will not do what was ordered last; "" while it may."""
+        ...
+
     def expected(self, program: str) -> Expectation:
         """What a program will take."""
         ...
@@ -141,6 +150,8 @@ class Job:
     """Why it must not go on now."""
     checked: bool = True
     """Somebody has looked at a machine that stopped by itself."""
+    supplied: bool = False
+    """Its material is at the machine."""
     asked: str = ""
     """What the machine was last asked: pause, resume or abort."""
     asked_at: float = 0.0

@@ -158,31 +158,53 @@ class Materials:
 
     def short_of(self, program: ProgramPlan) -> str:
         """What a program lacks; empty if it has all that it takes."""
+        counts: dict[str, int] = {}
+        masses: dict[str, float] = {}
         for take in program.takes:
             if take.product:
-                if len(self.stock[take.product]) < take.count:
-                    return f"{take.product}: {len(self.stock[take.product])} of {take.count}"
+                counts[take.product] = counts.get(take.product, 0) + take.count
             else:
                 assert take.kg is not None
-                there = self.works.stores[take.store].available(self._states(take.store))
-                if there < take.kg:
-                    return f"{take.store}: {there:.3g} of {take.kg:g} kg"
+                masses[take.store] = masses.get(take.store, 0.0) + take.kg
+        for product, count in counts.items():
+            if len(self.stock[product]) < count:
+                return f"{product}: {len(self.stock[product])} of {count}"
+        for store, kg in masses.items():
+            there = self.works.stores[store].available(self._states(store))
+            if there < kg:
+                return f"{store}: {there:.3g} of {kg:g} kg"
         return ""
 
     def _states(self, store: str) -> tuple[str, ...]:
         used = self._plans[store].holds == "used powder"
         return ("new", "released", "hold") if used else ("released",)
 
-    def fetch(self, program: ProgramPlan, machine: str) -> list[Thing]:
-        """Hand over to a machine what a program takes."""
+    def fetch(self, program: ProgramPlan, machine: str) -> list[Thing] | None:
+        """Hand over to a machine what a program takes.
+
+        None, and all is put back, if a part of it is not there, for powder was taken by mistake.
+        """
         things: list[Thing] = []
+        came: dict[str, tuple[str, str]] = {}
         for take in program.takes:
+            found: list[Thing] = []
             if take.product:
                 ids = [self.stock[take.product].pop(0) for _ in range(take.count)]
-                things += self.works.fetch_things(PARTS, ids, machine)
+                found += self.works.fetch_things(PARTS, ids, machine)
             else:
                 assert take.kg is not None
-                things += self.works.fetch(take.store, take.kg, machine, self._states(take.store))
+                try:
+                    found += self.works.fetch(take.store, take.kg, machine,
+                                              self._states(take.store))
+                except ValueError as error:
+                    self._say("Stores", f"{program.name} for {machine}: {error}"[:240])
+                    for thing_id, (store, product) in came.items():
+                        self.works.put_away(machine, thing_id, store)
+                        if product:
+                            self.stock[product].append(thing_id)
+                    return None
+            things += found
+            came |= {t.id: (take.store or PARTS, take.product) for t in found}
         return things
 
     # -- accounts -----------------------------------------------------------------------------

@@ -143,10 +143,11 @@ class WorksAlarms(AlarmBank):
         consequence="its powder cannot be used",
         response="recycle it or scrap it")
     powder_stopped = alarm(
-        doc="a program makes no more powder", priority=Priority.MEDIUM,
-        cause="lot after lot failed its analysis",
-        consequence="the stock of its powder runs out",
-        response="look at the readings, correct the maker's recipe, call Dispatch.TryAgain")
+        doc="a program is given up", priority=Priority.MEDIUM,
+        cause="lot after lot of it failed its analysis, or its machine refused its material",
+        consequence="what it makes runs out",
+        response="look at the readings, correct the recipe or the material, call "
+        "Dispatch.TryAgain")
     order_late = alarm(
         doc="an order is late", priority=Priority.MEDIUM,
         cause="machines, powder or people were short",

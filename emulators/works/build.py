@@ -106,7 +106,8 @@ def _named(machine: MachinePlan, program: ProgramPlan, make: Callable[[], Any]) 
     """What `make` gives; a `SettingsError` or other complaint of it names machine and program."""
     try:
         return make()
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
+        # A setting of a wrong type gets as far as where it is compared.
         raise SettingsError(
             f"machines ({machine.name}).programs ({program.name}): {error}") from None
 

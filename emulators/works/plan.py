@@ -19,6 +19,7 @@ from emulators.canonical import content_hash
 from emulators.settings import SettingsError
 from emulators.works.plan_errors import clear
 from twin.materials import MaterialError, alloy
+from twin.powder.laboratory import specification
 from twin.works.account import Rates
 from twin.works.people import DAY, HOUR, Person, Shift
 from twin.works.plant import MOST, GasSupply, Place, Works
@@ -29,6 +30,8 @@ __all__ = ["MachinePlan", "OrderPlan", "Plan", "PlanError", "ProgramPlan", "Stor
 
 _FOLDER = Path(__file__).with_name("plans")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WORKS = "WORKS"
+"""What the works itself is called among its machines."""
 SCRAP, RESIDUES, PARTS = "scrap", "residues", "parts"
 """Stores that every works has: what leaves its use, powder that fits no store, finished parts."""
 
@@ -242,10 +245,10 @@ class Plan(Section):
     cooling_kw: Annotated[float, Field(gt=0, le=1e5)] = 200.0
     laboratory: Name = "laboratory"
     """Skill of those who analyse powder."""
-    gases: tuple[GasPlan, ...] = ()
+    gases: Annotated[tuple[GasPlan, ...], Field(max_length=MOST)] = ()
     shifts: Annotated[tuple[ShiftPlan, ...], Field(min_length=1)]
     people: Annotated[tuple[PersonPlan, ...], Field(min_length=1)]
-    stores: tuple[StorePlan, ...] = ()
+    stores: Annotated[tuple[StorePlan, ...], Field(max_length=MOST - 3)] = ()
     products: tuple[Name, ...] = ()
     machines: Annotated[tuple[MachinePlan, ...], Field(min_length=1, max_length=MOST)]
     orders: tuple[OrderPlan, ...] = ()
@@ -305,7 +308,7 @@ def load_plan(name_or_file: str | Path) -> Plan:
     if not isinstance(data, Mapping):
         raise PlanError(f"{where}: is not a plan: no fields in it")
     try:
-        plan = Plan.model_validate({"name": path.stem[:32], **data})
+        plan = Plan.model_validate({"name": path.stem.replace(".", "-")[:32], **data})
     except ValidationError as error:
         raise PlanError(f"{where}: {clear(error, data, Plan)}") from None
     _check(plan, where)
@@ -326,8 +329,8 @@ def _check(plan: Plan, where: str) -> None:
     if not re.fullmatch(rf"({'|'.join(_DAYS)}) ([01]?\d|2[0-3]):[0-5]\d", plan.begins):
         wrong("begins", f"must be a day ({', '.join(_DAYS)}) and a time 00:00 to 23:59, not "
                         f"{plan.begins!r}")
-    for field in ("gases", "shifts", "people", "stores", "machines"):
-        names = [each.name for each in getattr(plan, field)]
+    for field in ("gases", "shifts", "people", "stores", "machines", "products"):
+        names = [getattr(each, "name", each) for each in getattr(plan, field)]
         for name in names:
             if names.count(name) > 1:
                 wrong(field, f"has {name!r} more than once")
@@ -339,6 +342,9 @@ def _check(plan: Plan, where: str) -> None:
         if gas.start_m3 > gas.capacity_m3 or gas.reorder_m3 >= gas.capacity_m3:
             wrong(f"gases ({gas.name})", f"start_m3 and reorder_m3 must be 0 to capacity_m3 "
                   f"({gas.capacity_m3:g})")
+        if gas.reserve_m3 >= gas.capacity_m3:
+            wrong(f"gases ({gas.name}).reserve_m3", f"must be below capacity_m3 "
+                  f"({gas.capacity_m3:g}), or no job will ever start")
     used = [s.name for s in plan.stores if s.holds == "used powder"]
     for store in plan.stores:
         field = f"stores ({store.name})"
@@ -352,9 +358,19 @@ def _check(plan: Plan, where: str) -> None:
             known(f"{field}.used", store.used, used)
         if store.stock and store.holds == "items":
             wrong(f"{field}.stock", "is for powder only")
+        if store.process:
+            try:
+                specification(store.process, store.alloy)
+            except ValueError as error:
+                wrong(f"{field}.process", f"cannot be: {error}")
     made = [p.makes for m in plan.machines for p in m.programs]
+    for product in plan.products:
+        if product not in [m.product for m in made]:
+            wrong("products", f"has {product!r}, which no program makes")
     for number, machine in enumerate(plan.machines):
         field = f"machines[{number}] ({machine.name})"
+        if machine.name.upper() == WORKS:
+            wrong(f"{field}.name", "is that of the works itself")
         known(f"{field}.type", machine.type, list(MACHINES))
         if machine.gas:
             known(f"{field}.gas", machine.gas, [g.name for g in plan.gases])
@@ -384,9 +400,30 @@ def _check(plan: Plan, where: str) -> None:
                           f"{take.product!r}")
     if any(s.process for s in plan.stores):
         known("laboratory", plan.laboratory, sorted(skills))
+    circle = _circle(plan)
+    if circle:
+        wrong("machines", f"make products of one another in a circle: {', '.join(circle)}")
     for number, order in enumerate(plan.orders):
+        if 0 < order.every_h < 0.1:
+            wrong(f"orders[{number}].every_h", f"must be 0 (once) or 0.1 to 100000, not "
+                  f"{order.every_h:g}")
         known(f"orders[{number}].product", order.product,
               [p for p in plan.products if p in [m.product for m in made]])
+
+
+def _circle(plan: Plan) -> list[str]:
+    """Products that cannot be made as each is made of the next; empty if there are none."""
+    needs: dict[str, list[set[str]]] = {}
+    for machine in plan.machines:
+        for program in machine.programs:
+            if program.makes.product:
+                needs.setdefault(program.makes.product, []).append(
+                    {take.product for take in program.takes if take.product})
+    possible: set[str] = set()
+    while more := [product for product, ways in needs.items() if product not in possible
+                   and any(way <= possible for way in ways)]:
+        possible |= {*more}
+    return [p for p in plan.products if p in needs and p not in possible]
 
 
 def make_works(plan: Plan, seed: int) -> Works:

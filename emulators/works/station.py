@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-from emulators.controllers.states import MachineState
+from emulators.controllers.states import JobState, MachineState
 from emulators.controllers.works import Expectation
 from emulators.emulator import Emulator
 from plc_interfaces.host import Act, ActKind
@@ -34,6 +36,7 @@ class Station:
         self._expectations = dict(expectations or {})
         self._operations: list[Operation] = []
         self._job = ""
+        self._answer: Future[Any] | None = None
         emulator.followers.append(self._operations.append)
 
     def connect(self, works: Works) -> None:
@@ -78,6 +81,23 @@ class Station:
         """Why a job is held or was aborted."""
         return str(self._controller.machine.reason)
 
+    @property
+    def job(self) -> str:
+        """The order that it works on, or the last one."""
+        return str(self._controller.job.id)
+
+    def refusal(self) -> str:
+        """Why it will not do what was ordered last; "" while it may."""
+        if self._answer is None or not self._answer.done():
+            return ""
+        error = self._answer.exception()
+        if error is not None:
+            return str(error)
+        orders = {o["id"]: o["state"] for o in json.loads(self._controller.job.orders)}
+        if self._job not in orders:
+            return "somebody removed the order"
+        return "the order was aborted" if orders[self._job] == JobState.ABORTED else ""
+
     def expected(self, program: str) -> Expectation:
         """What a program will take."""
         return self._expectations.get(program, Expectation())
@@ -88,8 +108,9 @@ class Station:
         self._operations.clear()
         return taken
 
-    def _call(self, path: str, *arguments: Any) -> None:
-        self.emulator.instruct(Act(ActKind.CALL, path, list(arguments), "dispatcher", "works"))
+    def _call(self, path: str, *arguments: Any) -> Future[Any]:
+        return self.emulator.instruct(
+            Act(ActKind.CALL, path, list(arguments), "dispatcher", "works"))
 
     def supply(self, program: str, things: Sequence[Thing]) -> str:
         """Put material at the machine for a job of a program; why it does not take it, or ""."""
@@ -121,7 +142,7 @@ class Station:
         if self._job:
             self._call("Job.Clear", self._job)  # the list of orders is not endless
         self._job = job_id
-        self._call("Job.StoreAndStart", job_id, self._programs.get(program, program))
+        self._answer = self._call("Job.StoreAndStart", job_id, self._programs.get(program, program))
 
     def pause(self) -> None:
         """Hold the job."""

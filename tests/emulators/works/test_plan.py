@@ -86,6 +86,11 @@ def test_simulated_0_is_where_the_plan_begins(tmp_path: Path) -> None:
         ('"laboratory"]', '"cooking"]', "laboratory must be one of cooking"),
         ('days = ["Mon", "Tue", "Wed", "Thu", "Fri"]', 'days = ["Monday"]', "shifts[0] (early)"),
         ("[[people]]", "[[peoples]]", "people is missing"),
+        ("every_h = 96", "every_h = 1e-7", "orders[1].every_h must be 0 (once) or 0.1 to 100000"),
+        ('products = ["ring"', 'products = ["ring", "ring"', "products has 'ring' more than once"),
+        ('products = ["ring"', 'products = ["nut", "ring"', "'nut', which no program makes"),
+        ('name = "LB-02"', 'name = "Works"', "machines[1] (Works).name is that of the works"),
+        ("reserve_m3 = 20", "reserve_m3 = 500", "reserve_m3 must be below capacity_m3"),
         ("[[gases]]", "[gases", "is not a plan"),
     ],
 )
