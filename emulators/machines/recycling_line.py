@@ -88,7 +88,9 @@ def stock(recipe: Recipe) -> tuple[PowderLot, ...]:
     return tuple(lots)
 
 
-def recycling_program(recipe: Recipe, lots: tuple[PowderLot, ...]) -> tuple[Program, list[str]]:
+def recycling_program(
+    recipe: Recipe, lots: tuple[PowderLot, ...], given: bool = False
+) -> tuple[Program, list[str]]:
     """A program of batches, and what its separation promises.
 
     `SettingsError` for what cannot be separated so, for too much powder or none.
@@ -113,7 +115,7 @@ def recycling_program(recipe: Recipe, lots: tuple[PowderLot, ...]) -> tuple[Prog
     if recipe.alloy not in {c.alloy for lot in used for c in lot.constituents}:
         raise SettingsError(f"lots hold {', '.join(sorted(foreign))}; the recipe {recipe.name} is "
                             f"for {recipe.alloy}")
-    job = RecyclingJob(recipe.name, alloy(recipe.alloy), batches, method, lots)
+    job = RecyclingJob(recipe.name, alloy(recipe.alloy), batches, method, lots, given)
     return Program(job, recipe), [promise] if promise else []
 
 
@@ -132,7 +134,7 @@ def build(settings: Settings, progress: Progress) -> Built:
         if certified:
             recipe = recipe.changed({"stock.virgin_oxygen": max(certified)})
     lots = lots or stock(recipe)
-    program, notes = recycling_program(recipe, lots)
+    program, notes = recycling_program(recipe, lots, bool(settings.lots))
     plain = [lot.plain() for lot in lots]
     about = {"lots": [lot.id for lot in lots], "plan_digest": content_hash(plain)}
     return assemble(settings, KIND, RecyclingLine(settings.seed), RecyclingLineController, program,

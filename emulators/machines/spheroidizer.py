@@ -74,7 +74,7 @@ def spheroid_program(recipe: Recipe, lots: tuple[PowderLot, ...] = ()) -> Progra
         there = sum(lot.mass for lot in lots)
         batches = min(batches, max(ceil(there / recipe.feed.batch - 1e-6), 1))
     job = SpheroidJob(recipe.name, alloy(recipe.alloy), batches, recipe.feed.batch,
-                      lots or (feedstock(recipe),))
+                      lots or (feedstock(recipe),), bool(lots))
     return Program(job, recipe)
 
 

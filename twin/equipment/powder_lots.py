@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twin.machine import Equipment, Plant
 from twin.powder.ageing import Use, build_operation
 from twin.powder.effects import NEUTRAL, Effects, effects
 from twin.powder.lot import PowderLot
-from twin.powder.operations import blend
+from twin.powder.operations import blend, renamed
 
-__all__ = ["PowderLots", "PowderPlant"]
+__all__ = ["OwnLots", "PowderLots", "PowderPlant"]
 
 _REFUSED = {"hold": "is on hold", "scrap": "is scrap"}
 
@@ -129,6 +129,30 @@ class PowderLots(Equipment):
         self.taken = [PowderLot.of(data) for data in hidden["taken"]]
         self.managed, self.began = hidden["managed"], hidden["began"]
         self._known = {}
+
+
+class OwnLots:
+    """The lots that a machine's jobs bring along: nothing is worked up twice under one id."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+
+    def gone(self, lots: Sequence[PowderLot]) -> str:
+        """Why lots that are there once cannot be taken; empty if they can."""
+        gone = [lot.id for lot in lots if lot.id in self._taken]
+        return f"lot {', '.join(gone)} was taken by an earlier job" if gone else ""
+
+    def take(
+        self, lots: Sequence[PowderLot], new_id: Callable[[str], str]
+    ) -> list[PowderLot]:
+        """The lots of a job; what was taken before is bought anew, and called otherwise."""
+        found = [renamed(lot, new_id("bought")) if lot.id in self._taken else lot for lot in lots]
+        self._taken.update(lot.id for lot in lots)
+        return found
+
+    def plain(self) -> list[str]:
+        """As plain data."""
+        return sorted(self._taken)
 
 
 class PowderPlant(Plant):

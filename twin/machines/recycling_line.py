@@ -10,6 +10,7 @@ from twin.equipment.consumption import Consumption
 from twin.equipment.inert_line import Bonding, DustFilter, InertLine
 from twin.equipment.powder_dryer import PowderDryer
 from twin.equipment.powder_laboratory import PowderLaboratory
+from twin.equipment.powder_lots import OwnLots
 from twin.equipment.powder_separator import Separator
 from twin.equipment.powder_station import PowderLine, Station
 from twin.equipment.powder_transport import Bins, Conveyor, DrumMagnet
@@ -39,6 +40,9 @@ class RecyclingJob:
     """How foreign powder is taken out; ``none``: not at all."""
     lots: tuple[PowderLot, ...] = ()
     """Powder that is worked up if none has been supplied."""
+    given: bool = False
+    """Whether the lots are ones that somebody brought, there once; else they are bought anew for
+    every job."""
 
     @property
     def layers(self) -> int:
@@ -72,6 +76,7 @@ class RecyclingLine(Plant):
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
         self.job: RecyclingJob | None = None
         self._supplied: list[PowderLot] = []
+        self.own = OwnLots()
         self._began = 0.0
         self._energy = 0.0
         self._fed = 0.0
@@ -91,10 +96,13 @@ class RecyclingLine(Plant):
 
         Raises `ValueError` for too much.
         """
-        used = sum(lot.mass for lot in lots if not virgin(lot))
+        used = sum(lot.mass for lot in (*self._supplied, *lots) if not virgin(lot))
         if used > self.ROOM:
             raise ValueError(f"{used:.4g} kg of used powder, the line takes {self.ROOM:g} kg")
         self._supplied += list(lots)
+
+    def hindrance(self, job: RecyclingJob) -> str:
+        return "" if self._supplied or not job.given else self.own.gone(job.lots)
 
     def load(self, job: RecyclingJob | None) -> None:
         """Take a job: what was supplied waits at the line, what was left over is turned out."""
@@ -103,7 +111,7 @@ class RecyclingLine(Plant):
         if job is None:
             return
         self.clear_out()
-        lots, self._supplied = self._supplied or list(job.lots), []
+        lots, self._supplied = self._supplied or self.own.take(job.lots, self.new_id), []
         line.feed = [lot for lot in lots if not virgin(lot)]
         line.virgin = [lot for lot in lots if virgin(lot) and lot.alloy == job.alloy.name]
         # Virgin powder of another alloy has no place here; if nothing is used, all is worked up.
@@ -207,13 +215,14 @@ class RecyclingLine(Plant):
     def snapshot(self) -> dict[str, Any]:
         return {**super().snapshot(), "line": self.line.plain(),
                 "supplied": [lot.plain() for lot in self._supplied], "began": self._began,
-                "energy": self._energy, "fed": self._fed}
+                "energy": self._energy, "fed": self._fed, "own": self.own.plain()}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         self.line.restore(snapshot["line"])
         self._supplied = [PowderLot.of(lot) for lot in snapshot["supplied"]]
         self._began, self._energy = snapshot["began"], snapshot["energy"]
         self._fed = snapshot["fed"]
+        self.own = OwnLots(snapshot["own"])
         self._operations.clear()
         super().reinstate(snapshot)
         self.separator.resume()

@@ -10,6 +10,7 @@ from twin.equipment.consumption import Consumption
 from twin.equipment.plasma_feeder import Collector, ProbeFeeder
 from twin.equipment.plasma_reactor import QuenchLoop, Reactor, TorchWater
 from twin.equipment.plasma_torch import PlasmaGas, PlasmaTorch
+from twin.equipment.powder_lots import OwnLots
 from twin.equipment.services import SafetyChain
 from twin.machine import Plant
 from twin.materials import Alloy
@@ -29,6 +30,9 @@ class SpheroidJob:
     """kg"""
     lots: tuple[PowderLot, ...] = ()
     """Powder that is put at a machine which has none when the job begins."""
+    given: bool = False
+    """Whether the lots are ones that somebody brought, there once; else they are bought anew for
+    every job."""
 
     @property
     def layers(self) -> int:
@@ -53,6 +57,7 @@ class Spheroidizer(Plant):
         self.collector = self.add("Collector", Collector(self.feeder, self.loop, self._batch))
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
         self.job: SpheroidJob | None = None
+        self.own = OwnLots()
         self._began = 0.0
         self._energy = self._bought = 0.0
         self.assemble()
@@ -100,6 +105,14 @@ class Spheroidizer(Plant):
                                  f"{self.job.alloy.name}, not for {', '.join(wrong)}")
         self.feeder.take(lots)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether powder is at the machine."""
+        return bool(self.feeder.lots) or self.feeder.content is not None
+
+    def hindrance(self, job: SpheroidJob) -> str:
+        return "" if self._waits or not job.given else self.own.gone(job.lots)
+
     def load(self, job: SpheroidJob | None) -> None:
         """Take a job: an empty drum, and its own powder if none waits at the machine."""
         self.job = job
@@ -107,8 +120,8 @@ class Spheroidizer(Plant):
         self.consumption.sense(float(self.env.now))
         self._began = float(self.env.now)
         self._energy, self._bought = self.consumption.energy, self.consumption.gas
-        if job is not None and job.lots and not self.feeder.lots and self.feeder.content is None:
-            self.feeder.take(job.lots)
+        if job is not None and job.lots and not self._waits:
+            self.feeder.take(self.own.take(job.lots, self.new_id))
         if not self.torch.lit and self.safety.door_closed and not self.safety.door_locked:
             self.reactor.air()
 
@@ -136,9 +149,10 @@ class Spheroidizer(Plant):
 
     def snapshot(self) -> dict[str, Any]:
         return {**super().snapshot(), "began": self._began, "energy": self._energy,
-                "bought": self._bought}
+                "bought": self._bought, "own": self.own.plain()}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
         self._began, self._energy = snapshot["began"], snapshot["energy"]
         self._bought = snapshot["bought"]
+        self.own = OwnLots(snapshot["own"])
