@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulators.controllers.service import ServiceWork
 from twin.machines.gas_atomizer import GasAtomizer
-from twin.signals import command
+from twin.signals import Refused, command
 
 __all__ = ["Service"]
 
@@ -12,6 +12,7 @@ __all__ = ["Service"]
 class Service(ServiceWork):
     """Work at a gas atomizer; what is outside of the vessel can be done while it is inert."""
 
+    HANDS = 900.0  # K up to which crucible and tundish can be handled, default
     _plant: GasAtomizer
 
     def _mend(self, done: str, **faults: float | bool) -> str:
@@ -60,15 +61,24 @@ class Service(ServiceWork):
         return self._mend(self.begin("heating repaired"), Generator__Weakness=0.0,
                           Tundish__HeaterWeakness=0.0)
 
+    def _cold(self, work: str) -> str:
+        """The name of the work; `Refused` while what is to be taken apart holds hot metal."""
+        done = self.begin(work)
+        tundish, crucible = self._plant.tundish, self._plant.crucible
+        if (tundish is not None and tundish.wall > self.HANDS) \
+                or (crucible is not None and crucible.true > self.HANDS):
+            raise Refused(f"{work}: crucible or tundish is still hot")
+        return done
+
     @command()
     def change_nozzle(self) -> str:
         """Put a new melt nozzle in."""
-        return self._mend(self.begin("nozzle changed"), Tundish__NozzleWear=0.0)
+        return self._mend(self._cold("nozzle changed"), Tundish__NozzleWear=0.0)
 
     @command()
     def reline_crucible(self) -> str:
         """Break the lining out, ram a new one."""
-        return self._mend(self.begin("crucible relined"), Crucible__Crack=False)
+        return self._mend(self._cold("crucible relined"), Crucible__Crack=False)
 
     @command()
     def mend_tilting(self) -> str:

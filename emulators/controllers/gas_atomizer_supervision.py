@@ -124,6 +124,8 @@ class AtomizerSupervision(BuildController):
 
     def _melts_slowly(self) -> bool:
         """Whether charge or rod does not melt, or the melt does not come to its temperature."""
+        if self.state not in WORKING:
+            return False
         if self.phase == "steady":
             return not self.viga and self.now > self.since + 15.0 and bool(
                 self.io.spray.melt_flow < 0.05 * self._expected())

@@ -275,6 +275,11 @@ def test_service_mends_only_when_it_stands(usual: AtomizerBench, pouring: tuple[
     bench = AtomizerBench.at(*pouring)
     with pytest.raises(Refused, match="pause"):
         bench.call("Service.ChangeNozzle")
+    bench.job("Pause")
+    bench.rest(5)
+    with pytest.raises(Refused, match="hot"):
+        bench.call("Service.RelineCrucible")
+    usual.until(lambda: usual.plant.tundish.wall < 800.0)
     for path, command in (("Tower.Leak", "TightenVessel"), ("Tundish.NozzleWear", "ChangeNozzle"),
                           ("Separator.PulseStuck", "MendBackPulse"),
                           ("Separator.Blinding", "ChangeFilter"),
@@ -334,11 +339,13 @@ def test_pause_and_resume_finish_the_charge(pouring: tuple[Any, str]) -> None:
 
 
 def test_a_pause_is_no_alarm(pouring: tuple[Any, str]) -> None:
-    bench = AtomizerBench.at(*pouring)
-    bench.job("Pause")
-    bench.rest(60)
-    assert bench.state is S.HELD
-    assert bench.raised() == []
+    rod = AtomizerBench(program("Ti-6Al-4V"))
+    rod.start().to("steady").rest(20)
+    for bench in (AtomizerBench.at(*pouring), rod):
+        bench.job("Pause")
+        bench.rest(60)
+        assert bench.state is S.HELD
+        assert bench.raised() == []
 
 
 def test_after_an_abort_the_door_stays_locked_while_the_tundish_is_hot(pouring: tuple[Any, str]
