@@ -17,10 +17,12 @@ from emulators.controllers.build import INTERRUPTED, BuildController
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
 from emulators.lots import load_lot, lot_names
+from emulators.lots.book import operations_of
 from emulators.record import RecordError, Run, open_run, to_json
 from emulators.recorder import Recorder
 from emulators.snapshots import SnapshotStore
 from plc_interfaces.host import Act, ActKind
+from twin.powder.lot import PowderLot
 
 __all__ = [
     "Replay",
@@ -295,6 +297,8 @@ def report(run: Run, summary: dict[str, Any]) -> str:
         told = _figures(run)
         if told:
             lines += ["", "## Layers (true state)", "", *(f"- {line}" for line in told)]
+    if "lots" in run.tables():
+        lines += _lots(run)
     if "events" in run.tables():
         raised = run.sql(
             "select source, count(*), min(time) from events where kind = 'alarm' and "
@@ -312,6 +316,25 @@ def report(run: Run, summary: dict[str, Any]) -> str:
         + ", ".join(f"`{name}/`" for name in run.tables()),
     ]
     return "\n".join(lines) + "\n"
+
+
+_MOST_LOTS = 30
+
+
+def _lots(run: Run) -> list[str]:
+    """Powder lots and items that came out, for `amtwin lot`."""
+    made = {o.id: o for operation in operations_of(run) for o in operation.outputs}
+    lines = ["", "## Lots (true state)", "", "| id | kind | kg | d50 um | O ppm | status |",
+             "|-|-|-|-|-|-|"]
+    for thing in list(made.values())[-_MOST_LOTS:]:
+        if isinstance(thing, PowderLot):
+            lines.append(f"| {thing.id} | {thing.alloy} powder | {thing.mass:.3f} | "
+                         f"{thing.d50 * 1e6:.1f} | {thing.oxygen * 1e6:.0f} | {thing.status} |")
+        else:
+            lines.append(f"| {thing.id} | {thing.alloy} {thing.kind} | {thing.mass:.3f} | | | |")
+    if len(made) > _MOST_LOTS:
+        lines += ["", f"The last {_MOST_LOTS} of {len(made)}."]
+    return [*lines, "", f"`amtwin lot ID --within {run.folder}` tells more."]
 
 
 def _consumed(found: Mapping[str, float]) -> str:
