@@ -240,7 +240,7 @@ class Emulator:
         """The run is over: refuse what is queued and what is still to come."""
         with self._lock:
             self._ended = True
-            left, self._queue = self._queue, deque()
+            left, self._queue = [*self._queue, *self._instructions], deque()
         for _, future in left:
             future.set_exception(Refused("the machine's emulation has ended"))
 
