@@ -154,6 +154,9 @@ class Materials:
             for take in program.takes:
                 if take.product:
                     self._want(take.product, runs * take.count, jobs, found, rank, depth + 1)
+                elif take.kg is not None:
+                    # What an order waits for goes before what only fills a store.
+                    self._stock(self._plans[take.store], take.kg, jobs, found, rank, depth + 1)
             break
 
     def short_of(self, program: ProgramPlan) -> str:

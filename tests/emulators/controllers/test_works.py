@@ -444,3 +444,15 @@ def test_a_job_that_somebody_else_orders_of_a_machine_is_accounted_for(tmp_path:
     assert any(i.alloy == "Ti-6Al-4V" for i in bench.works.stores["parts"].items("part"))
     assert bench.works.ledger.received["Ti"] > 80 * 0.89 + 5 * 0.89
     assert bench.works.close() < 1e-9
+
+
+def test_powder_that_an_order_waits_for_comes_before_what_only_fills_a_store(
+    tmp_path: Path,
+) -> None:
+    text = PLAN.replace("mass_kg = 40", "mass_kg = 15").replace("lots = 2", "lots = 1").replace(
+        "reorder_kg = 30\n", "")
+    bench = Bench(tmp_path, text)
+    bench.run(0.1)
+    wishes = bench.dispatcher.material.wishes([])
+    powder = [w.rank for w in wishes if w.store == "Ti64"]
+    assert next(w.rank for w in wishes if w.product == "pin") in powder
