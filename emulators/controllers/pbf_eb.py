@@ -18,6 +18,7 @@ from emulators.controllers.pbf_eb_signals import (
     Process,
 )
 from emulators.controllers.states import MachineState
+from twin.equipment.electron_gun import ElectronGun
 from twin.image import Readings
 from twin.machines.pbf_eb import PbfEb
 
@@ -230,6 +231,9 @@ class PbfEbController(BuildController):
         if vacuum.helium_valve == 0.0:
             vacuum.helium_valve = min(self.process.helium_pressure / self.HELIUM_GAIN, 1.0)
         self.io.high_voltage.enable = True
+        for beam in self._beams():
+            if beam.heating == 0.0:  # a loss of power let the cathodes go cold
+                beam.heating = ElectronGun.HEATING
 
     def _helium(self) -> None:
         vacuum, wanted = self.io.vacuum, self.process.helium_pressure
