@@ -6,6 +6,7 @@ from math import inf
 from pathlib import Path
 
 from emulators.catalog import build
+from emulators.controllers.states import MachineState
 from plc_interfaces.host import Act, ActKind
 from tests.machines import TRIALS
 
@@ -24,6 +25,10 @@ def test_cathodes_are_heated_again(tmp_path: Path) -> None:
     controller = emulator.controller
     assert controller is not None
     job = controller.children["Job"]
+
+    def state() -> MachineState:
+        return MachineState(controller.children["Machine"].state)
+
     call("Job.StoreAndStart", "JOB-0001", built.programs[0])
     emulator.run(lambda e: job.layer >= 2)
     power(True)
@@ -31,6 +36,6 @@ def test_cathodes_are_heated_again(tmp_path: Path) -> None:
     power(False)
     emulator.run(emulator.time + 30.0)
     call("Job.Resume", "JOB-0001")
-    last = emulator.time + 3600.0
-    emulator.run(lambda e: job.layer >= 3 or e.time > last)
-    assert job.layer >= 3
+    last = emulator.time + 7200.0
+    emulator.run(lambda e: e.time > last or state() is MachineState.BUILDING)
+    assert state() is MachineState.BUILDING
