@@ -308,7 +308,8 @@ class JobSummary:
         rows = {name.removeprefix("rows."): array for name, array in arrays.items()
                 if name.startswith("rows.")}
         listed: dict[str, Any] = {
-            "after": tuple(about["after"]), "phases": tuple(about["phases"]), "layer_phases": tuple(about["layer_phases"]),
+            "after": tuple(about["after"]), "phases": tuple(about["phases"]),
+            "layer_phases": tuple(about["layer_phases"]),
             "locks": tuple((float(t), bool(on)) for t, on in about["locks"]),
             "alarms": tuple((float(t), str(path)) for t, path in about["alarms"]),
             "parts": tuple(tuple(part) for part in about["parts"]),
