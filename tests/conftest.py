@@ -20,7 +20,8 @@ ONCE = ("test_crash.py", "test_hostile.py")
 """Of servers and records more than of machines, and long: `make test` runs them on the first
 machine of the catalogue, `make check` on all."""
 
-FEW = {"test_foreign_modbus.py", "test_devices.py", "test_real_time.py"}
+FEW = {"test_agreement.py", "test_node_opcua.py", "test_foreign_modbus.py", "test_devices.py",
+       "test_real_time.py"}
 """Of the wires: `make test` runs them on a build machine, a furnace and a machine that builds
 nothing, `make check` on all."""
 WIRED = ("pbf-lb", "sinter-furnace", "gas-atomizer")

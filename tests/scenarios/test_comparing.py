@@ -35,6 +35,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMTWIN_HOME", str(tmp_path / "home"))
 
 
+@pytest.mark.parametrize("machine_type", comparable())
 def test_figures_are_those_of_a_run(machine_type: str, tmp_path: Path) -> None:
     settings = trial(machine_type).settings(tmp_path, 3)
     (part,) = settings.parts

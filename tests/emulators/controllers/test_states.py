@@ -55,7 +55,8 @@ STATES = [s for s in JobState if s is not JobState.NONE]
 
 
 def control_with(state: JobState, hindrance: str = "") -> JobControl:
-    control = JobControl(lambda: ["plate", "cube"], lambda _: hindrance)
+    control = JobControl(
+        lambda: ["plate", "cube"], lambda wish: "" if wish.startswith("start ") else hindrance)
     control.store("J", "cube")
     if state is not JobState.NOT_ALLOWED_TO_START:
         control.start("J")
@@ -104,6 +105,13 @@ def test_what_hinders_is_told_to_the_caller() -> None:
     with pytest.raises(Refused, match="no resume: oxygen above the limit"):
         control.resume("J")
     assert not control.wishes
+
+
+def test_a_job_that_cannot_begin_is_not_stored() -> None:
+    control = JobControl(lambda: ["cube"], lambda _: "the lot is on hold")
+    with pytest.raises(Refused, match="no start: the lot is on hold"):
+        control.store_and_start("J", "cube")
+    assert orders(control) == {}
 
 
 @pytest.mark.parametrize(
