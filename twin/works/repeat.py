@@ -235,6 +235,8 @@ class _Repeat:
         used = [lot for lot in supplied if not is_virgin(lot)] or list(supplied)
         top = [lot for lot in supplied if lot not in used]
         powder = [t for t in lots if isinstance(t, PowderLot)]
+        self.items = [t for t in lots if isinstance(t, Item)]
+        """What was brought that is no powder, such as green parts, and not used yet."""
         if not powder:
             # Nothing was brought: the machine bought what it took then.
             powder = [renamed(lot, plant.new_id("bought")) for lot in supplied]
@@ -268,10 +270,11 @@ class _Repeat:
         for account in order:
             source = self.then.get(account.id)
             if source is None or account.id not in self.now:
-                # Bought by the machine itself: a charge or rod of its recipe.
-                own = self._own(account)
+                # Brought, such as a green part; or bought: a charge or rod of its recipe.
+                own = self._brought(account) or self._own(account)
                 inputs.append(Draw(own.id, own.mass, own.elements))
-                sources.append(replace(own, id=account.id))
+                sources.append(Item(account.id, own.kind, own.alloy, account.mass,
+                                    dict(account.elements)))
                 actual.append(own)
                 continue
             pool = self.now[account.id]
@@ -318,6 +321,15 @@ class _Repeat:
         virgin = min(self.rules.virgin_share(used), 0.99)
         return min(used.mass * virgin / (1.0 - virgin) / pool.mass, 1.0)
 
+    def _brought(self, account: Draw) -> Item | None:
+        """The next item at hand of the kind that the summary's machine took."""
+        for item in self.items:
+            if item.kind.split()[0] == _kind(account.id):
+                self.items.remove(item)
+                self.ids[account.id] = (item.id,)
+                return item
+        return None
+
     def _own(self, account: Draw) -> Item:
         kind = _kind(account.id)
         new = self.plant.new_id(kind)
@@ -351,7 +363,9 @@ class _Repeat:
         for made in told.outputs:
             if isinstance(made, Item):
                 item = _item(made, then, here, scale)
-                found[made.id] = replace(item, id=self.ids[made.id][0])
+                about = {name: self.ids[value][0] if isinstance(value, str) and value in self.ids
+                         else value for name, value in item.about.items()}
+                found[made.id] = replace(item, id=self.ids[made.id][0], about=about)
         outputs = []
         for made in told.outputs:
             thing = found[made.id]
