@@ -227,7 +227,7 @@ def test_a_run_takes_a_lot_and_its_record_names_it(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "built"
     ran = CliRunner().invoke(app, [
         "run", "pbf-lb", f"--part={part}", "--unit=mm", "--alloy=316L", "--lot=316l-hollow",
-        "--speed=max", "--until=complete", f"--record={folder}"])
+        "--speed=max", "--offline", f"--record={folder}"])
     assert ran.exit_code == 0, ran.output
     meta = json.loads((folder / META).read_text())
     assert meta["settings"]["lots"] == ["316l-hollow"]
@@ -239,7 +239,8 @@ def test_a_run_takes_a_lot_and_its_record_names_it(tmp_path: Path) -> None:
     for lot, words in [("316l-mixed", "is on hold"), ("ti64-fresh", "the job is for 316L"),
                        ("nobody", "no powder lot")]:
         no = CliRunner().invoke(app, ["run", "pbf-lb", f"--part={part}", "--unit=mm",
-                                      "--alloy=316L", f"--lot={lot}", "--no-record"])
+                                      "--alloy=316L", f"--lot={lot}", "--no-record",
+                                      "--offline"])
         assert no.exit_code == 2
         assert words in no.stderr
 
@@ -253,7 +254,8 @@ def test_a_record_keeps_the_lot_it_was_given(tmp_path: Path, runs: Path) -> None
     folder = tmp_path / "second"
     ran = CliRunner().invoke(app, [
         "run", "pbf-lb", f"--part={part}", "--unit=mm", "--alloy=316L",
-        f"--lot={source}:LB-used-0002", "--speed=max", "--until=120", f"--record={folder}"])
+        f"--lot={source}:LB-used-0002", "--speed=max", "--until=120", "--offline",
+        f"--record={folder}"])
     assert ran.exit_code == 0, ran.output
     shutil.rmtree(source)
     assert json.loads((folder / META).read_text())["lots_given"] == [f"{source}:LB-used-0002"]

@@ -154,12 +154,14 @@ def test_its_orders_are_done_and_nothing_is_lost(at_once: dict[str, Any]) -> Non
     assert works["energy_kwh"] == pytest.approx(metered, abs=0.01)
 
 
+@pytest.mark.slow
 def test_it_replays(at_once: dict[str, Any], home: Path) -> None:
     code, lines, err = run_amtwin("replay", at_once["WORKS"]["record"], "--json", home=home)
     assert code == 0, err
     assert lines[0]["same"]
 
 
+@pytest.mark.slow
 def test_a_power_cut_loses_nothing(
     plan: Path, home: Path, at_once: dict[str, Any], tmp_path: Path
 ) -> None:
