@@ -24,6 +24,8 @@ FEW = {"test_agreement.py", "test_node_opcua.py", "test_foreign_modbus.py", "tes
        "test_real_time.py"}
 """Of the wires: `make test` runs them on a build machine, a furnace and a machine that builds
 nothing, `make check` on all."""
+LONG = "test_a_run_with_clients_and_faults_is_replayed"
+"""So is this one, of determinism."""
 WIRED = ("pbf-lb", "sinter-furnace", "gas-atomizer")
 
 # How long an example takes is a matter of the computer and of what else it does.
@@ -61,7 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         arguments = getattr(getattr(item, "callspec", None), "params", {})
         machine = arguments.get("machine_type", "")
         item.add_marker(pytest.mark.xdist_group(f"{item.path} {machine}".strip()))
-        once, few = item.path.name in ONCE, item.path.name in FEW
+        once = item.path.name in ONCE
+        few = item.path.name in FEW or item.name.startswith(LONG)
         if machine and ((once and machine != first) or (few and machine not in WIRED)):
             item.add_marker(pytest.mark.slow)
 
