@@ -242,7 +242,7 @@ def run(
     ] = "1",
     fidelity: Annotated[
         str | None,
-        typer.Option(help="vector or layer; a machine's default is vector, a works' layer"),
+        typer.Option(help="vector or layer; default: vector for a machine, the plan's for a works"),
     ] = None,
     melt_pool: Annotated[
         str, typer.Option(help="melt-pool physics: laws, table, sources or solver")
@@ -340,7 +340,7 @@ def run(
             "supports": supports,
             "seed": seed,
             "scan_ms": scan_ms,
-            "fidelity": fidelity or ("vector" if plant is None else "layer"),
+            "fidelity": fidelity or ("vector" if plant is None else ""),
             "melt_pool": melt_pool,
             "melt_pool_cell_um": melt_pool_cell_um,
             "melt_pool_lag": melt_pool_lag,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emulators.catalog import MACHINES, Progress, Settings, SettingsError, build
+from emulators.catalog import Progress, Settings, SettingsError, build
 from emulators.controllers.works import Dispatcher, Expectation
 from emulators.emulator import Emulator
 from emulators.loop import Loop
@@ -196,7 +196,7 @@ def _prepared(plan: Plan, scan_ms: float, progress: Progress) -> None:
     from emulators.works.preparing import prepare
 
     prepare([settings_of(machine, program, 0, "layer", scan_ms) for machine in plan.machines
-             if machine.type in MACHINES for program in machine.programs], progress)
+             for program in machine.programs], progress)
 
 
 def build_members(
@@ -212,9 +212,6 @@ def build_members(
         progress = _share(progress, 1, 2)
     made = []
     for number, machine in enumerate(plan.machines):
-        if machine.type not in MACHINES:
-            raise SettingsError(f"machines ({machine.name}).type: no machine {machine.type!r}; "
-                                f"there are: {', '.join(MACHINES)}")
         made.append(make(plan, machine, member_seed(seed, machine.name), scan_ms,
                          _share(progress, number, len(plan.machines))))
     return tuple(made)

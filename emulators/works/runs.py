@@ -40,13 +40,22 @@ class WorksRun:
     plan: str
     """Plan file, or the name of a ready-made one."""
     seed: int = 0
-    fidelity: str = "layer"
+    fidelity: str = ""
+    """layer or vector; empty: as the plan says."""
     scan_ms: float = 50.0
 
 
 def _folders(built: BuiltWorks, folder: Path) -> list[tuple[Emulator, Path]]:
     own = [(m.emulator, folder / MACHINES / m.plan.name) for m in built.members]
     return [(built.works, folder), *own]
+
+
+def _with_files(plan: Plan, name: Callable[[str | None], str | None]) -> Plan:
+    """The plan with other names of its part and recipe files."""
+    machines = tuple(machine.model_copy(update={"programs": tuple(
+        p.model_copy(update={"parts": tuple(map(name, p.parts)), "recipe": name(p.recipe)})
+        for p in machine.programs)}) for machine in plan.machines)
+    return plan.model_copy(update={"machines": machines})
 
 
 def _keep_plan(plan: Plan, folder: Path) -> str:
@@ -66,13 +75,7 @@ def _keep_plan(plan: Plan, folder: Path) -> str:
             kept[name] = str(target.relative_to(inputs))
         return kept[name]
 
-    machines = []
-    for machine in plan.machines:
-        programs = tuple(
-            p.model_copy(update={"parts": tuple(keep(part) for part in p.parts),
-                                 "recipe": keep(p.recipe)}) for p in machine.programs)
-        machines.append(machine.model_copy(update={"programs": programs}))
-    told = plan.model_copy(update={"machines": tuple(machines)}).model_dump(mode="json")
+    told = _with_files(plan, keep).model_dump(mode="json")
     path = inputs / "plan.yaml"
     path.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return str(Path("inputs") / path.name)
@@ -101,7 +104,7 @@ def begin(
     plan = load_plan(run.plan)
     if folder is not None and (folder / "run.json").exists():
         raise RecordError(f"{folder} holds a run already; name another folder")
-    built = build_works(plan, run.seed, run.fidelity, run.scan_ms, progress)
+    built = build_works(plan, run.seed, run.fidelity or plan.fidelity, run.scan_ms, progress)
     stamp = time.time() if epoch is None else epoch
     for emulator in built.emulators:
         emulator.epoch = stamp
@@ -115,9 +118,9 @@ def begin(
                 "machine": emulator.identity.machine, "name": emulator.identity.name,
                 "seed": emulator.plant.seed, "epoch": stamp, "scan_ms": run.scan_ms,
                 "settings": {"plan": kept if own == folder else "", "seed": run.seed,
-                             "fidelity": run.fidelity, "scan_ms": run.scan_ms},
+                             "fidelity": built.fidelity, "scan_ms": run.scan_ms},
                 "inputs_digest": _digest(folder), "notes": [*built.notes] if own == folder else []}
-            emulator.record_period = _PERIODS[run.fidelity]
+            emulator.record_period = _PERIODS[built.fidelity]
             emulator.recorder = Recorder(own, emulator.table, meta)
             emulator.journal = Journal(own, {
                 "machine": emulator.identity.machine, "seed": emulator.plant.seed})
@@ -168,11 +171,7 @@ def _located(plan: Plan, folder: Path) -> Plan:
         kept = folder / "inputs" / (name or "")
         return str(kept) if name and kept.is_file() else name
 
-    machines = tuple(machine.model_copy(update={"programs": tuple(
-        p.model_copy(update={"parts": tuple(find(part) for part in p.parts),
-                             "recipe": find(p.recipe)}) for p in machine.programs)})
-        for machine in plan.machines)
-    return plan.model_copy(update={"machines": machines})
+    return _with_files(plan, find)
 
 
 def _reached(folder: Path, names: list[Path]) -> int:
