@@ -31,7 +31,25 @@ def dew_point(vapour_pressure: float) -> float:
     return 273.15 + b * x / (a - x)
 
 
-class InertChamber(Equipment):
+class MoistGas(Equipment):
+    """Gas with water vapour: its dew point follows from the vapour pressure."""
+
+    moisture: float
+    """Pa"""
+    dew_point: Any
+
+    def sense(self, time: float) -> None:
+        super().sense(time)
+        self.dew_point = dew_point(self.moisture)
+
+    def span(self, attribute: str, start: float, end: float) -> tuple[float, float]:
+        if attribute == "dew_point":
+            low, high = super().span("moisture", start, end)
+            return dew_point(low), dew_point(high)
+        return super().span(attribute, start, end)
+
+
+class InertChamber(MoistGas):
     """Gas-tight process chamber: a stirred volume with purge, leak and desorption.
 
     Oxygen: V dC/dt = q_leak (0.2095 - C) + q_des - q_in (C - C_in), linear between events, so
@@ -95,16 +113,6 @@ class InertChamber(Equipment):
         if isinstance(trajectory, Relaxation):
             return trajectory.source(self.now)
         return float(self.oxygen_top)
-
-    def sense(self, time: float) -> None:
-        super().sense(time)
-        self.dew_point = dew_point(self.moisture)
-
-    def span(self, attribute: str, start: float, end: float) -> tuple[float, float]:
-        if attribute == "dew_point":
-            low, high = super().span("moisture", start, end)
-            return dew_point(low), dew_point(high)
-        return super().span(attribute, start, end)
 
     def started(self) -> None:
         if self.trajectories:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from twin.equipment.chamber import AIR_OXYGEN, ATMOSPHERE, DRAUGHT, HUMID, dew_point
+from twin.equipment.chamber import AIR_OXYGEN, ATMOSPHERE, DRAUGHT, HUMID, MoistGas
 from twin.equipment.services import SafetyChain
 from twin.machine import Equipment
 from twin.signals import actuator, fault, measured
@@ -14,7 +14,7 @@ from twin.trajectory import Relaxation
 __all__ = ["Bonding", "DustFilter", "InertLine"]
 
 
-class InertLine(Equipment):
+class InertLine(MoistGas):
     """A closed line of pipes, hoppers and sifters under argon.
 
     Oxygen: V dC/dt = q_leak (0.2095 - C) - q_in (C - C_in), a closed form between events. Analyser
@@ -77,16 +77,6 @@ class InertLine(Equipment):
     def permits(self) -> bool:
         """Whether powder may be moved and heated."""
         return bool(self.armed and self.plant.energised)
-
-    def sense(self, time: float) -> None:
-        super().sense(time)
-        self.dew_point = dew_point(self.moisture)
-
-    def span(self, attribute: str, start: float, end: float) -> tuple[float, float]:
-        if attribute == "dew_point":
-            low, high = super().span("moisture", start, end)
-            return dew_point(low), dew_point(high)
-        return super().span(attribute, start, end)
 
     def started(self) -> None:
         if self.trajectories:
