@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.arc_source import Torch
-from twin.equipment.deposition import Deposit, DepositionHead, DepositionJob, Stretch
+from twin.equipment.deposition import Deposit, DepositionJob, Stretch
+from twin.equipment.deposition_head import DepositionHead
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
 from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.wire_feeder import HotWireSource, WireFeeder

@@ -11,11 +11,11 @@ from twin.equipment.arc_source import ArcSource, Torch
 from twin.equipment.cell import Cell
 from twin.equipment.consumption import Consumption
 from twin.equipment.deposition import (
-    DepositionHead,
     DepositionJob,
     LayerResult,
     pass_tables,
 )
+from twin.equipment.deposition_head import DepositionHead
 from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.services import Chiller, SafetyChain
 from twin.equipment.welded_part import WeldedPart

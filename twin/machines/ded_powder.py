@@ -13,12 +13,12 @@ from twin.equipment.chamber import InertChamber
 from twin.equipment.consumption import Consumption
 from twin.equipment.deposition import (
     Deposit,
-    DepositionHead,
     DepositionJob,
     LayerResult,
     Stretch,
     pass_tables,
 )
+from twin.equipment.deposition_head import DepositionHead
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
 from twin.equipment.powder_feeder import HeadGas, PowderFeeder
 from twin.equipment.powder_lots import PowderLots, PowderPlant

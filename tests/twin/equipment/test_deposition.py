@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from tests.ded_bench import ded_program
-from twin.equipment.deposition import DepositionHead
+from twin.equipment.deposition_head import DepositionHead
 from twin.equipment.deposition_laser import DepositionLaser
 from twin.equipment.powder_feeder import Hopper
 from twin.equipment.substrate import DepositedPart
