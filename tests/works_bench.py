@@ -162,6 +162,10 @@ class ClockMachine:
         self.things = [*things]
         return self.refuses
 
+    def recall(self, things: Sequence[Thing]) -> bool:
+        back, self.things = self.things, []
+        return {t.id for t in things} <= {t.id for t in back}
+
     def _go(self, state: MachineState) -> None:
         self.state = state
         on = state is MachineState.BUILDING

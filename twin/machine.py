@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,7 @@ from twin.signals import Component, Kind, SignalTable, Value
 
 if TYPE_CHECKING:
     from twin.powder.lot import PowderLot
-    from twin.powder.operations import Operation
+    from twin.powder.operations import Item, Operation
 
 __all__ = ["AMBIENT", "Clockwork", "Equipment", "Meter", "Plant", "PlantEvent"]
 
@@ -261,6 +261,10 @@ class Plant(Component):
     def hindrance(self, job: Any) -> str:  # noqa: ARG002, RUF100
         """Why a job cannot begin with what is at the machine; empty if it can."""
         return ""
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:  # noqa: ARG002, RUF100
+        """Take away again what was supplied and still waits for a job."""
+        return []
 
     def unload(self) -> None:
         """A job has ended, well or not: what was made of the material is told as operations."""

@@ -252,7 +252,9 @@ class Dispatcher(Controller):
             return
         why = station.refusal()
         if why:
-            job.step, job.asked_at = "ready", self.now
+            job.step, job.asked_at, job.refused = "ready", self.now, True
+            # Nobody else's job may use its powder while it waits.
+            job.robbed = not station.recall(job.things)
             self._say("Dispatch", f"{job.id} on {job.machine} is refused: {why}"[:240],
                       job=job.id, machine=job.machine)
 
@@ -371,7 +373,10 @@ class Dispatcher(Controller):
             if job.step == "ready":
                 hindrance = self._hindrance(name, job)
                 self.shown[name].waits_for = hindrance
-                if not hindrance:
+                if job.robbed and self.stations[name].state in _FREE:
+                    self.material.sweep(name, {thing.id for thing in job.things})
+                    self._lost(job, "has lost its material to another job")
+                elif not hindrance:
                     self._start(job)
         if not self.dispatch.release_jobs:
             return
@@ -433,7 +438,7 @@ class Dispatcher(Controller):
         state = self.stations[name].state
         if state not in _FREE:
             return f"machine: {state.name.lower()}"
-        if job.supplied and self.now < job.asked_at + RETRY:
+        if job.refused and self.now < job.asked_at + RETRY:
             self.wake = min(self.wake, job.asked_at + RETRY)
             return "machine: refused"
         if works.machines[name].broken:
@@ -478,21 +483,24 @@ class Dispatcher(Controller):
 
     def _start(self, job: Job) -> None:
         station = self.stations[job.machine]
-        # What was supplied stays there while a machine refuses the order.
-        problem = "" if job.supplied else station.supply(job.program.name, job.things)
+        problem = station.supply(job.program.name, job.things)
         if problem:
             key = job.machine, job.program.name
             self._refused[key] = self._refused.get(key, 0) + 1
-            self._say("Dispatch", f"{job.id} on {job.machine} cannot be supplied: {problem}",
-                      job=job.id, machine=job.machine)
-            job.failed, job.ended = True, self.now
-            self._failed_now += 1
-            self._close(job)
+            self._lost(job, f"cannot be supplied: {problem}")
             return
         self._refused.pop((job.machine, job.program.name), None)
         station.order(job.id, job.program.name)
-        job.step, job.supplied = "ordered", True
+        job.step = "ordered"
         self._say("Dispatch", f"{job.id} on {job.machine} started", job=job.id, machine=job.machine)
+
+    def _lost(self, job: Job, why: str) -> None:
+        """A job that was never begun is given up; what is left of its material goes back."""
+        self._say("Dispatch", f"{job.id} on {job.machine} {why}"[:240], job=job.id,
+                  machine=job.machine)
+        job.failed, job.ended = True, self.now
+        self._failed_now += 1
+        self._close(job)
 
     # -- what is shown ------------------------------------------------------------------------
 

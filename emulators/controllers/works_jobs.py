@@ -80,6 +80,10 @@ class StationView(Protocol):
         """Put material at the machine for a job; why it does not take it, or ""."""
         ...
 
+    def recall(self, things: Sequence[Thing]) -> bool:
+        """Take back what was supplied; False if another job has taken of it."""
+        ...
+
     def order(self, job_id: str, program: str) -> None:
         """Have a job done."""
         ...
@@ -150,8 +154,10 @@ class Job:
     """Why it must not go on now."""
     checked: bool = True
     """Somebody has looked at a machine that stopped by itself."""
-    supplied: bool = False
-    """Its material is at the machine."""
+    refused: bool = False
+    """Its machine did not take the last order."""
+    robbed: bool = False
+    """A job that somebody else ordered of the machine took its material."""
     asked: str = ""
     """What the machine was last asked: pause, resume or abort."""
     asked_at: float = 0.0

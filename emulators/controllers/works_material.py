@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -288,9 +288,11 @@ class Materials:
                 return f"oxygen {oxygen * 1e6:.0f} ppm, allowed {limit.high * 1e6:.0f} ppm"
         return ""
 
-    def sweep(self, machine: str) -> None:
+    def sweep(self, machine: str, keep: Collection[str] = ()) -> None:
         """Put away what a job left that somebody else had ordered of the machine."""
         for thing in [*self.works.at[machine].values()]:
+            if thing.id in keep:
+                continue
             part = isinstance(thing, Item) and thing.kind in GOOD
             store = PARTS if part else SCRAP if is_scrap(thing) or isinstance(thing, Item) \
                 else RESIDUES

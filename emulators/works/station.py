@@ -12,7 +12,7 @@ from emulators.controllers.works import Expectation
 from emulators.emulator import Emulator
 from plc_interfaces.host import Act, ActKind
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Operation
+from twin.powder.operations import Item, Operation
 from twin.works.plant import Works
 from twin.works.stores import Thing
 
@@ -115,27 +115,37 @@ class Station:
     def supply(self, program: str, things: Sequence[Thing]) -> str:
         """Put material at the machine for a job of a program; why it does not take it, or ""."""
         plant: Any = self.emulator.plant
-        items = getattr(plant, "supply_items", None)
-        lots = [t for t in things if isinstance(t, PowderLot)]
-        others = [t for t in things if not isinstance(t, PowderLot)]
+        lots, items = self._taken(things)
         try:
             if lots:
                 plant.supply(lots)
-            if others and items is not None:
-                items(others)
+            if items:
+                plant.supply_items(items)
         except ValueError as error:
+            self.recall(things)
             return str(error)
         hindrance = getattr(plant, "hindrance", None)
         if not lots or hindrance is None:
             return ""
         name = self._programs.get(program, program)
         problem = str(hindrance(self._controller.programs[name].job))
-        powder = getattr(plant, "powder", None)
-        if problem and powder is not None:
-            # It goes back before anybody fills it in.
-            ids = {lot.id for lot in lots}
-            powder.waiting = [lot for lot in powder.waiting if lot.id not in ids]
+        if problem:
+            self.recall(things)  # before anybody fills it in
         return problem
+
+    def recall(self, things: Sequence[Thing]) -> bool:
+        """Take back what was supplied; False if another job has taken of it."""
+        plant: Any = self.emulator.plant
+        back = {thing.id: thing.mass for thing in plant.recall({t.id for t in things})}
+        lots, items = self._taken(things)
+        given: list[Thing] = [*lots, *items]
+        return all(back.get(t.id, 0.0) >= t.mass * (1 - 1e-9) for t in given)
+
+    def _taken(self, things: Sequence[Thing]) -> tuple[list[PowderLot], list[Item]]:
+        """What of it goes into the machine: not all know what to do with items."""
+        lots = [t for t in things if isinstance(t, PowderLot)]
+        items = [t for t in things if isinstance(t, Item)]
+        return lots, items if hasattr(self.emulator.plant, "supply_items") else []
 
     def order(self, job_id: str, program: str) -> None:
         """Have a job done; its material has been supplied."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from math import ceil, exp, pi, sin
 from typing import Any
 
@@ -82,6 +82,13 @@ class ProbeFeeder(Equipment):
         """Put lots at the machine."""
         self.lots += [lot for lot in lots if lot.mass > 0]
         self._weigh()
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot]:
+        """Take lots away again, as far as they are not in the hopper."""
+        gone = [lot for lot in self.lots if lot.id in ids]
+        self.lots = [lot for lot in self.lots if lot.id not in ids]
+        self._weigh()
+        return gone
 
     def _weigh(self) -> None:
         self.supply = sum(lot.mass for lot in self.lots)

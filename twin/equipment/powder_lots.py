@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from twin.machine import Equipment, Plant
 from twin.powder.ageing import Use, build_operation
 from twin.powder.effects import NEUTRAL, Effects, effects
 from twin.powder.lot import PowderLot
-from twin.powder.operations import blend, renamed
+from twin.powder.operations import Item, blend, renamed
 
 __all__ = ["OwnLots", "PowderLots", "PowderPlant"]
 
@@ -47,6 +47,12 @@ class PowderLots(Equipment):
             seen.add(lot.id)
         self.waiting += lots
         self.managed = self.managed or bool(lots)
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot]:
+        """Take waiting lots away again."""
+        gone = [lot for lot in self.waiting if lot.id in ids]
+        self.waiting = [lot for lot in self.waiting if lot.id not in ids]
+        return gone
 
     def hindrance(self, needs: Mapping[str, float]) -> str:
         """Why a job that needs so much (kg by alloy) cannot begin; empty if it can."""
@@ -171,6 +177,9 @@ class PowderPlant(Plant):
     def supply(self, lots: Sequence[PowderLot]) -> None:
         self.powder.put(lots)
         self.stirred = True
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
+        return [*self.powder.recall(ids)]
 
     def hindrance(self, job: Any) -> str:
         return self.powder.hindrance(self.powder_needed(job))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from twin.machine import Plant
 from twin.materials import Alloy
 from twin.physics.sorting import Method, NotSeparable, grade, plan, product_share
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Draw, blend, renamed
+from twin.powder.operations import Draw, Item, blend, renamed
 
 __all__ = ["NotSeparable", "RecyclingJob", "RecyclingLine", "check_separation", "virgin"]
 
@@ -100,6 +100,11 @@ class RecyclingLine(Plant):
         if used > self.ROOM:
             raise ValueError(f"{used:.4g} kg of used powder, the line takes {self.ROOM:g} kg")
         self._supplied += list(lots)
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
+        gone = [lot for lot in self._supplied if lot.id in ids]
+        self._supplied = [lot for lot in self._supplied if lot.id not in ids]
+        return [*gone]
 
     def hindrance(self, job: RecyclingJob) -> str:
         return "" if self._supplied or not job.given else self.own.gone(job.lots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -17,6 +17,7 @@ from twin.equipment.furnace_gas import Retort
 from twin.equipment.services import Chiller, SafetyChain
 from twin.machine import Equipment, Plant
 from twin.materials import Alloy
+from twin.powder.lot import PowderLot
 from twin.powder.operations import Item
 from twin.powder.sintered import RESIN, sinter_operation
 from twin.signals import measured
@@ -137,6 +138,11 @@ class SinterFurnace(Plant):
             raise ValueError(f"{self.name or 'the furnace'} takes green parts, not "
                              + ", ".join(wrong))
         self.waiting += items
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
+        gone = [item for item in self.waiting if item.id in ids]
+        self.waiting = [item for item in self.waiting if item.id not in ids]
+        return [*gone]
 
     def unload(self) -> None:
         if not self.charged or self.job is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from twin.equipment.services import SafetyChain
 from twin.machine import Plant
 from twin.materials import Alloy
 from twin.powder.lot import PowderLot
+from twin.powder.operations import Item
 
 __all__ = ["SpheroidJob", "Spheroidizer"]
 
@@ -104,6 +105,9 @@ class Spheroidizer(Plant):
                 raise ValueError(f"{self.name or 'spheroidizer'} is set up for "
                                  f"{self.job.alloy.name}, not for {', '.join(wrong)}")
         self.feeder.take(lots)
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
+        return [*self.feeder.recall(ids)]
 
     @property
     def _waits(self) -> bool:

@@ -6,7 +6,7 @@ full model knows (powers, temperatures, pools) it does not have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from twin.equipment.consumption import Consumption
@@ -77,6 +77,13 @@ class CoarseMachine(Plant):
         """Green parts and the like for the next job."""
         self.job.waiting += items
         self.stirred = True
+
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
+        if self.powder is not None:
+            return [*self.powder.recall(ids)]
+        gone = [thing for thing in self.job.waiting if thing.id in ids]
+        self.job.waiting = [thing for thing in self.job.waiting if thing.id not in ids]
+        return gone
 
     def hindrance(self, job: CoarseJob) -> str:
         return self.powder.hindrance(job.summary.needs) if self.powder is not None else ""

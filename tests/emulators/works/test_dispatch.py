@@ -126,6 +126,52 @@ def test_a_client_s_own_job_is_not_taken_for_the_ordered_one(bench: Bench) -> No
     assert [j.failed for j in bench.dispatcher.finished] == [False, False]
 
 
+def test_powder_of_a_refused_order_is_not_there_for_a_client_s_job(bench: Bench) -> None:
+    """It goes back with the refusal, and comes again with the next order."""
+    job = bench.to_step("setting up")
+    numbers = [f"C{number}" for number in range(100)]
+    for number in numbers:  # the list of orders is full
+        bench.call("Job.Store", number, "blocks")
+    for _ in range(400):
+        if job.refused:
+            break
+        bench.on(10.0)
+    assert job.refused
+    assert not job.robbed
+    waiting = bench.printer.plant.powder.waiting
+    assert not waiting
+    assert {t.id for t in job.things} <= {*bench.plant.at[PRINTER]}
+    for number in numbers:
+        bench.call("Job.Cancel", number)
+    bench.done()
+    assert [j.failed for j in bench.dispatcher.finished] == [False, False]
+
+
+def test_a_client_s_job_that_takes_the_ordered_one_s_powder(bench: Bench) -> None:
+    """Our order comes behind a client's that was first: it is given up and made again."""
+    job = bench.to_step("setting up")
+    station = bench.dispatcher.stations[PRINTER]
+    order = station.order
+
+    def overtaken(job_id: str, program: str) -> None:
+        # Between the look at the machine and the order, somebody else orders.
+        station._call("Job.StoreAndStart", "C1", program)
+        order(job_id, program)
+
+    station.order = overtaken
+    for _ in range(400):
+        if job.step == "ordered":
+            break
+        bench.on(10.0)
+    station.order = order
+    bench.done()
+    first, *others = bench.dispatcher.finished
+    assert first is job
+    assert first.failed
+    assert first.started is None
+    assert [j.failed for j in others] == [False, False]
+
+
 def test_a_job_of_somebody_else_that_is_aborted_blocks_nothing(bench: Bench) -> None:
     bench.to_step("setting up")
     bench.call("Job.StoreAndStart", "C1", "blocks")
