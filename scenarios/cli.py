@@ -143,10 +143,11 @@ def machines() -> None:
 def recipes(
     name: Annotated[str, typer.Argument(help="a recipe's name or file")] = "",
     machine: Annotated[
-        str, typer.Option(help="machine type; its recipes only (a recipe named: pbf-lb)")
+        str, typer.Option(help="machine type; its recipes only (default for a file: pbf-lb)")
     ] = "",
 ) -> None:
     """List the ready-made recipes, or every field of one with unit, range and source."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -159,13 +160,21 @@ def recipes(
         for each in [machine] if machine else MACHINES:
             typer.echo(f"{each:<16} {', '.join(recipe_names(each))}")
         return
+    having = [each for each in MACHINES if name in recipe_names(each)]
+    if len(having) > 1 and not machine:
+        typer.echo(f"{name} for {having[0]}; with --machine also for {', '.join(having[1:])}",
+                   err=True)
     try:
-        rows = load_recipe(name, machine or "pbf-lb").describe()
+        rows = load_recipe(name, machine or (having or ["pbf-lb"])[0]).describe()
     except RecipeError as error:
         _refuse(error)
-    table = Table("field", "value", "unit", "range", "source", "meaning")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("field", no_wrap=True, min_width=max(len(row.field) for row in rows))
+    for title in ("value", "range", "meaning", "source"):
+        table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(row.field, row.value, row.unit, row.range, row.source, row.doc)
+        unit = "" if row.unit == "1" else row.unit
+        table.add_row(row.field, f"{row.value} {unit}".rstrip(), row.range, row.doc, row.source)
     Console().print(table)
 
 
@@ -179,9 +188,13 @@ def signals(
     external: Annotated[
         bool, typer.Option(help="roles as under external control (the client is the PLC)")
     ] = False,
+    name: Annotated[
+        str, typer.Option(help="what the machine is called, as node ids say; default: as a run "
+                          "calls it")
+    ] = "",
 ) -> None:
     """List every signal: path, kind, type, unit, range, node id, registers."""
-    from emulators.catalog import SettingsError, signal_trees
+    from emulators.catalog import MACHINES, SettingsError, signal_trees
     from emulators.publication import Simulation
     from plc_interfaces.allocation import allocate as append
     from plc_interfaces.mapping import render, signal_list
@@ -203,7 +216,8 @@ def signals(
         grown, rows = append(table, present)
         path = grown.save(machine)
         typer.echo(f"{len(rows)} rows appended to {path}", err=True)
-    listed = signal_list(f"{machine.upper()}-01", table, load_table(machine), external)
+    usual = MACHINES[machine].name if machine in MACHINES else machine
+    listed = signal_list(name or usual, table, load_table(machine), external)
     typer.echo(render(listed, form.value), nl=False)
 
 
