@@ -38,7 +38,7 @@ def ded_program(
     chosen = load_recipe(recipe, "ded-powder").changed({**QUICK, **dotted})
     height = chosen.passes.layer_height
     made = list(parts) or [block((*SIZE, layers * height))]
-    placed = arrange(made, DedPowder.AREA, DedPowder.HEIGHT)
+    placed = arrange(made, DedPowder.PLATE, DedPowder.HEIGHT)
     plan = PassPlan(placed, height, chosen.passes.style())
     return powder_program(made[0].name, plan, chosen)
 

@@ -112,12 +112,12 @@ def build(settings: Settings, progress: Progress) -> Built:
     check_common(settings)
     no_extras(settings)
     recipe = chosen_recipe(settings, "316L")
-    name, plan, notes = pass_plan(settings, recipe, DedPowder.AREA, DedPowder.HEIGHT)
+    name, plan, notes = pass_plan(settings, recipe, DedPowder.PLATE, DedPowder.HEIGHT)
     try:
         own = _of_the_file(plan, recipe)
         if own:
             recipe = recipe.changed(own)
-            name, plan, notes = pass_plan(settings, recipe, DedPowder.AREA, DedPowder.HEIGHT)
+            name, plan, notes = pass_plan(settings, recipe, DedPowder.PLATE, DedPowder.HEIGHT)
             notes.append(
                 f"working point of the file: {recipe.laser.power:g} W, "
                 f"{recipe.motion.travel_speed * 1e3:g} mm/s, {recipe.powder.disc_speed:g} rpm; "

@@ -10,20 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.chamber import InertChamber
-from twin.equipment.consumption import Consumption
-from twin.equipment.deposition import (
-    Deposit,
-    DepositionJob,
-    LayerResult,
-    Stretch,
-    pass_tables,
-)
-from twin.equipment.deposition_head import DepositionHead
+from twin.equipment.deposition import Deposit, DepositionJob, LayerResult, Stretch
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
+from twin.equipment.deposition_plant import DepositionPlant
 from twin.equipment.powder_feeder import HeadGas, PowderFeeder
 from twin.equipment.powder_lots import PowderLots, PowderPlant
-from twin.equipment.services import Chiller, SafetyChain
-from twin.equipment.substrate import DepositedPart
 from twin.materials import Alloy
 from twin.meltpool.defects import GAS_ESCAPE, GAS_SIZE, LOG_SPREAD, DefectKind, gas_pore_density
 from twin.parts.passes import Pass
@@ -56,39 +47,32 @@ class PowderSettings:
     """Width of the pool at the working point, m."""
 
 
-class DedPowder(PowderPlant):
+class DedPowder(DepositionPlant, PowderPlant):
     """A laser powder deposition machine in its enclosure, with two to four hoppers.
 
     It is also the `Process` of its head: what laser and powder make of a stretch of a pass.
     """
 
-    AREA = (0.45, 0.45)  # m
+    PLATE = (0.45, 0.45)  # m
     HEIGHT = 0.4  # m
     STANDBY = 900.0  # W of the control cabinet and drives at rest, default
+    ENCLOSURE = Enclosure
     MELTING = 0.2  # share of the absorbed power that melts, default
     BOND = 0.03  # dilution below which a bead is not fused to what is under it, default
     LIGHT_UP = 0.15  # s for which the laser makes a pool before the head moves, default
     GAS_SAMPLE = 2e-2  # share of the gas pores of a lot that are placed one by one, default
-    LAYER_TICK = 5.0  # s: grid of a run by layer summaries
+    LAYER_TICK = 5.0  # s
 
     def __init__(self, seed: int = 0, hoppers: int = 2, summary: bool = False) -> None:
-        super().__init__(seed)
-        self.safety = self.add("Safety", SafetyChain())
-        self.chiller = self.add("Chiller", Chiller(self.safety))
-        self.enclosure = self.add("Enclosure", Enclosure(self.safety))
-        self.part = self.add("Part", DepositedPart())
-        tick = self.LAYER_TICK if summary else DepositionHead.TICK
-        self.head = self.add("Head", DepositionHead(
-            self.safety, self.part, self, self._solidify, tick))
-        self.laser = self.add("Laser", DepositionLaser(self.safety, self.head.replan))
-        self.pool = self.add("Pool", PoolCamera(self.head.replan))
-        self.gas = self.add("Gas", HeadGas(self.head.replan))
-        self.feeder = self.add("Feeder", PowderFeeder(hoppers, self.gas, self.head.replan))
-        self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
+        super().__init__(seed, summary)
+        head = self.add_head(self)
+        self.laser = self.add("Laser", DepositionLaser(self.safety, head.replan))
+        self.pool = self.add("Pool", PoolCamera(head.replan))
+        self.gas = self.add("Gas", HeadGas(head.replan))
+        self.feeder = self.add("Feeder", PowderFeeder(hoppers, self.gas, head.replan))
+        self.add_meter()
         self.powder = self.add("Powder", PowderLots("ded-powder"))
         self.melted = self.pores = self.flaws = 0.0
-        self.job: DepositionJob | None = None
-        self._finished: list[LayerResult] = []
         self._below = _first(hoppers)
         self.assemble()
 
@@ -98,10 +82,7 @@ class DedPowder(PowderPlant):
         """Take a job: its passes, full hoppers, a clean plate."""
         self.take_lots(job)
         self.melted = self.pores = self.flaws = 0.0
-        self.head.load(job)
-        self.part.load(job.alloy if job else None)
-        if job is not None:
-            self.enclosure.air()  # A fresh plate came in through the door.
+        super().load(job)
 
     def powder_needed(self, job: DepositionJob) -> dict[str, float]:
         first, *others = dict.fromkeys(metal.name for metal in job.settings.alloys)
@@ -137,27 +118,10 @@ class DedPowder(PowderPlant):
         return [known[min(i, len(known) - 1)] if i < len(known) else known[0]
                 for i in range(len(self.feeder.hoppers))]
 
-    @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
-    def layers_done(self) -> int:
-        return int(self.head.layer_done)
-
-    @property
-    def quiet(self) -> bool:
-        return not (self.head.busy or self.head.interrupted)
-
-    def take_tables(self, vectors: bool) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
-        taken, self._finished = self._finished, []
-        return [table for result in taken for table in pass_tables(result, vectors)]
-
     # -- the process --------------------------------------------------------------------------
 
     def prepare(self, job: DepositionJob | None) -> None:
         """Powders and the working point of the pool."""
-        self.job = job
         self._below = _first(len(self.feeder.hoppers))
         if job is None:
             return
@@ -240,15 +204,15 @@ class DedPowder(PowderPlant):
         self.laser.show(begin, fields["metered"], self.pool.absorptivity, mean)
         self.pool.show(begin, deposit.width, fields["pool_temperature"], fields["correction"],
                        self.laser, deposit.state["age"][1:])
-        self._heat(mean)
+        self.source_heats(mean)
 
     def rest(self) -> None:
         """The laser is off; the powder goes on."""
         self.laser.dark()
         self.pool.dark()
-        self._heat(0.0)
+        self.source_heats(0.0)
 
-    def _heat(self, power: float) -> None:
+    def source_heats(self, power: float) -> None:
         self.chiller.heat(power * (1 / DepositionLaser.WALL_PLUG - 1))
         self.enclosure.warm(laser=power)
 
@@ -258,7 +222,7 @@ class DedPowder(PowderPlant):
         self.melted += mass
         self.laser.fouled(float((deposit.fields["power"] * step).sum()))
 
-    def _solidify(self, result: LayerResult) -> None:
+    def inspect(self, result: LayerResult) -> None:
         """What a finished layer leaves: composition, beads that are not fused."""
         rows = result.passes
         hoppers = len(self.feeder.hoppers)
@@ -274,7 +238,6 @@ class DedPowder(PowderPlant):
                                        number))
         self._gas_pores(result, float(weight.sum()))
         self.flaws += len(result.defects)
-        self._finished.append(result)
 
     def _gas_pores(self, result: LayerResult, volume: float) -> None:
         """Pores by the gas that the powder brings more than the usual: some of them placed."""
