@@ -375,6 +375,8 @@ class Replay:
     """Trace hash in the record; of the last snapshot's state if the run was cut off."""
     replayed: str
     scan: int
+    notes: tuple[str, ...] = ()
+    """What may be why."""
 
 
 def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Replay:

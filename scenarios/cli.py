@@ -412,6 +412,7 @@ def replay(
         "recorded": found.recorded,
         "replayed": found.replayed,
         "scan": found.scan,
+        "notes": [*found.notes],
     }
     if as_json:
         typer.echo(json.dumps(result))
@@ -421,6 +422,8 @@ def replay(
             f"{verdict}: recorded {found.recorded[:16]}…, replayed {found.replayed[:16]}… "
             f"up to scan {found.scan}"
         )
+        for note in found.notes:
+            typer.echo(f"note: {note}")
     raise typer.Exit(DONE if found.same else FAILED)
 
 

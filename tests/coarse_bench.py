@@ -14,7 +14,8 @@ from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
 from emulators.lots import load_lot
 from emulators.works.coarse import coarse_member
-from emulators.works.summaries import Notes, summarise
+from emulators.works.rehearsal import Notes
+from emulators.works.summaries import summarise
 from plc_interfaces.host import Act, ActKind
 from tests.machines import trial
 from twin.powder.operations import Operation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,12 @@ from twin.machine import Clockwork
 if TYPE_CHECKING:
     from twin.works.summary import JobSummary
 
-__all__ = ["FIDELITIES", "BuiltWorks", "Member", "build_members", "build_works", "member_seed",
-           "settings_of"]
+__all__ = ["FIDELITIES", "BuiltWorks", "Member", "build_members", "build_works", "jobs_of",
+           "member_seed", "settings_of"]
 
 FIDELITIES = ("layer", "vector")
+Given = Mapping[tuple[str, str], "JobSummary"]
+"""Summaries that are at hand, by machine and program of the plan."""
 _OF_THE_PLAN = ("machine", "name", "parts", "unit", "recipe", "alloy", "seed", "scan_ms", "control")
 """Settings of a run that a program may not say under ``settings``."""
 
@@ -43,6 +45,8 @@ class Member:
     """Names of the machine's build files, by the plan's programs."""
     expectations: Mapping[str, Expectation]
     """What each program will take, as far as is known."""
+    summaries: Mapping[str, JobSummary] = field(default_factory=dict)
+    """What it repeats, by the plan's programs; nothing at vector fidelity."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def _named(machine: MachinePlan, program: ProgramPlan, make: Callable[[], Any]) 
 
 
 def _full(
-    plan: Plan, machine: MachinePlan, seed: int, scan_ms: float, progress: Progress
+    machine: MachinePlan, seed: int, scan_ms: float, progress: Progress
 ) -> Member:
     """The catalogue's machine with all programs of the plan."""
     built = []
@@ -167,17 +171,31 @@ def _enough(plan: Plan, machine: MachinePlan, program: ProgramPlan, summary: Job
                 f"least {mass:.4g} kg, not {given.get(kind, 0.0):g} kg")
 
 
+def jobs_of(plan: Plan, scan_ms: float) -> dict[tuple[str, str], Settings]:
+    """What is summarised for a plan, by machine and program. Raises `SettingsError`."""
+    return {(machine.name, program.name): _job(machine, program, scan_ms)
+            for machine in plan.machines for program in machine.programs}
+
+
+def _job(machine: MachinePlan, program: ProgramPlan, scan_ms: float) -> Settings:
+    # Summaries are for any works: made with a seed of their own and kept.
+    return settings_of(machine, program, 0, "layer", scan_ms)
+
+
 def _coarse(
-    plan: Plan, machine: MachinePlan, seed: int, scan_ms: float, progress: Progress
+    plan: Plan, given: Given, machine: MachinePlan, seed: int, scan_ms: float, progress: Progress
 ) -> Member:
     """A machine that repeats summaries of its jobs."""
     from emulators.works.coarse import coarse_member
-    from emulators.works.summaries import SummaryError, summarise
+    from emulators.works.rehearsal import SummaryError
+    from emulators.works.summaries import summarise
 
     summaries = {}
     for number, program in enumerate(machine.programs):
-        # Summaries are for any works: made with a seed of their own and kept.
-        settings = settings_of(machine, program, 0, "layer", scan_ms)
+        if (machine.name, program.name) in given:
+            summaries[program.name] = given[machine.name, program.name]
+            continue
+        settings = _job(machine, program, scan_ms)
         part = _share(progress, number, len(machine.programs))
         try:
             summaries[program.name] = _named(machine, program, partial(summarise, settings, part))
@@ -188,45 +206,43 @@ def _coarse(
     for program in machine.programs:
         _enough(plan, machine, program, summaries[program.name])
     expectations = {p.name: _expected(p, summaries[p.name]) for p in machine.programs}
-    return Member(machine, emulator, {name: name for name in summaries}, expectations)
-
-
-def _prepared(plan: Plan, scan_ms: float, progress: Progress) -> None:
-    """All job summaries of a plan, on all processors."""
-    from emulators.works.preparing import prepare
-
-    prepare([settings_of(machine, program, 0, "layer", scan_ms) for machine in plan.machines
-             for program in machine.programs], progress)
+    return Member(machine, emulator, {name: name for name in summaries}, expectations, summaries)
 
 
 def build_members(
     plan: Plan, seed: int, fidelity: str, scan_ms: float = 50.0,
-    progress: Progress = lambda share: None,
+    progress: Progress = lambda share: None, given: Given | None = None,
 ) -> tuple[Member, ...]:
-    """The machines of a plan, not yet together. Raises `SettingsError` and what `build` raises."""
+    """The machines of a plan, not yet together.
+
+    At layer fidelity job summaries that are not `given` are looked up or made. Raises
+    `SettingsError` and what `build` raises.
+    """
     if fidelity not in FIDELITIES:
         raise SettingsError(f"fidelity must be {' or '.join(FIDELITIES)}, not {fidelity!r}")
-    make = _full if fidelity == "vector" else _coarse
-    if fidelity == "layer":
-        _prepared(plan, scan_ms, _share(progress, 0, 2))
+    make = _full if fidelity == "vector" else partial(_coarse, plan, given or {})
+    if fidelity == "layer" and given is None:
+        from emulators.works.preparing import missing, prepare
+
+        prepare(missing(jobs_of(plan, scan_ms).values()), _share(progress, 0, 2))
         progress = _share(progress, 1, 2)
     made = []
     for number, machine in enumerate(plan.machines):
-        made.append(make(plan, machine, member_seed(seed, machine.name), scan_ms,
+        made.append(make(machine, member_seed(seed, machine.name), scan_ms,
                          _share(progress, number, len(plan.machines))))
     return tuple(made)
 
 
 def build_works(
     plan: Plan, seed: int = 0, fidelity: str = "layer", scan_ms: float = 50.0,
-    progress: Progress = lambda share: None,
+    progress: Progress = lambda share: None, given: Given | None = None,
 ) -> BuiltWorks:
     """A works of a plan: all plants in one environment, all emulators on one clock.
 
     Raises what `build_members` raises.
     """
     in_range("scan_ms", scan_ms, 1, 1000)
-    members = build_members(plan, seed, fidelity, scan_ms, progress)
+    members = build_members(plan, seed, fidelity, scan_ms, progress, given)
     plant = make_works(plan, seed)
     stations = [Station(m.emulator, m.programs, m.expectations) for m in members]
     readings = Readings(plant, seed)

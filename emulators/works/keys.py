@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from functools import cache
 from pathlib import Path
@@ -10,27 +9,19 @@ from pathlib import Path
 from emulators import catalog
 from emulators.canonical import content_hash
 from emulators.catalog import Settings
-from emulators.settings import release
+from emulators.lots import load_lot
+from emulators.works.digests import meaning, module
 
 __all__ = ["source_digest", "sources", "summary_key"]
 
-_FORMAT = 9
+_FORMAT = 10
 _ASIDE = frozenset(
     "acts canonical catalog emulator journal loop pacer publication record recorder runs serving "
-    "settings snapshots tracehash works".split())
-"""Modules of `emulators` that no machine's figures depend on."""
+    "snapshots tracehash works".split())
+"""Modules of `emulators` that no machine's figures depend on: any way of running gives the same."""
+_MAKER = ("emulators/works/rehearsal.py", "twin/works/summary.py")
+"""How a job is run and summed up."""
 _DATA = (".toml", ".npz", ".csv")
-
-
-@cache
-def _imports(path: Path) -> frozenset[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(n for n in found if n.split(".")[0] in ("twin", "emulators"))
 
 
 def _root() -> Path:
@@ -38,11 +29,12 @@ def _root() -> Path:
 
 
 def sources(machine: str) -> list[Path]:
-    """Files of program text and data that a machine type is made of."""
+    """Files of program text and data that a machine type's summaries are made by."""
     root = _root()
     own = machine.replace("-", "_")
     waiting = [f"emulators.machines.{own}", f"emulators.recipes.{own}"]
     files: set[Path] = set((root / "emulators" / "recipes" / machine).glob("*.toml"))
+    files |= {root / name for name in _MAKER}
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -56,39 +48,38 @@ def sources(machine: str) -> list[Path]:
             continue
         files.add(path)
         files |= {p for p in path.parent.iterdir() if p.suffix in _DATA}
-        waiting += _imports(path)
+        waiting += module(path).imports
         waiting += [".".join(parts[:n]) for n in range(1, len(parts))]
     return sorted(files)
 
 
+@cache
 def source_digest(machine: str) -> str:
-    """SHA-256 of the program text and data that a machine type is made of.
+    """SHA-256 of what the program text and data mean that a machine type's summaries are made by.
 
-    The version number alone would let a summary survive a change of the model in a checkout.
+    The version number alone would let a summary survive a change of the model in a checkout; the
+    bytes would lose it to a change of a comment. Version, Python and processor are not in it: they
+    change no more than the last digits of a figure, and a summary that is found is used as it is.
     """
     digest = hashlib.sha256()
     for path in sources(machine):
-        name = str(path.relative_to(_root()))
-        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+        name = path.relative_to(_root()).as_posix()
+        told = module(path).meaning if path.suffix == ".py" else meaning(path)
+        digest.update(f"{name}\0{told}\0".encode())
     return digest.hexdigest()
 
 
-def _content(name: str) -> str:
-    """A file's digest, or that of the record that a folder holds; else the name itself."""
+def _content(name: str) -> list[str]:
+    """A file by name and meaning, wherever it is; else what was named."""
     path = Path(name)
-    if path.is_dir():
-        path = path / "run.json"
-    if name.startswith("example:") or not path.is_file():
-        return name
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return [path.name, meaning(path)] if path.is_file() else [name]
 
 
 def summary_key(settings: Settings) -> str:
-    """Content hash of all that a summary depends on."""
+    """Content hash of all that a summary depends on. Raises what `load_lot` raises."""
     plain = settings.plain() | {"name": "", "control": "internal", "vectors": False,
                                 "pictures": False}
     return content_hash({
-        "format": _FORMAT, "release": release(), "sources": source_digest(settings.machine),
-        "settings": plain, "recipe": _content(settings.recipe or ""),
-        "parts": [[Path(p).name, _content(p)] for p in settings.parts],
-        "lots": [_content(lot) for lot in settings.lots]})
+        **plain, "format": _FORMAT, "sources": source_digest(settings.machine),
+        "recipe": _content(settings.recipe or ""), "parts": [*map(_content, settings.parts)],
+        "lots": [load_lot(lot).plain() for lot in settings.lots]})

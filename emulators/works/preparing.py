@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
+from typing import Any
 
 from emulators.catalog import Progress, Settings
 from emulators.works.keys import summary_key
-from emulators.works.summaries import summarise
-from plc_interfaces.home import home
+from emulators.works.summaries import kept, summarise
 
-__all__ = ["prepare"]
+__all__ = ["missing", "prepare"]
+
+_LOOK = 0.5  # wall s between looks at what is done
 
 
-def _summarise(settings: Settings) -> None:
+def missing(jobs: Iterable[Settings]) -> list[Settings]:
+    """Those of which there is no summary yet, each once; without those that cannot be done."""
+    keyed: dict[str, Settings] = {}
+    for job in jobs:
+        try:
+            keyed[summary_key(job)] = job
+        except ValueError:  # told when it is built, with the names of machine and program
+            continue
+    return [job for key, job in keyed.items() if kept(key) is None]
+
+
+_shares: Any = None
+"""What each job of a process pool has done of its work."""
+
+
+def _join(shares: Any) -> None:
+    global _shares
+    _shares = shares
+
+
+def _summarise(number: int, settings: Settings) -> None:
+    def progress(share: float) -> None:
+        _shares[number] = share
+
     # What goes wrong is told in the caller's process, which names machine and program.
     try:
-        summarise(settings)
+        summarise(settings, progress)
     except Exception:
         return
 
 
 def prepare(jobs: Sequence[Settings], progress: Progress = lambda share: None) -> None:
-    """See to it that the summaries of `jobs` are in the user's folder, as far as they can be.
+    """See to it that the summaries of `jobs` are there, as far as they can be.
 
-    With one processor, or one summary missing, nothing is done: `summarise` will.
+    `progress` is told the share that is done. With one processor, or one job, nothing is done:
+    `summarise` will.
     """
-    folder = home() / "summaries"
-    missing = {key: job for job in jobs
-               if not (folder / f"{(key := summary_key(job))}.npz").is_file()}
-    workers = min(len(missing), os.cpu_count() or 1)
+    workers = min(len(jobs), os.cpu_count() or 1)
     if workers < 2:
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_summarise, job) for job in missing.values()]
-        for number, _ in enumerate(as_completed(waiting), 1):
-            progress(number / len(waiting))
+    context = get_context("spawn")
+    shares = context.Array("d", len(jobs))
+    with ProcessPoolExecutor(workers, context, _join, (shares,)) as pool:
+        waiting = {pool.submit(_summarise, number, job) for number, job in enumerate(jobs)}
+        while waiting:
+            _, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
+            progress(sum(shares[:]) / len(jobs))

@@ -19,9 +19,11 @@ from emulators.journal import Journal, read_journal
 from emulators.record import RecordError, Run, open_run
 from emulators.recorder import Recorder
 from emulators.runs import Replay, acts, summarise
-from emulators.works.build import BuiltWorks, build_works
+from emulators.works.build import BuiltWorks, build_works, jobs_of
+from emulators.works.keys import summary_key
 from emulators.works.plan import Plan, load_plan
 from emulators.works.report import figures, report
+from emulators.works.summaries import load, save
 
 __all__ = ["MACHINES", "WORKS", "WorksRun", "begin", "close", "replay", "resume"]
 
@@ -81,6 +83,25 @@ def _keep_plan(plan: Plan, folder: Path) -> str:
     return str(Path("inputs") / path.name)
 
 
+def _keep_summaries(built: BuiltWorks, scan_ms: float, folder: Path) -> dict[str, dict[str, str]]:
+    """Put the job summaries in the run folder, too; their keys by machine and program.
+
+    So the run can be made again when the models have changed, and where none of them is at hand.
+    """
+    jobs, keys = jobs_of(built.plan, scan_ms), dict[str, dict[str, str]]()
+    for member in built.members:
+        for program, summary in member.summaries.items():
+            key = summary_key(jobs[member.plan.name, program])
+            keys.setdefault(member.plan.name, {})[program] = key
+            if not (file := _summary(folder, key)).exists():
+                save(file, summary)
+    return keys
+
+
+def _summary(folder: Path, key: str) -> Path:
+    return folder / "inputs" / "summaries" / f"{key}.npz"
+
+
 def _digest(folder: Path) -> str:
     """SHA-256 over the plan and all other files that a works was made from."""
     digest = hashlib.sha256()
@@ -113,12 +134,14 @@ def begin(
         return built
     try:
         kept = _keep_plan(plan, folder)
+        summaries = _keep_summaries(built, run.scan_ms, folder)
         for emulator, own in _folders(built, folder):
             meta = {
                 "machine": emulator.identity.machine, "name": emulator.identity.name,
                 "seed": emulator.plant.seed, "epoch": stamp, "scan_ms": run.scan_ms,
                 "settings": {"plan": kept if own == folder else "", "seed": run.seed,
                              "fidelity": built.fidelity, "scan_ms": run.scan_ms},
+                **({"summaries": summaries} if own == folder else {}),
                 "inputs_digest": _digest(folder), "notes": [*built.notes] if own == folder else []}
             emulator.record_period = _PERIODS[built.fidelity]
             emulator.recorder = Recorder(own, emulator.table, meta)
@@ -157,8 +180,21 @@ def _rebuilt(run: Run, folder: Path) -> BuiltWorks:
     told = run.meta["settings"]
     if _digest(folder) != run.meta["inputs_digest"]:
         raise RecordError(f"{folder}: the files in inputs are not what the run was made with")
-    plan = load_plan(folder / told["plan"])
-    built = build_works(_located(plan, folder), told["seed"], told["fidelity"], told["scan_ms"])
+    plan = _located(load_plan(folder / told["plan"]), folder)
+    keys = {(machine, program): key for machine, own in run.meta.get("summaries", {}).items()
+            for program, key in own.items()}
+    given = {job: found for job, key in keys.items()
+             if (found := load(_summary(folder, key))) is not None}
+    if len(given) < len(keys):
+        raise RecordError(f"{folder}: a summary in inputs/summaries is of another version")
+    built = build_works(
+        plan, told["seed"], told["fidelity"], told["scan_ms"], given=given or None)
+    jobs = jobs_of(plan, told["scan_ms"])
+    changed = [f"{machine} ({program})" for (machine, program), key in keys.items()
+               if summary_key(jobs[machine, program]) != key]
+    if changed:
+        built = replace(built, notes=(
+            *built.notes, f"models have changed since; as recorded: {', '.join(changed)}"))
     for emulator, own in _folders(built, folder):
         emulator.epoch = run.meta["epoch"]
         emulator.script(acts(read_journal(own)))
@@ -243,4 +279,4 @@ def replay(folder: Path, progress: Callable[[float], None] | None = None) -> Rep
 
     loop.run(done, scan)
     recorded = str(summary["works_hash"])
-    return Replay(built.trace_hash == recorded, recorded, built.trace_hash, scan)
+    return Replay(built.trace_hash == recorded, recorded, built.trace_hash, scan, built.notes)

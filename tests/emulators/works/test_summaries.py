@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from emulators.canonical import canonical_json
-from emulators.catalog import Settings
-from emulators.works import summaries
+from emulators.catalog import Settings, SettingsError
+from emulators.works import rehearsal, summaries
 from emulators.works.keys import source_digest, summary_key
-from emulators.works.summaries import SummaryError, summarise
+from emulators.works.rehearsal import SummaryError
+from emulators.works.summaries import summarise
 from tests.coarse_bench import quick
 from tests.machines import recipe
 from twin.works.summary import JobSummary
@@ -35,10 +36,10 @@ def _same(one: JobSummary, other: JobSummary) -> bool:
 def test_kept_and_made_again_when_damaged(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(summaries, "_HOLDS", (("hold", 60.0),))
+    monkeypatch.setattr(rehearsal, "_HOLDS", (("hold", 60.0),))
     runs = []
-    run = summaries._run
-    monkeypatch.setattr(summaries, "_run", lambda *a: (runs.append(1), run(*a))[1])
+    run = rehearsal._run
+    monkeypatch.setattr(rehearsal, "_run", lambda *a: (runs.append(1), run(*a))[1])
     settings = quick(KIND, tmp_path)
     seen: list[float] = []
     first = summarise(settings, seen.append)
@@ -59,6 +60,29 @@ def test_kept_and_made_again_when_damaged(
     assert len(runs) == 3
 
 
+def test_a_shipped_one_comes_first_and_needs_no_folder(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "_HOLDS", (("hold", 60.0),))
+    settings, shipped = quick(KIND, tmp_path), tmp_path / "shipped"
+    first = summarise(settings)
+    (file,) = home.iterdir()
+    shipped.mkdir()
+    # Told from the user's by a figure.
+    summaries.save(shipped / file.name, replace(first, standby=first.standby + 1.0))
+    monkeypatch.setattr(summaries, "SHIPPED", shipped)
+    assert summarise(settings).standby == first.standby + 1.0
+    (shipped / file.name).write_bytes(b"damaged")
+    assert summarise(settings).standby == first.standby
+    summaries.save(shipped / file.name, first)
+    file.unlink()
+    home.rmdir()
+    home.write_bytes(b"no folder")
+    assert _same(summarise(settings), first)
+    with pytest.raises(SettingsError, match="cannot be kept in"):
+        summarise(replace(settings, seed=1))
+
+
 def test_the_key_is_of_the_content(tmp_path: Path) -> None:
     """Other parts, recipes, seeds, lots are other jobs; another place or name is not."""
     settings = quick(KIND, tmp_path)
@@ -73,12 +97,28 @@ def test_the_key_is_of_the_content(tmp_path: Path) -> None:
              replace(settings, lots=("316l-fresh",)), replace(settings, parts=(part, part))]
     keys = {summary_key(s) for s in other}
     assert len(keys | {key}) == len(other) + 1
+    assert summary_key(replace(settings, parts=(str(moved),))) == key
     moved.write_bytes(Path(part).read_bytes() + b" ")
     assert summary_key(replace(settings, parts=(str(moved),))) != key
     assert settings.recipe is not None
     text = Path(settings.recipe).read_text(encoding="utf-8")
     Path(settings.recipe).write_text(text + "\n# another\n", encoding="utf-8")
     assert summary_key(settings) != key
+
+
+def test_a_lot_is_what_is_in_it(tmp_path: Path) -> None:
+    """A lot's file may be anywhere, with any comment: its state is part of the key."""
+    def key(folder: str, d50: float, comment: str = "") -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        lot = tmp_path / folder / "lot.toml"
+        lot.write_text(f"""{comment}
+alloy = "316L"
+mass = {{ value = 9, unit = "kg" }}
+sizes = {{ d50 = {{ value = {d50}, unit = "um" }}, s = {{ value = 1.4, unit = "1" }} }}
+""", encoding="utf-8")
+        return summary_key(Settings("binder-jet", lots=(str(lot),)))
+
+    assert key("one", 12.0) == key("two", 12.0, "# the same") != key("one", 13.0)
 
 
 def test_the_program_text_is_part_of_the_key() -> None:
