@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -749,6 +750,19 @@ def machine(
         made.close()
 
 
+async def settled(emulator: Emulator, *devices: Device) -> None:
+    """Wait until clients see what was published last: servers hand it on when they get to it.
+
+    The clock stands meanwhile.
+    """
+    path = "Simulation.SimulatedTime"
+    now = emulator.frame().values[emulator.table.index[path]]
+    async with asyncio.timeout(20):
+        for device in devices:
+            while abs((await device.read(path)).value - now) > 0.5 * emulator.scan_period:
+                await asyncio.sleep(0.002)
+
+
 def until(done: Callable[[], bool], timeout: float = 20.0, what: str = "") -> None:
     """Wait on the wall clock until something is so."""
     end = time.monotonic() + timeout
@@ -823,6 +837,7 @@ __all__: Sequence[str] = (
     "machine",
     "recipe",
     "run_amtwin",
+    "settled",
     "trial",
     "until",
 )

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from plc_interfaces.host import Act, ActKind
 from plc_interfaces.registers import has_registers
-from tests.machines import WIRES, Machine
+from tests.machines import WIRES, Machine, settled
 from twin.image import Device, Quality, Sample
 from twin.signals import Kind, Refused
 
@@ -55,16 +55,16 @@ async def agree(machine: Machine, devices: dict[str, Device]) -> int:
     return len(visible)
 
 
-async def follow(machine: Machine) -> None:
+async def follow(machine: Machine, devices: dict[str, Device]) -> None:
     """One scan; and let the OPC UA server, which is told of it, show it."""
     await asyncio.to_thread(machine.step)
-    await asyncio.sleep(0.1)
+    await settled(machine.emulator, *devices.values())
 
 
 async def test_every_signal_of_every_wire(stepped: Machine, devices: dict[str, Device]) -> None:
     for _ in range(3):
         assert await agree(stepped, devices) > 100
-        await follow(stepped)
+        await follow(stepped, devices)
 
 
 async def test_what_is_unseen_is_so_on_every_wire(
@@ -87,11 +87,13 @@ async def test_a_write_is_seen_everywhere_one_scan_later(
     before = stepped.value(path)
     assert before != wanted
     writing = asyncio.create_task(devices[writer].write(path, wanted))
-    await asyncio.sleep(0.2)
     # The clock stands: the write is queued, and nobody sees it.
+    async with asyncio.timeout(20):
+        while not stepped.emulator.waiting:
+            await asyncio.sleep(0.005)
     assert {(await d.read(path)).value for d in devices.values()} == {before}
     scan = stepped.emulator.scan_number
-    await follow(stepped)
+    await follow(stepped, devices)
     await asyncio.wait_for(writing, 5)
     assert stepped.emulator.scan_number == scan + 1
     assert {(await d.read(path)).value for d in devices.values()} == {wanted}
@@ -105,7 +107,7 @@ async def test_quality_is_the_same_on_every_wire(
     lost = {"kind": "dropout", "magnitude": 0.0}
     for fault, expected in ((lost, Quality.BAD), (None, Quality.GOOD)):
         future = stepped.emulator.submit(Act(ActKind.SENSOR_FAULT, path, fault))
-        await follow(stepped)
+        await follow(stepped, devices)
         future.result(0)
         assert {w: (await d.read(path)).quality for w, d in devices.items()} == dict.fromkeys(
             devices, expected

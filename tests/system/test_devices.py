@@ -292,7 +292,7 @@ async def test_heartbeat_keeps_the_watchdog_quiet(
     server = ModbusServer(
         [(1, host)],
         tables={"fake": fake_registers},
-        watchdog_ms=200,
+        watchdog_ms=500,
         on_watchdog=trip,
     )
     async with server:
@@ -300,7 +300,7 @@ async def test_heartbeat_keeps_the_watchdog_quiet(
             "127.0.0.1", server.port, registers=fake_registers, heartbeat=0.02
         )
         await device.write("Chamber.FanSpeed", 60.0)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
         assert not tripped.is_set()
         await device.close()
         async with asyncio.timeout(5):

@@ -20,7 +20,7 @@ from twin.image import Device
 from twin.signals import Kind, Refused
 
 pytestmark = pytest.mark.timeout(60)
-WATCHDOG_MS = 500
+WATCHDOG_MS = 1000
 LAYERS = 2
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from plc_interfaces.host import Act, ActKind
 from scenarios.layer_height import LOOPS, LayerSeen, hold_height
-from tests.machines import Machine, machine, recipe
+from tests.machines import Machine, machine, recipe, settled
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -93,6 +93,7 @@ async def run(building: Machine, wire: str, held: bool) -> tuple[list[LayerSeen]
     async def wait() -> None:
         works = building.value(loop.active)
         await asyncio.to_thread(building.step, 4 if works else disturbance.idle)
+        await settled(building.emulator, device)
 
     steps: list[LayerSeen] = []
     raised: set[str] = set()

@@ -16,6 +16,7 @@ from emulators.works.coarse import coarse_member
 from plc_interfaces.connect import connect
 from plc_interfaces.registers import has_registers, load_table
 from tests.coarse_bench import JOB, coarse, summary_of
+from tests.machines import settled
 from tests.opcua_machine import PASSWORD, security
 from twin.signals import Kind, SignalTable
 
@@ -80,7 +81,7 @@ async def _session(url: str, port: int, folder: Path, emulator) -> None:  # type
         while (await opcua.read("Machine.State")).value != building:
             await asyncio.sleep(0.05)
         emulator.pacer.set_factor(0.0)
-        await asyncio.sleep(0.3)
+        await settled(emulator, opcua, modbus)
         for path in PATHS:
             seen, read = (await opcua.read(path)).value, (await modbus.read(path)).value
             assert read == pytest.approx(seen, rel=1e-6), path
