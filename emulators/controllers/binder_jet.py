@@ -150,22 +150,12 @@ class BinderJetController(BuildController):
         self.io.platform.z_demand = 0.0
         self.io.oven.inserted = False
 
-    def _load(self) -> None:
-        # The demand was written in the scan that began the phase; motion shows in the next.
-        if self.now > self.since and self.io.platform.in_position:
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.shown(self.io.platform.in_position)
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        if io.safety.chain_closed and io.recoater.at_home and not io.recoater.fault_active:
-            self.enter("warm up")
+    def closed(self) -> str:
+        recoater = self.io.recoater
+        return "warm up" if recoater.at_home and not recoater.fault_active else ""
 
     def _warm_up(self) -> None:
         io, process = self.io, self.process
@@ -181,7 +171,7 @@ class BinderJetController(BuildController):
         self.tries, self.wiped = 0, False
 
     def _recoat(self) -> None:
-        if self.now > self.since and self.io.recoater.at_home:
+        if self.shown(self.io.recoater.at_home):
             self.enter("inspect")
 
     def _begin_inspect(self) -> None:
@@ -259,7 +249,7 @@ class BinderJetController(BuildController):
 
     def _lower(self) -> None:
         # The demand was written in the scan that began this phase; motion shows in the next.
-        if self.now > self.since and self.io.platform.in_position:
+        if self.shown(self.io.platform.in_position):
             self.enter("recoat")
 
     # -- completing ---------------------------------------------------------------------------
@@ -318,12 +308,9 @@ class BinderJetController(BuildController):
         if self.io.depowdering.done:
             self.enter("unload")
 
-    def _begin_unload(self) -> None:
-        self.release()
-
     def _unload(self) -> None:
         self.feedstock.cycle += 1
-        self.finished()
+        super()._unload()
 
     # -- what to watch, what to keep ----------------------------------------------------------
 

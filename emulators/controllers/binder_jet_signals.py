@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import (
+    BED_STREAK,
+    POWDER_EMPTY,
+    POWDER_LOW,
+    RECOATER_FAULT,
+    SHORT_FEED,
+    like,
+)
 from emulators.recipes.binder_jet import Recipe
 from twin.alarms import Priority
-from twin.signals import Component, alarm, parameter, setpoint
+from twin.signals import alarm, parameter, setpoint
 
 __all__ = ["LAYER_PHASES", "PHASES", "Alarms", "Machine", "Process"]
 
@@ -21,7 +29,7 @@ class Machine(MachineCommands):
     phase = phase_status(PHASES)
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a build, and parameters of the recipe."""
 
     saturation = setpoint("%", low=10, high=150, start=70,
@@ -56,11 +64,7 @@ class Process(Component):
     air_pressure = parameter("bar", low=0.2, high=6, start=1.5, doc="air jets at depowdering")
     depowdering_time = parameter("min", low=0.1, high=240, start=60, doc="time for depowdering")
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters.
-
-        `Refused` names what this machine cannot do.
-        """
+    def adopt(self, recipe: Recipe) -> None:
         printing, spreading, drying = recipe.printing, recipe.spreading, recipe.drying
         self.saturation, self.head_temperature = printing.saturation, printing.head_temperature
         self.remap, self.missing_limit = printing.remap, printing.missing_limit
@@ -74,10 +78,6 @@ class Process(Component):
         self.unpack_temperature = recipe.curing.unpack
         self.air_pressure = recipe.depowdering.pressure
         self.depowdering_time = recipe.depowdering.time
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -192,38 +192,28 @@ class Alarms(BuildAlarms):
         consequence="nozzles draw air, all drops are lost",
         response="check the ink supply, purge",
     )
-    binder_low = alarm(
+    binder_low = like(
+        POWDER_LOW,
         doc="binder supply low",
-        priority=Priority.LOW,
-        source="Head.BinderLevel",
-        low=10,
-        deadband=2,
-        on_delay=1,
         cause="binder used up",
         consequence="job held when it is empty",
         response="refill binder",
-    )
-    binder_empty = alarm(
-        doc="binder supply empty",
-        priority=Priority.MEDIUM,
-        action="B",
         source="Head.BinderLevel",
-        low=1,
-        deadband=1,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="binder used up",
-        consequence="job held",
-        response="refill binder and resume",
     )
-    recoater_fault = alarm(
-        doc="recoater stopped",
-        priority=Priority.HIGH,
-        action="B",
-        phases=("close", *LAYER_PHASES),
+    binder_empty = like(
+        POWDER_EMPTY,
+        doc="binder supply empty",
+        cause="binder used up",
+        response="refill binder and resume",
+        source="Head.BinderLevel",
+        phases=LAYER_PHASES,
+    )
+    recoater_fault = like(
+        RECOATER_FAULT,
         cause="roller blocked",
         consequence="layer not spread",
         response="free the roller, resume (which resets the drive)",
+        phases=("close", *LAYER_PHASES),
     )
     roller_torque_high = alarm(
         doc="roller torque high",
@@ -256,54 +246,20 @@ class Alarms(BuildAlarms):
         consequence="bands of thick and thin layer",
         response="change the roller",
     )
-    short_feed = alarm(
-        doc="powder does not cover the bed",
-        priority=Priority.MEDIUM,
-        source="Recoater.BedBrightness",
-        low=65,
-        deadband=3,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="low dosing factor, bridging in the supply",
+    short_feed = like(
+        SHORT_FEED,
         consequence="thin layer, then a thick one: weak green part",
-        response="raise the dosing factor, check the supply",
-    )
-    streak_in_bed = alarm(
-        doc="streak on the powder bed",
-        priority=Priority.MEDIUM,
-        source="Recoater.BedStreak",
-        high=10,
-        deadband=2,
-        on_delay=1,
         phases=LAYER_PHASES,
+    )
+    streak_in_bed = like(
+        BED_STREAK,
         cause="nick in or dirt on the roller, roller out of true",
         consequence="bands in the green part",
         response="hold, clean or change the roller, resume",
-    )
-    powder_low = alarm(
-        doc="powder supply low",
-        priority=Priority.LOW,
-        source="Recoater.PowderLevel",
-        low=10,
-        deadband=2,
-        on_delay=1,
-        cause="powder used up",
-        consequence="short feed, then a hold",
-        response="refill",
-    )
-    powder_empty = alarm(
-        doc="powder supply empty",
-        priority=Priority.MEDIUM,
-        action="B",
-        source="Recoater.PowderLevel",
-        low=1,
-        deadband=1,
-        on_delay=1,
         phases=LAYER_PHASES,
-        cause="powder used up",
-        consequence="job held",
-        response="refill and resume",
     )
+    powder_low = like(POWDER_LOW)
+    powder_empty = like(POWDER_EMPTY, phases=LAYER_PHASES)
     bed_hot = alarm(
         doc="bed hot",
         priority=Priority.HIGH,

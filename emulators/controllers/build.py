@@ -55,14 +55,6 @@ class Program:
     """A `BaseRecipe` of the machine's kind."""
 
 
-class ProcessSettings(Protocol):
-    """The machine's setpoints and parameters."""
-
-    def take(self, recipe: Any) -> None:
-        """What a recipe says becomes setpoints; `Refused` names what the machine cannot do."""
-        ...
-
-
 class MachineCommands(MachineStatus):
     """The machine's state, and what may be asked of the machine as a whole.
 
@@ -88,8 +80,9 @@ class BuildController(Controller):
     """A job from its start to the unloaded part; hold, resume, stop, abort, clear.
 
     A machine says its phases and, for a phase ``pump down``, what begins it (`_begin_pump_down`)
-    and what every scan in it does (`_pump_down`). States are the same for all machines. Alarms act:
-    class A ends the job, B suspends it, P (loss of power) too.
+    and what every scan in it does (`_pump_down`). Phases that most machines have (``load``,
+    ``close``, ``cool``, ``unload``) are here; a machine says what they wait for. States are the
+    same for all machines. Alarms act: class A ends the job, B suspends it, P (loss of power) too.
     """
 
     FIRST: ClassVar[str] = "load"
@@ -104,6 +97,8 @@ class BuildController(Controller):
     """Phase of a layer at which a run can be re-entered from a snapshot."""
     RESET: ClassVar[tuple[str, ...]] = ()
     """Alarms (by name) whose cause the way back removes by itself, such as a drive's fault."""
+    WATER: ClassVar[float] = 0.0
+    """Flow of cooling water from which the work may begin, m3/s; 0: there is no chiller."""
     machine: MachineCommands
 
     def __init__(
@@ -191,13 +186,25 @@ class BuildController(Controller):
 
     def restore_supplies(self) -> None:
         """Before completion goes on after a loss of power: water, pumps, locks as they were."""
-        self.io.safety.door_lock = True
+        self._secure()
 
     def release(self) -> None:
         """At the end: gas, water, heat off; doors as soon as they may."""
 
     def rest(self) -> None:
         """At every scan while the machine is idle."""
+
+    def loaded(self) -> bool:
+        """At a scan of phase ``load``: whether the door may be closed."""
+        raise NotImplementedError(f"{type(self).__name__} does not load")
+
+    def closed(self) -> str:
+        """Locked, the safety chain closed, water flowing: the phase that follows, or "" to wait."""
+        raise NotImplementedError(f"{type(self).__name__} does not close")
+
+    def cold(self) -> bool:
+        """Whether what is in the machine may be unloaded, and its door opened."""
+        raise NotImplementedError(f"{type(self).__name__} does not cool")
 
     def unblocked(self) -> bool:
         """Whether an idle machine may take a job: it can be loaded only if its door opens."""
@@ -256,6 +263,13 @@ class BuildController(Controller):
     @property
     def checkpoint(self) -> int | None:
         return self.job.layer if self.phase == self.CHECKPOINT else None
+
+    def shown(self, reading: Any) -> bool:
+        """Whether a reading that the phase waits for is true, and of this phase.
+
+        What began the phase was written in that scan; readings show it in the next.
+        """
+        return self.now > self.since and bool(reading)
 
     def waited(self, seconds: float) -> bool:
         """Whether the phase has lasted so long (s); asks to be scanned when it will have."""
@@ -467,7 +481,48 @@ class BuildController(Controller):
         self.enter_state(MachineState.FINISHED)
         self.enter("none")
 
+    # -- phases that most machines have -------------------------------------------------------
+
+    def _load(self) -> None:
+        if self.loaded():
+            self.reset_drives()
+            self.enter("close")
+
+    def _secure(self) -> None:
+        self.io.safety.door_lock = True
+        if self.WATER:
+            self.io.chiller.run = True
+
+    def _begin_close(self) -> None:
+        self._secure()
+
+    def _close(self) -> None:
+        safety = self.io.safety
+        if not safety.door_locked:
+            safety.door_lock = safety.door_closed
+        elif safety.chain_closed and (not self.WATER or self.io.chiller.flow > self.WATER):
+            following = self.closed()
+            if following:
+                self.enter(following)
+
+    def _cool(self) -> None:
+        if self.cold():
+            self.enter("unload")
+
+    def _begin_unload(self) -> None:
+        self.release()
+
+    def _unload(self) -> None:
+        self.finished()
+
     # -- what to watch, what to keep ----------------------------------------------------------
+
+    def levels(self) -> list[Watch]:
+        found = super().levels()
+        if self.WATER and self.phase == "close":
+            flow = self.readings.table["Chiller.Flow"]
+            found.append(Watch(flow.path, flow.from_si(self.WATER)))
+        return found
 
     def level(self, path: str, name: str, shift: float = 0.0) -> Watch:
         """A watch on a reading at a setting of the process, moved by `shift` (SI)."""

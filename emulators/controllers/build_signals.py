@@ -9,7 +9,7 @@ from emulators.controllers.states import MachineState
 from twin.alarms import Priority
 from twin.signals import Component, alarm, status
 
-__all__ = ["BuildAlarms", "Feedstock", "MachineStatus", "phase_status"]
+__all__ = ["BuildAlarms", "Feedstock", "MachineStatus", "ProcessSettings", "phase_status"]
 
 
 def phase_status(phases: tuple[str, ...]) -> Any:
@@ -97,6 +97,25 @@ class Feedstock(Component):
         companion="Equipment/Feedstock/Powder/Cycle",
         doc="times the lot has been reused",
     )
+
+
+class ProcessSettings(Component):
+    """Base of a machine's setpoints, which an operator may move, and parameters of the recipe."""
+
+    def take(self, recipe: Any) -> None:
+        """What a recipe says becomes setpoints and parameters.
+
+        `Refused` names what this machine cannot do.
+        """
+        self.adopt(recipe)
+        for name, signal in self.signals.items():
+            value = signal.from_si(getattr(self, name))
+            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
+            signal.check(float(f"{value:.9g}") if signal.type is float else value)
+
+    def adopt(self, recipe: Any) -> None:
+        """Set the signals (SI) from a recipe of the machine's kind; ranges are checked after."""
+        raise NotImplementedError(f"{type(self).__name__} follows no recipe")
 
 
 class BuildAlarms(AlarmBank):

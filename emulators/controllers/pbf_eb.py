@@ -44,6 +44,7 @@ class PbfEbController(BuildController):
     LAYERS = LAYER_PHASES
     CHECKPOINT = "settle"
     RESET = ("rake_fault", "smoke", "high_voltage_lost")
+    WATER = 10e-3 / 60
     plant: PbfEb
 
     def __init__(self, plant: PbfEb, readings: Readings, programs: Mapping[str, Program]) -> None:
@@ -164,17 +165,16 @@ class PbfEbController(BuildController):
     def restore_supplies(self) -> None:
         super().restore_supplies()
         io = self.io
-        io.chiller.run = True
         # While it cools under helium; venting shuts it again.
         io.vacuum.roughing_pump = io.vacuum.chamber_pressure < 0.5 * ATMOSPHERE
 
     def _open_to_hands(self) -> bool:
         """Whether the chamber is vented and what is in it is cool."""
-        return self._cool_enough() and self.io.vacuum.chamber_pressure > self.VENTED
+        return self.cold() and self.io.vacuum.chamber_pressure > self.VENTED
 
     def rest(self) -> None:
         io = self.io
-        if not (io.safety.door_lock and self._cool_enough()):
+        if not (io.safety.door_lock and self.cold()):
             return
         # After an abort the chamber is still evacuated: nobody could open its door.
         io.vacuum.vent_valve = io.vacuum.chamber_pressure < self.VENTED
@@ -185,24 +185,12 @@ class PbfEbController(BuildController):
     def _begin_load(self) -> None:
         self.io.platform.z_demand = 0.0
 
-    def _load(self) -> None:
-        # The demand was written in the scan that began the phase; motion shows in the next.
-        if self.now > self.since and self.io.platform.in_position:
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.shown(self.io.platform.in_position)
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-        self.io.chiller.run = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        ready = io.safety.chain_closed and io.rake.at_home and not io.rake.fault_active
-        if ready and io.chiller.flow > 10e-3 / 60:
-            self.enter("pump down")
+    def closed(self) -> str:
+        rake = self.io.rake
+        return "pump down" if rake.at_home and not rake.fault_active else ""
 
     def _begin_pump_down(self) -> None:
         vacuum = self.io.vacuum
@@ -277,7 +265,7 @@ class PbfEbController(BuildController):
         self.io.imaging.take = True
 
     def _inspect(self) -> None:
-        if self.now > self.since and not self.io.imaging.busy:
+        if self.shown(not self.io.imaging.busy):
             # What lies on top was partly blown away: the layer is raked anew.
             self.enter("rake")
 
@@ -286,7 +274,7 @@ class PbfEbController(BuildController):
         self.io.rake.recoat = True
 
     def _rake(self) -> None:
-        if self.now > self.since and self.io.rake.at_home:
+        if self.shown(self.io.rake.at_home):
             self.enter("settle")
 
     def _settle(self) -> None:
@@ -378,7 +366,7 @@ class PbfEbController(BuildController):
         self.io.imaging.remelt = True
 
     def _remelt(self) -> None:
-        if self.now > self.since and not self.io.imaging.busy:
+        if self.shown(not self.io.imaging.busy):
             self.enter("image")
 
     def _begin_lower(self) -> None:
@@ -390,7 +378,7 @@ class PbfEbController(BuildController):
     def _lower(self) -> None:
         io = self.io
         # The demand was written in the scan that began this phase; motion shows in the next.
-        if not (self.now > self.since and io.platform.in_position):
+        if not self.shown(io.platform.in_position):
             return
         if io.platform.part_temperature < self.process.part_limit:
             self.layer_finished("rake")
@@ -408,10 +396,10 @@ class PbfEbController(BuildController):
         io.vacuum.helium_valve = 1.0
 
     def _cool(self) -> None:
-        if self._cool_enough():
+        if self.cold():
             self.enter("vent")
 
-    def _cool_enough(self) -> bool:
+    def cold(self) -> bool:
         platform, limit = self.io.platform, self.process.unpack_temperature
         return bool(platform.temperature < limit and platform.surface_temperature < limit)
 
@@ -437,7 +425,7 @@ class PbfEbController(BuildController):
         self.io.rake.recover = True
 
     def _recover_powder(self) -> None:
-        if self.now > self.since and not self.io.rake.recovering:
+        if self.shown(not self.io.rake.recovering):
             self.enter("unload")
 
     def _unload(self) -> None:
@@ -449,8 +437,6 @@ class PbfEbController(BuildController):
     def watches(self) -> list[Watch]:
         process, level = self.process, self.level
         match self.phase:
-            case "close":
-                return [Watch("Chiller.Flow", 10.0)]
             case "pump down":
                 back = 1.3 * process.helium_pressure / 100.0
                 return [level("Vacuum.ChamberPressure", "StartPressure"),

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import (
+    RECOATER_FAULT,
+    SHORT_FEED,
+    WATER_FLOW_LOW,
+    WATER_WARM,
+    like,
+)
 from emulators.recipes.pbf_eb import Recipe
 from twin.alarms import Priority
 from twin.equipment.heated_bed import BeamHeatedStage
@@ -29,7 +36,7 @@ class Machine(MachineCommands):
                             "again did not remove")
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a build, and parameters of the recipe."""
 
     melt_current = setpoint("mA", low=0.5, high=100, start=15, doc="hatch current of every gun")
@@ -77,11 +84,7 @@ class Process(Component):
     unpack_temperature = parameter("degC", low=25, high=600, start=100,
                                    doc="bed and plate at which the chamber is vented")
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters.
-
-        `Refused` names what this machine cannot do.
-        """
+    def adopt(self, recipe: Recipe) -> None:
         heat, vacuum, limits = recipe.preheat, recipe.vacuum, recipe.temperature
         coldest = BeamHeatedStage.COLD + 10.0
         if limits.unpack < coldest:
@@ -107,10 +110,6 @@ class Process(Component):
         self.imaging, self.remelts = recipe.imaging.enabled, recipe.imaging.remelts
         self.part_limit = recipe.temperature.part_limit
         self.unpack_temperature = recipe.temperature.unpack
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            # Nine digits: 4e-3 mbar must not be refused as 0.004000000000000001.
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -243,14 +242,12 @@ class Alarms(BuildAlarms):
         consequence="swelling, evaporation; the next layer waits",
         response="fewer beams or lower current for this section",
     )
-    rake_fault = alarm(
+    rake_fault = like(
+        RECOATER_FAULT,
         doc="rake stopped",
-        priority=Priority.HIGH,
-        action="B",
-        phases=("close", *LAYER_PHASES),
         cause="part stands out of the powder, rake blocked",
-        consequence="layer not spread; part may be damaged",
         response="look through the window, free the rake, resume (which resets the drive)",
+        phases=("close", *LAYER_PHASES),
     )
     rake_torque_high = alarm(
         doc="rake torque high",
@@ -263,17 +260,12 @@ class Alarms(BuildAlarms):
         consequence="bent teeth, crash to come",
         response="look at the image, lower the contour energy",
     )
-    short_feed = alarm(
-        doc="powder does not cover the bed",
-        priority=Priority.MEDIUM,
-        source="Rake.BedBrightness",
-        low=65,
-        deadband=3,
-        on_delay=1,
-        phases=LAYER_PHASES,
+    short_feed = like(
+        SHORT_FEED,
         cause="low dosing factor, bridging in the hopper",
-        consequence="thin layer, then a thick one",
         response="raise the dosing factor, check the hoppers",
+        source="Rake.BedBrightness",
+        phases=LAYER_PHASES,
     )
     bed_dark = alarm(
         doc="dark patch in the electron image",
@@ -324,30 +316,8 @@ class Alarms(BuildAlarms):
         consequence="contours beside the part, seams between beams",
         response="calibrate the deflection on the pattern plate",
     )
-    chiller_flow_low = alarm(
-        doc="cooling water flow low",
-        priority=Priority.HIGH,
-        source="Chiller.Flow",
-        low=9,
-        deadband=0.5,
-        on_delay=3,
-        phases=_WATER,
-        cause="pump, hose, filter of the chiller",
-        consequence="the safety chain opens when the flow is half",
-        response="check the chiller",
-    )
-    chiller_warm = alarm(
-        doc="cooling water return warm",
-        priority=Priority.MEDIUM,
-        source="Chiller.ReturnTemperature",
-        high=35,
-        deadband=1,
-        on_delay=5,
-        phases=_WATER,
-        cause="low flow, high heat load",
-        consequence="coils drift, the focus moves",
-        response="check the chiller",
-    )
+    chiller_flow_low = like(WATER_FLOW_LOW, phases=_WATER)
+    chiller_warm = like(WATER_WARM, consequence="coils drift, the focus moves", phases=_WATER)
 
 
 class BeamAlarms(Component):

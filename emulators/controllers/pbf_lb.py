@@ -36,6 +36,7 @@ class PbfLbController(BuildController):
     LAYERS = LAYER_PHASES
     CHECKPOINT = "settle"
     RESET = ("recoater_fault",)
+    WATER = 10e-3 / 60
     plant: PbfLb
 
     def __init__(self, plant: PbfLb, readings: Readings, programs: Mapping[str, Program]) -> None:
@@ -75,7 +76,7 @@ class PbfLbController(BuildController):
         return super()._relevant(alarm)
 
     def rest(self) -> None:
-        if self.io.safety.door_lock and self._cool_enough():
+        if self.io.safety.door_lock and self.cold():
             self.io.safety.door_lock = False
 
     def follow_setpoints(self) -> None:
@@ -110,17 +111,13 @@ class PbfLbController(BuildController):
         recoater = self.io.recoater
         recoater.reset_drive = recoater.fault_active or not recoater.at_home
 
-    def restore_supplies(self) -> None:
-        super().restore_supplies()
-        self.io.chiller.run = True
-
     def release(self) -> None:
         """Gas, blower and water off; the door as soon as nobody gets burnt."""
         io = self.io
         io.gas.blower = 0.0
         io.chamber.process_flow = io.chamber.purge_flow = 0.0
         io.chamber.vacuum_pump = False
-        io.safety.door_lock = not self._cool_enough()
+        io.safety.door_lock = not self.cold()
         io.chiller.run = False
 
     # -- preparing ---------------------------------------------------------------------------
@@ -128,24 +125,14 @@ class PbfLbController(BuildController):
     def _begin_load(self) -> None:
         self.io.platform.z_demand = 0.0
 
-    def _load(self) -> None:
-        # The demand was written in the scan that began the phase; motion shows in the next.
-        if self.now > self.since and self.io.platform.in_position:
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.shown(self.io.platform.in_position)
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-        self.io.chiller.run = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        ready = io.safety.chain_closed and io.recoater.at_home and not io.recoater.fault_active
-        if ready and io.chiller.flow > 10e-3 / 60:
-            self.enter("pump down" if self.process.vacuum else "purge")
+    def closed(self) -> str:
+        recoater = self.io.recoater
+        if not recoater.at_home or recoater.fault_active:
+            return ""
+        return "pump down" if self.process.vacuum else "purge"
 
     def _begin_purge(self) -> None:
         io, process = self.io, self.process
@@ -183,7 +170,7 @@ class PbfLbController(BuildController):
         self.io.recoater.recoat = True
 
     def _recoat(self) -> None:
-        if self.now > self.since and self.io.recoater.at_home:
+        if self.shown(self.io.recoater.at_home):
             self.enter("settle")
 
     def _settle(self) -> None:
@@ -220,8 +207,7 @@ class PbfLbController(BuildController):
                 io.gas.blower = min(max(io.gas.blower * error, 0.2), 1.0)
 
     def _lower(self) -> None:
-        # The demand was written in the scan that began this phase; motion shows in the next.
-        if self.now > self.since and self.io.platform.in_position:
+        if self.shown(self.io.platform.in_position):
             self.enter("recoat")
 
     # -- completing --------------------------------------------------------------------------
@@ -229,20 +215,13 @@ class PbfLbController(BuildController):
     def _begin_cool(self) -> None:
         self.io.platform.temperature_demand = AMBIENT
 
-    def _cool(self) -> None:
-        if self._cool_enough():
-            self.enter("unload")
-
-    def _cool_enough(self) -> bool:
+    def cold(self) -> bool:
         platform, limit = self.io.platform, self.process.unpack_temperature
         return bool(platform.temperature < limit and platform.part_temperature < limit)
 
-    def _begin_unload(self) -> None:
-        self.release()
-
     def _unload(self) -> None:
         self.feedstock.cycle += 1
-        self.finished()
+        super()._unload()
 
     # -- what to watch -----------------------------------------------------------------------
 
@@ -254,8 +233,6 @@ class PbfLbController(BuildController):
             share = self.PURGE_AT[0 if self.io.chamber.purge_flow > 0 else 1]
             found = [Watch(f"Chamber.Oxygen{place}", share * limit) for place in _PLACES]
         match self.phase:
-            case "close":
-                found += [Watch("Chiller.Flow", 10.0)]
             case "purge":
                 found += [level(f"Chamber.Oxygen{place}", "OxygenLimit") for place in _PLACES]
                 found += [Watch("Gas.Speed", 12.0)]

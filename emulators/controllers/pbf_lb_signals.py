@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import (
+    BED_STREAK,
+    OXYGEN_HIGH,
+    POWDER_EMPTY,
+    POWDER_LOW,
+    RECOATER_FAULT,
+    SHORT_FEED,
+    WATER_FLOW_LOW,
+    WATER_WARM,
+    like,
+)
 from emulators.recipes.pbf_lb import Recipe
 from twin.alarms import Priority
 from twin.signals import Component, alarm, parameter, setpoint
@@ -52,7 +63,7 @@ class Machine(MachineCommands):
     phase = phase_status(PHASES)
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a build, and parameters of the recipe."""
 
     laser_power = setpoint("W", low=0, high=1000, start=280, doc="hatch power of every laser")
@@ -89,11 +100,7 @@ class Process(Component):
         "setpoint at a job's start, 20 K below it",
     )
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters.
-
-        `Refused` names what this machine cannot do.
-        """
+    def adopt(self, recipe: Recipe) -> None:
         air, recoating, temperature = recipe.atmosphere, recipe.recoating, recipe.temperature
         self.laser_power, self.scan_speed = recipe.hatch.power, recipe.hatch.speed
         self.focus = 0.0
@@ -105,40 +112,29 @@ class Process(Component):
         self.vacuum, self.vacuum_limit = air.vacuum, air.vacuum_pressure
         self.dosing_factor, self.recoating_speed = recoating.dosing_factor, recoating.speed
         self.settle_time = recoating.settle
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
     """The alarms of a PBF-LB machine."""
 
-    oxygen_high = alarm(
-        doc="oxygen above the limit",
-        priority=Priority.HIGH,
-        action="B",
-        source="Chamber.OxygenTop",
-        high="Process.OxygenLimit",
-        deadband=50,
-        on_delay=0.5,
-        phases=LAYER_PHASES,
+    oxygen_high = like(
+        OXYGEN_HIGH,
         cause="leak, purge gas out, door seal",
         consequence="laser inhibited, job held; oxide in the layer",
-        response="find the leak, purge, resume below the limit",
-    )
-    oxygen_bottom_high = alarm(
-        doc="oxygen above the limit at the build plane",
-        priority=Priority.HIGH,
-        action="B",
-        source="Chamber.OxygenBottom",
-        high="Process.OxygenLimit",
+        source="Chamber.OxygenTop",
         deadband=50,
         on_delay=0.5,
         phases=LAYER_PHASES,
+    )
+    oxygen_bottom_high = like(
+        OXYGEN_HIGH,
+        doc="oxygen above the limit at the build plane",
         cause="leak near the build plane",
         consequence="laser inhibited, job held; oxide in the layer",
-        response="find the leak, purge, resume below the limit",
+        source="Chamber.OxygenBottom",
+        deadband=50,
+        on_delay=0.5,
+        phases=LAYER_PHASES,
     )
     oxygen_dangerous = alarm(
         doc="oxygen far too high while exposing",
@@ -225,39 +221,13 @@ class Alarms(BuildAlarms):
         consequence="blower overheats",
         response="check the filter",
     )
-    chiller_flow_low = alarm(
-        doc="cooling water flow low",
-        priority=Priority.HIGH,
-        source="Chiller.Flow",
-        low=9,
-        deadband=0.5,
-        on_delay=3,
-        phases=_WATER,
-        cause="pump, hose, filter of the chiller",
+    chiller_flow_low = like(
+        WATER_FLOW_LOW,
         consequence="laser stops when the flow is half",
-        response="check the chiller",
-    )
-    chiller_warm = alarm(
-        doc="cooling water return warm",
-        priority=Priority.MEDIUM,
-        source="Chiller.ReturnTemperature",
-        high=32,
-        deadband=1,
-        on_delay=5,
         phases=_WATER,
-        cause="low flow, high heat load",
-        consequence="laser power drifts",
-        response="check the chiller",
     )
-    recoater_fault = alarm(
-        doc="recoater stopped",
-        priority=Priority.HIGH,
-        action="B",
-        phases=("close", *LAYER_PHASES),
-        cause="part curled up, blade blocked",
-        consequence="layer not spread; part may be damaged",
-        response="look through the window, free the recoater, resume (which resets the drive)",
-    )
+    chiller_warm = like(WATER_WARM, high=32, phases=_WATER)
+    recoater_fault = like(RECOATER_FAULT, phases=("close", *LAYER_PHASES))
     recoater_torque_high = alarm(
         doc="recoater torque high",
         priority=Priority.MEDIUM,
@@ -269,54 +239,10 @@ class Alarms(BuildAlarms):
         consequence="blade wear, crash to come",
         response="lower power at overhangs or raise dosing",
     )
-    short_feed = alarm(
-        doc="powder does not cover the bed",
-        priority=Priority.MEDIUM,
-        source="Recoater.BedBrightness",
-        low=65,
-        deadband=3,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="low dosing factor, bridging in the supply",
-        consequence="thin layer, then a thick one",
-        response="raise the dosing factor, check the supply",
-    )
-    blade_damaged = alarm(
-        doc="streak on the powder bed",
-        priority=Priority.MEDIUM,
-        source="Recoater.BedStreak",
-        high=10,
-        deadband=2,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="nick in the blade, dirt on it",
-        consequence="ridge of powder, lack of fusion below it",
-        response="hold, change the blade, resume",
-    )
-    powder_low = alarm(
-        doc="powder supply low",
-        priority=Priority.LOW,
-        source="Recoater.PowderLevel",
-        low=10,
-        deadband=2,
-        on_delay=1,
-        cause="powder used up",
-        consequence="short feed, then a hold",
-        response="refill",
-    )
-    powder_empty = alarm(
-        doc="powder supply empty",
-        priority=Priority.MEDIUM,
-        action="B",
-        source="Recoater.PowderLevel",
-        low=1,
-        deadband=1,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="powder used up",
-        consequence="job held",
-        response="refill and resume",
-    )
+    short_feed = like(SHORT_FEED, phases=LAYER_PHASES)
+    blade_damaged = like(BED_STREAK, phases=LAYER_PHASES)
+    powder_low = like(POWDER_LOW)
+    powder_empty = like(POWDER_EMPTY, phases=LAYER_PHASES)
     plate_cold = alarm(
         doc="build plate too cold",
         priority=Priority.MEDIUM,

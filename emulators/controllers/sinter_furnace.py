@@ -36,6 +36,7 @@ class SinterFurnaceController(BuildController):
     LAYERS = SEGMENT_PHASES
     CHECKPOINT = "gas"
     RESET = ("leak_found", "flame_out", "zone_lags", "thermocouples_disagree", "hydrogen_low")
+    WATER = 10e-3 / 60
     LOOK = 30.0  # s between two looks at what has no level of its own
     LAG = 3600.0  # s that the load may lag on top of the whole way from the hall's temperature
     PURGE = 3600.0  # s that a purge may take
@@ -132,7 +133,7 @@ class SinterFurnaceController(BuildController):
     def _cool_shell(self) -> None:
         """Water for what is hot, as soon as there is power for it."""
         safety = self.io.safety
-        if (safety.chain_closed or safety.reset_possible) and not self._cool_enough():
+        if (safety.chain_closed or safety.reset_possible) and not self.cold():
             self.io.chiller.run = True
 
     def _count_on(self) -> None:
@@ -182,7 +183,6 @@ class SinterFurnaceController(BuildController):
 
     def restore_supplies(self) -> None:
         super().restore_supplies()
-        self.io.chiller.run = True
         self.io.retort.pilot = self.io.retort.hydrogen > _LEAN
 
     def make_safe(self) -> None:
@@ -200,7 +200,7 @@ class SinterFurnaceController(BuildController):
 
     def rest(self) -> None:
         io = self.io
-        if not self._cool_enough():
+        if not self.cold():
             self._cool_shell()
             return
         # The door opens only on a retort that holds no hydrogen, at the hall's pressure.
@@ -223,7 +223,7 @@ class SinterFurnaceController(BuildController):
             self.wake = min(self.wake, self.now + 1.0)
         return bool(retort.safe_purge)
 
-    def _cool_enough(self) -> bool:
+    def cold(self) -> bool:
         limit = self.process.unload_temperature
         zones = all(zone.temperature < limit for zone in self._zones())
         return bool(zones and self.io.furnace.load_temperature < limit)
@@ -236,24 +236,13 @@ class SinterFurnaceController(BuildController):
         io.furnace.enable = False
         io.furnace.cooling_fan = False
 
-    def _load(self) -> None:
+    def loaded(self) -> bool:
         # Green parts are not put into a hot furnace.
-        if self.waited(5.0) and self._cool_enough():
-            self.reset_drives()
-            self.enter("close")
+        return self.waited(5.0) and self.cold()
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-        self.io.chiller.run = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        if io.safety.chain_closed and io.chiller.flow > 10e-3 / 60:
-            # What is hot, or has begun, is not evacuated again.
-            self.enter("purge" if self.resume_phase or not self._cool_enough() else "evacuate")
+    def closed(self) -> str:
+        # What is hot, or has begun, is not evacuated again.
+        return "purge" if self.resume_phase or not self.cold() else "evacuate"
 
     def _begin_evacuate(self) -> None:
         io = self.io
@@ -378,7 +367,7 @@ class SinterFurnaceController(BuildController):
         if io.retort.hydrogen < _LEAN:
             io.retort.pilot = False
             self._end_safe_purge()
-        if self._cool_enough():
+        if self.cold():
             self.enter("unload")
 
     def _begin_unload(self) -> None:
@@ -398,10 +387,8 @@ class SinterFurnaceController(BuildController):
         cold.append(level("Furnace.LoadTemperature", "UnloadTemperature"))
         lean = Watch("Retort.Hydrogen", _LEAN * 100)
         match self.phase:
-            case "load":
+            case "load" | "close":
                 return cold
-            case "close":
-                return [Watch("Chiller.Flow", 10.0), *cold]
             case "evacuate":
                 return [level("Retort.Pressure", "EvacuationPressure")]
             case "purge":

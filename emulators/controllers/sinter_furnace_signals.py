@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import PURGE_FAILS, WATER_FLOW_LOW, like
 from emulators.recipes.sinter_furnace import Recipe
 from twin.alarms import Priority
 from twin.equipment.furnace import Furnace
@@ -35,7 +36,7 @@ class Programme(Component):
     leak_rate = status("mbar.L/s", low=0, high=1000, doc="leak rate that the last check found")
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a run, and parameters of the recipe."""
 
     sinter_temperature = setpoint("degC", low=25, high=1480, start=1370,
@@ -71,11 +72,7 @@ class Process(Component):
     unload_temperature = parameter("degC", low=25, high=200, start=80,
                                    doc="load at which the retort may be opened")
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters.
-
-        `Refused` names what this machine cannot do.
-        """
+    def adopt(self, recipe: Recipe) -> None:
         purging, debinding, sintering = recipe.purging, recipe.debinding, recipe.sintering
         before = recipe.presintering
         hottest = Furnace.LIMIT - _MARGIN
@@ -99,10 +96,6 @@ class Process(Component):
         self.purge_flow = purging.flow
         self.fan_below, self.cooling_flow = recipe.cooling.fan_below, recipe.cooling.flow
         self.unload_temperature = recipe.cooling.unload
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -184,14 +177,7 @@ class Alarms(BuildAlarms):
         consequence="air is drawn in",
         response="check gas supply and seals",
     )
-    purge_fails = alarm(
-        doc="purging takes too long",
-        priority=Priority.MEDIUM,
-        phases=("purge",),
-        cause="no nitrogen, leak, oxygen cell",
-        consequence="the job does not begin",
-        response="check gas supply and seals",
-    )
+    purge_fails = like(PURGE_FAILS)
     resin_gas_high = alarm(
         doc="much gas of burnt-off resin",
         priority=Priority.MEDIUM,
@@ -251,17 +237,10 @@ class Alarms(BuildAlarms):
         consequence="seals suffer",
         response="check water and insulation",
     )
-    chiller_flow_low = alarm(
-        doc="cooling water flow low",
-        priority=Priority.HIGH,
-        source="Chiller.Flow",
-        low=9,
-        deadband=0.5,
-        on_delay=3,
-        phases=("close", "purge", *SEGMENT_PHASES, "cool"),
-        cause="pump, hose, filter of the chiller",
+    chiller_flow_low = like(
+        WATER_FLOW_LOW,
         consequence="heating stops when the flow is half",
-        response="check the chiller",
+        phases=("close", "purge", *SEGMENT_PHASES, "cool"),
     )
     parts_rejected = alarm(
         doc="parts rejected",
