@@ -1,23 +1,62 @@
-"""From part or G-code files and a recipe to the passes of a deposition job."""
+"""From settings to a deposition machine: part or G-code files to passes, recipe to job."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from emulators.catalog import MACHINES
+from emulators.controllers.build import BuildController, Program
 from emulators.programs import load_parts
+from emulators.recipes import RecipeError
 from emulators.recipes.ded import DedRecipe
-from emulators.settings import Settings, SettingsError
+from emulators.settings import (
+    Built,
+    Figure,
+    Settings,
+    SettingsError,
+    assemble,
+    check_common,
+    chosen_recipe,
+    one_of,
+)
+from twin.equipment.deposition import DepositionJob
+from twin.equipment.wire_plant import WirePlant
+from twin.materials import alloy
 from twin.parts import PartError, arrange
 from twin.parts.passes import PassPlan
 
-__all__ = ["GCODE", "gcode_plan", "is_gcode", "job_name", "no_extras", "pass_plan",
-           "wire_point"]
+__all__ = ["FIGURES", "GCODE", "HOTTEST", "WIRE_FIGURES", "WIRE_QUALITY", "build_wire",
+           "check_deposition", "deposition_job", "gcode_plan", "is_gcode", "job_name",
+           "pass_plan", "wire_point"]
 
 GCODE = (".gcode", ".nc", ".ngc", ".tap", ".cnc")
 
+HOTTEST = Figure("hottest interpass", "max(interpass_temperature) - 273.15", "°C", 0)
+FIGURES = (
+    Figure("passes", "sum(passes)", digits=0),
+    Figure("path", "sum(path_length)", "m", 1),
+    Figure("deposition", "sum(work) / 60", "min", 1),
+    Figure("deposited volume", "sum(volume) * 1e6", "cm3", 2),
+    Figure("height built", "max(height) * 1e3", "mm", 2),
+    Figure("height of a layer", "avg(layer_height) * 1e3", "mm", 3),
+    Figure("stand-off, lowest", "min(stand_off_low) * 1e3", "mm", 2),
+    Figure("stand-off, highest", "max(stand_off_high) * 1e3", "mm", 2),
+)
+"""What every deposition machine's summary begins with."""
+WIRE_FIGURES = (
+    *FIGURES,
+    Figure("bead width", "avg(width) * 1e3", "mm", 2),
+    Figure("wire trimmed by the scanner", "(avg(trim) - 1) * 100", "%", 1),
+)
+WIRE_QUALITY = (
+    Figure("porosity", "avg(porosity) * 100", "%", 3),
+    HOTTEST,
+    Figure("defects placed", "sum(defects)", digits=0),
+)
+"""What a wire machine's ends with."""
 
 NEAR = (0.5, 2.0)
 """Of the recipe's, what speeds, powers and feeds a wire machine takes from a file; default."""
@@ -32,8 +71,11 @@ def is_gcode(file: str | Path) -> bool:
     return not str(file).startswith("example:") and Path(file).suffix.lower() in GCODE
 
 
-def no_extras(settings: Settings) -> None:
-    """`SettingsError` for what only powder bed machines have."""
+def check_deposition(settings: Settings) -> None:
+    """`SettingsError` for what no deposition machine can do."""
+    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
+    one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
+    check_common(settings)
     if settings.lasers != 1:
         raise SettingsError(f"lasers: {settings.machine} has one source")
     if settings.pictures:
@@ -148,3 +190,39 @@ def wire_point(
         notes.append(f"layers of {plan.layer_thickness * 1e3:.3g} mm are not those of this wire: "
                      f"drawn to the recipe's {height * 1e3:g} mm")
     return plan.adapted(left, step), changes, notes
+
+
+def deposition_job(name: str, plan: PassPlan, recipe: DedRecipe, source: float, feedstock: float,
+                   settings: Any) -> DepositionJob:
+    """A job of ready passes at a recipe's working point.
+
+    `source` and `feedstock`: demands in the machine's own units; `settings` of its process.
+    """
+    return DepositionJob(
+        name=name, plan=plan, alloy=alloy(recipe.alloy), feed=recipe.motion.travel_speed,
+        source=source, feedstock=feedstock, step=recipe.passes.layer_height,
+        stand_off=recipe.motion.stand_off, settings=settings)
+
+
+def build_wire(
+    settings: Settings, usual: str, plant: type[WirePlant],
+    control: Callable[..., BuildController],
+    program: Callable[[str, PassPlan, Any], Program], power: str = "",
+) -> Built:
+    """A wire machine of some settings; `usual` recipe, `power` as for `wire_point`.
+
+    `SettingsError`, `PartError` or `RecipeError`.
+    """
+    check_deposition(settings)
+    recipe = chosen_recipe(settings, usual)
+    name, plan, notes = pass_plan(settings, recipe, plant.PLATE, plant.HEIGHT)
+    plan, own, told = wire_point(plan, recipe, power)
+    try:
+        recipe = recipe.changed(own) if own else recipe
+    except RecipeError as error:
+        raise SettingsError(str(error)) from None
+    return assemble(
+        settings, MACHINES[settings.machine],
+        plant(settings.seed, summary=settings.fidelity == "layer"), control,
+        program(name, plan, recipe), notes=[*notes, *told],
+        about={"plan": plan.describe(), "plan_digest": plan.digest})

@@ -8,7 +8,8 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.ded_powder import DedPowderController
-from emulators.deposition import no_extras, pass_plan
+from emulators.deposition import FIGURES as START
+from emulators.deposition import HOTTEST, check_deposition, deposition_job, pass_plan
 from emulators.recipes import RecipeError
 from emulators.recipes.ded_powder import Recipe
 from emulators.settings import (
@@ -18,11 +19,8 @@ from emulators.settings import (
     Settings,
     SettingsError,
     assemble,
-    check_common,
     chosen_recipe,
-    one_of,
 )
-from twin.equipment.deposition import DepositionJob
 from twin.equipment.deposition_laser import DepositionLaser
 from twin.image import Readings
 from twin.machine import Plant
@@ -35,18 +33,11 @@ from twin.physics.deposition import PoolLaw, PowderCone
 __all__ = ["FIGURES", "build", "powder_program", "trees"]
 
 FIGURES = (
-    Figure("passes", "sum(passes)", digits=0),
-    Figure("path", "sum(path_length)", "m", 1),
-    Figure("deposition", "sum(work) / 60", "min", 1),
-    Figure("deposited volume", "sum(volume) * 1e6", "cm3", 2),
-    Figure("height built", "max(height) * 1e3", "mm", 2),
-    Figure("height of a layer", "avg(layer_height) * 1e3", "mm", 3),
-    Figure("stand-off, lowest", "min(stand_off_low) * 1e3", "mm", 2),
-    Figure("stand-off, highest", "max(stand_off_high) * 1e3", "mm", 2),
+    *START,
     Figure("pool width", "avg(width) * 1e3", "mm", 2),
     Figure("powder caught", "avg(catchment) * 100", "%", 1),
     Figure("dilution", "avg(dilution) * 100", "%", 1),
-    Figure("hottest interpass", "max(interpass_temperature) - 273.15", "°C", 0),
+    HOTTEST,
     Figure("beads not fused", "sum(defects)", digits=0),
 )
 
@@ -65,18 +56,8 @@ def powder_program(name: str, plan: PassPlan, recipe: Recipe) -> Program:
         alloys=(metal, *second),
         pool_width=round(law.width, 5),
     )
-    job = DepositionJob(
-        name=name,
-        plan=plan,
-        alloy=metal,
-        feed=recipe.motion.travel_speed,
-        source=laser.power,
-        feedstock=recipe.powder.disc_speed,
-        step=recipe.passes.layer_height,
-        stand_off=recipe.motion.stand_off,
-        settings=settings,
-    )
-    return Program(job, recipe)
+    return Program(deposition_job(name, plan, recipe, laser.power, recipe.powder.disc_speed,
+                                  settings), recipe)
 
 
 def _of_the_file(plan: PassPlan, recipe: Recipe) -> dict[str, float]:
@@ -107,10 +88,7 @@ def _of_the_file(plan: PassPlan, recipe: Recipe) -> dict[str, float]:
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
-    one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
-    check_common(settings)
-    no_extras(settings)
+    check_deposition(settings)
     recipe = chosen_recipe(settings, "316L")
     name, plan, notes = pass_plan(settings, recipe, DedPowder.PLATE, DedPowder.HEIGHT)
     try:
