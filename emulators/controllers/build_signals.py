@@ -60,21 +60,21 @@ class MachineStatus(Component):
         doc="program state number",
     )
     power_on_duration = status("h", low=0, high=1e6, doc="time since the controller was started")
-    operation_duration = status("h", low=0, high=1e6, doc="time spent preparing, building, cooling")
+    operation_duration = status("h", low=0, high=1e6, doc="time spent preparing, working, cooling")
     operation_cycle_counter = status(int, low=0, high=1_000_000, doc="jobs finished")
     packml = status(str, length=16, start="IDLE", doc="PackML name of the state")
     reason = status(str, length=64, doc="why the job is held or was aborted")
 
 
 class Feedstock(Component):
-    """The powder (or wire) in the machine."""
+    """What the machine makes parts or powder of."""
 
     identifier = status(
         str,
         length=64,
         start="LOT-0001",
         companion="Equipment/Feedstock/Powder/Identifier",
-        doc="powder lot",
+        doc="lot of the feedstock",
     )
     name = status(str, length=64, companion="Equipment/Feedstock/Powder/Name", doc="alloy")
     remaining_quantity = status(
@@ -82,7 +82,7 @@ class Feedstock(Component):
         low=0,
         high=1000,
         companion="Equipment/Feedstock/Powder/RemainingQuantity",
-        doc="powder in the supply",
+        doc="feedstock left in the machine",
     )
     ready_for_production = status(
         bool,

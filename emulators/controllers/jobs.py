@@ -61,8 +61,8 @@ class JobControl(Component):
         doc="ISA-95 job state",
     )
     substate = status(int, low=0, high=3, doc="ISA-95 job substate number, 0 = none")
-    layer = status(int, low=0, high=1_000_000, doc="layers finished")
-    layers_planned = status(int, low=0, high=1_000_000, doc="layers of the job")
+    layer = status(int, low=0, high=1_000_000, doc="layers, segments, charges, rods or batches finished")
+    layers_planned = status(int, low=0, high=1_000_000, doc="layers, segments, charges, rods or batches of the job")
     remaining_time = status("s", low=0, high=1e8, doc="estimate of the time left")
     orders_limit = status(
         int,
@@ -197,7 +197,7 @@ class JobControl(Component):
 
     @command(job_order_id=str)
     def pause(self, job_order_id: str) -> str:
-        """Hold the running job between two vectors."""
+        """Hold the running job at the next place where that does no harm."""
         self._find(job_order_id, JobState.RUNNING)
         self._wish("pause")
         return job_order_id
@@ -211,7 +211,7 @@ class JobControl(Component):
 
     @command(job_order_id=str)
     def stop(self, job_order_id: str) -> str:
-        """End the job after the layer in work (if none is, at once), then cool down and unload."""
+        """End the job after the layer, charge, rod or batch in work, then cool down and unload."""
         self._find(job_order_id, JobState.RUNNING, JobState.INTERRUPTED)
         self._wish("stop")
         return job_order_id

@@ -27,9 +27,9 @@ class Consumption(Equipment):
     gas = measured("L", low=0, high=1e9, quantum=0.1,
                    doc="gas taken from the supply, at ambient pressure")
     feedstock = measured("kg", low=0, high=1e6, quantum=0.001,
-                         doc="powder, wire or binder-bound powder taken from the supply")
+                         doc="powder, wire, green parts, charges or rods taken from the supply")
     built_volume = measured("cm3", low=0, high=1e7, quantum=0.001,
-                            doc="volume of the parts built")
+                            doc="volume of the parts built; of powder, as solid metal")
 
     def __init__(self, base: float) -> None:
         """`base`: power (W) of control cabinet, lights and drives at rest."""
