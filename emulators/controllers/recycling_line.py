@@ -107,6 +107,7 @@ class RecyclingLineController(BuildController):
             "dryer_lags": self.phase == "heat" and self.now >= self.since + self.LAG,
             "gas_humid": self.phase == "dry" and self.prolonged,
             "virgin_short": self.short,
+            "not_separable": self.phase == "separate" and not io.separator.possible,
             "batch_held": decide and self.batch.decision == "hold",
             "batch_scrapped": decide and self.batch.decision == "scrap",
             **self.looked,
@@ -167,9 +168,8 @@ class RecyclingLineController(BuildController):
         self.io.line.reset_purge = bool(self.io.line.safe_purge)
 
     def release(self) -> None:
-        """What is left leaves the line; then argon off, and it may be opened."""
+        """Argon off, and the line may be opened: what was in it has left."""
         io = self.io
-        io.bins.decision, io.bins.discharge = 0, True
         io.dryer.heat = io.dryer.cool = False
         io.filter.fan = 0.0
         io.line.armed = False

@@ -67,11 +67,13 @@ class Service(ServiceWork):
     @command()
     def clean_mesh(self) -> str:
         """Clean the sieve's mesh."""
+        self._plant.sieve.mount()
         return self._mend("mesh cleaned", ("Sieve.Blinding", 1.0))
 
     @command()
     def change_mesh(self) -> str:
         """Mount a new mesh and tighten the resonator."""
+        self._plant.sieve.mount()
         return self._mend("mesh changed", ("Sieve.Torn", 0.0), ("Sieve.Blinding", 1.0),
                           ("Sieve.UltrasonicLoss", 0.0))
 

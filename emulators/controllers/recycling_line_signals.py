@@ -279,6 +279,14 @@ class Alarms(BuildAlarms):
         consequence="the cut moves: light grains stay or heavy ones leave; feed stops",
         response="set the flow, resume; watch the product's foreign share",
     )
+    not_separable = alarm(
+        doc="batch cannot be separated",
+        priority=Priority.HIGH,
+        phases=("separate",),
+        cause="the alloys in it are too much alike for the way that was asked for",
+        consequence="the batch passes unsorted, the laboratory finds foreign grains",
+        response="have the held batch separated in another way, or scrap it",
+    )
     dryer_lags = alarm(
         doc="dryer does not come to temperature",
         priority=Priority.HIGH,

@@ -145,10 +145,7 @@ class SpheroidizerController(BuildController):
         io.collector.passivate = False
 
     def make_safe(self) -> None:
-        io = self.io
-        # What has come through is a batch too.
-        io.collector.collect = True
-        io.reactor.purge_flow = self.process.purge_flow
+        self.io.reactor.purge_flow = self.process.purge_flow
 
     def restore_supplies(self) -> None:
         super().restore_supplies()

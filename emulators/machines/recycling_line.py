@@ -23,13 +23,7 @@ from emulators.settings import (
 )
 from twin.image import Readings
 from twin.machine import Plant
-from twin.machines.recycling_line import (
-    NotSeparable,
-    RecyclingJob,
-    RecyclingLine,
-    check_separation,
-    virgin,
-)
+from twin.machines.recycling_line import RecyclingJob, RecyclingLine, check_powder, virgin
 from twin.materials import MaterialError, alloy
 from twin.powder.lot import PowderLot
 from twin.powder.operations import blend, renamed
@@ -96,26 +90,20 @@ def recycling_program(
     `SettingsError` for what cannot be separated so, for too much powder or none.
     """
     used = [lot for lot in lots if not virgin(lot)] or list(lots)
-    mass = sum(lot.mass for lot in used)
-    batches = recipe.recovery.batches
-    if not mass > 0.0:
-        raise SettingsError("there is no powder to work up")
+    mass, batches = sum(lot.mass for lot in used), recipe.recovery.batches
     if mass > RecyclingLine.ROOM:
         raise SettingsError(f"lots: {mass:.4g} kg of used powder, the line takes "
                             f"{RecyclingLine.ROOM:g} kg")
     if mass / batches > RecyclingLine.HOPPER:
         raise SettingsError(f"recovery.batches: {mass:.4g} kg in {batches} batches are more than "
                             f"the {RecyclingLine.HOPPER:g} kg that the line's hopper holds")
-    method = recipe.separating.method
+    separating = recipe.separating
+    job = RecyclingJob(recipe.name, alloy(recipe.alloy), batches, separating.method, lots, given,
+                       separating.frequency)
     try:
-        promise = check_separation(used, recipe.alloy, method, recipe.separating.frequency)
-    except NotSeparable as reason:
+        promise = check_powder(lots, job)
+    except ValueError as reason:
         raise SettingsError(str(reason)) from None
-    foreign = {c.alloy for lot in used for c in lot.constituents} - {recipe.alloy}
-    if recipe.alloy not in {c.alloy for lot in used for c in lot.constituents}:
-        raise SettingsError(f"lots hold {', '.join(sorted(foreign))}; the recipe {recipe.name} is "
-                            f"for {recipe.alloy}")
-    job = RecyclingJob(recipe.name, alloy(recipe.alloy), batches, method, lots, given)
     return Program(job, recipe), [promise] if promise else []
 
 

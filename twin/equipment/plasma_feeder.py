@@ -69,6 +69,8 @@ class ProbeFeeder(Equipment):
         self._torch, self._gas, self._reactor, self._loop = torch, gas, reactor, loop
         self.lots: list[PowderLot] = []
         self.content: Batch | None = None
+        self.brushed: list[PowderLot] = []
+        """What batches left in the hopper, too little to be fed."""
         self.fed_for = 0.0
         """s during which powder of the batch flowed."""
         self._due: float | None = None
@@ -89,6 +91,20 @@ class ProbeFeeder(Equipment):
         self.lots = [lot for lot in self.lots if lot.id not in ids]
         self._weigh()
         return gone
+
+    def give_back(self) -> list[PowderLot]:
+        """All powder that was not fed, the parts of each lot together; then there is none."""
+        parts = [*self.brushed, *(self.content.lots if self.content else ()), *self.lots]
+        found: dict[str, PowderLot] = {}
+        for part in parts:
+            held = found.get(part.id)
+            found[part.id] = part if held is None else renamed(
+                blend([held, part], part.id), part.id, parents=part.parents, status=part.status)
+        self.lots, self.content, self.brushed = [], None, []
+        self.fed_for, self._flow = 0.0, 0.0
+        self._weigh()
+        self.settle("mass", 0.0)
+        return list(found.values())
 
     def _weigh(self) -> None:
         self.supply = sum(lot.mass for lot in self.lots)
@@ -121,9 +137,13 @@ class ProbeFeeder(Equipment):
                      lots=[lot.id for lot in drawn])
 
     def empty_out(self, rest: Sequence[PowderLot]) -> None:
-        """The batch is closed; what was not fed is in the hopper as another one."""
-        kept = [lot for lot in rest if lot.mass > self.EMPTY]
-        self.content = Batch(kept) if kept else None
+        """The batch is closed; what was not fed is in the hopper as another one.
+
+        What clings to an empty hopper is brushed out, and waits for the end of the job.
+        """
+        left = sum(lot.mass for lot in rest)
+        self.content = Batch(rest) if left > self.EMPTY else None
+        self.brushed += [lot for lot in rest if lot.mass > 0.0] if self.content is None else []
         self.fed_for, self._flow = 0.0, 0.0  # The gate below the hopper is shut.
         self.settle("mass", self.content.left if self.content is not None else 0.0)
 
@@ -251,12 +271,14 @@ class ProbeFeeder(Equipment):
 
     def hidden_state(self) -> dict[str, Any]:
         return {"lots": [lot.plain() for lot in self.lots],
+                "brushed": [lot.plain() for lot in self.brushed],
                 "content": None if self.content is None else self.content.plain(),
                 "fed_for": self.fed_for, "due": self._due, "flow": self._flow,
                 "seen": self._seen, "soot": self._soot}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.lots = [PowderLot.of(lot) for lot in hidden["lots"]]
+        self.brushed = [PowderLot.of(lot) for lot in hidden["brushed"]]
         self.content = None if hidden["content"] is None else Batch.of(hidden["content"])
         self.fed_for, self._due = hidden["fed_for"], hidden["due"]
         self._flow, self._seen, self._soot = hidden["flow"], hidden["seen"], hidden["soot"]
@@ -306,7 +328,7 @@ class Collector(Equipment):
 
     def driven(self, attribute: str) -> None:
         if attribute == "collect" and self.collect:
-            self._close()
+            self.close()
         elif attribute == "passivate":
             self._due = self.now + self.PASSIVATION if self.passivate and self.soot else None
             if self._due is not None:
@@ -318,8 +340,8 @@ class Collector(Equipment):
         if self._due is not None:
             self.plant.run(self._oxidise(self._due))
 
-    def _close(self) -> None:
-        """A batch is over: what came of it."""
+    def close(self) -> None:
+        """A batch is over: what came of it; nothing if none was fed."""
         feeder, plant = self._feeder, self.plant
         content = feeder.content
         if content is None or content.fed <= 0:

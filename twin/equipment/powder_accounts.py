@@ -91,11 +91,13 @@ class PowderAccounts:
 
     def close(self, charge: Charge, metal: Alloy, *, machine: str, time: float, name: str,
               passivated: float, held: bool, new_id: Callable[[str], str],
-              about: Mapping[str, Any]) -> Operation:
+              about: Mapping[str, Any], rest: str = "skull") -> Operation:
         """The operation that made of a charge what is in the cans and what is scrap.
 
         ``passivated`` 0 to 1: how far the oxide grew in a little air; what met air at once is
-        thicker by half. ``held``: all lots are on hold. ValueError if more came out than went in.
+        thicker by half. ``held``: all lots are on hold. ``rest``: what is left in the melting unit
+        is a skull, a stub, or a charge or rod that was never melted. ValueError if more came out
+        than went in.
         """
         base = {e: f for e, f in metal.composition.items() if e != "O"}
         scale = 1.0 / sum(base.values())
@@ -134,10 +136,11 @@ class PowderAccounts:
         if left < -1e-9 * charge.mass:
             raise ValueError(f"{charge.id}: {-left:g} kg more came out than went in")
         # Oxygen of the flight is in the cans; what is left is that of the skull.
-        rest = inside + self.flight_oxygen - kept
+        oxygen = inside + self.flight_oxygen - kept
         if left > 0.0:
-            outputs.append(_scrap(new_id("scrap"), "skull", metal.name, base, left,
-                                  max(rest, 0.0), charge))
+            kind = rest if rest in ("charge", "rod") else "scrap"
+            outputs.append(_scrap(new_id(kind), rest, metal.name, base, left, max(oxygen, 0.0),
+                                  charge, kind))
         inlet = {e: pure * f for e, f in base.items()} | {"O": charge.mass * charge.oxygen}
         return Operation(
             name, machine, time, (Draw(charge.id, charge.mass, inlet),), tuple(outputs),
@@ -194,9 +197,9 @@ def _elements(base: Mapping[str, float], metal: float, oxygen: float) -> dict[st
 
 
 def _scrap(id: str, kind: str, alloy: str, base: Mapping[str, float], metal: float,
-           oxygen: float, charge: Charge) -> Item:
+           oxygen: float, charge: Charge, of_kind: str = "scrap") -> Item:
     elements = _elements(base, metal, oxygen)
-    return Item(id, "scrap", alloy, sum(elements.values()), elements,
+    return Item(id, of_kind, alloy, sum(elements.values()), elements,
                 {"what": kind, "charge": charge.id})
 
 

@@ -35,6 +35,7 @@ class PowderDryer(Station):
     GAIN = 0.06  # share of the heater per K, default
     DRY_GAS = 2e-6  # mole fraction of water in the sweep gas, default
     KINETICS = DryingKinetics()
+    MIXES = 0.2
     MOLAR_VOLUME = 0.02405  # m3/mol at 293 K
 
     powder_temperature = measured("degC", low=0, high=300, start=20, noise=0.05, quantum=0.1,
@@ -135,6 +136,7 @@ class PowderDryer(Station):
             return
         change = max(self.water, -batch.water)
         self.water = 0.0
+        line.unmixed *= self.MIXES  # It is stirred.
         dry = renamed(with_water(batch, change), line.new_id(), parents=(batch.id,))
         dry, gained = line.oxidised(dry)
         lost: dict[str, float] = {}

@@ -11,7 +11,7 @@ from twin.powder.effects import NEUTRAL, Effects, effects
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Item, blend, renamed
 
-__all__ = ["OwnLots", "PowderLots", "PowderPlant"]
+__all__ = ["OwnLots", "PowderLots", "PowderPlant", "refuse_twice"]
 
 _REFUSED = {"hold": "is on hold", "scrap": "is scrap"}
 
@@ -36,15 +36,12 @@ class PowderLots(Equipment):
 
     def put(self, lots: Sequence[PowderLot]) -> None:
         """Bring lots; `ValueError`, and none brought, for one that must not be used."""
-        seen = {lot.id for lot in (*self.waiting, *self.taken)}
         for lot in lots:
             if lot.status in _REFUSED:
                 raise ValueError(f"lot {lot.id} {_REFUSED[lot.status]}")
-            if lot.id in seen:
-                raise ValueError(f"lot {lot.id} is at the machine already")
             if not lot.metal > 0.0:
                 raise ValueError(f"lot {lot.id} is empty")
-            seen.add(lot.id)
+        refuse_twice(lots, [lot.id for lot in (*self.waiting, *self.taken)])
         self.waiting += lots
         self.managed = self.managed or bool(lots)
 
@@ -135,6 +132,15 @@ class PowderLots(Equipment):
         self.taken = [PowderLot.of(data) for data in hidden["taken"]]
         self.managed, self.began = hidden["managed"], hidden["began"]
         self._known = {}
+
+
+def refuse_twice(lots: Sequence[PowderLot], there: Iterable[str]) -> None:
+    """`ValueError` for a lot that is brought twice, or is at the machine already."""
+    seen = set(there)
+    for lot in lots:
+        if lot.id in seen:
+            raise ValueError(f"lot {lot.id} is at the machine already")
+        seen.add(lot.id)
 
 
 class OwnLots:

@@ -13,6 +13,7 @@ from twin.machine import AMBIENT
 from twin.physics.sorting import (
     AirClassifier,
     Method,
+    NothingToSeparate,
     NotSeparable,
     Plan,
     TravellingField,
@@ -57,6 +58,8 @@ class Separator(FlowStation):
                         doc="classifying gas in the present sub-cut, over what it needs x 120")
     product_rate = measured("kg/h", low=0, high=1200, noise=0.05, quantum=0.1,
                             doc="to the product's side")
+    possible = measured(bool, start=True, doc="the separator's own control found a way to sort "
+                        "the batch as it was asked to, or nothing to sort")
     sub_cuts = measured(int, low=0, high=20, doc="sub-cuts that the batch is sieved into")
     coil = actuator("%", low=0, high=100, doc="coil current demand, share of rated")
     frequency = actuator("kHz", low=1, high=5000, start=1000, doc="frequency of the coil")
@@ -74,6 +77,7 @@ class Separator(FlowStation):
 
     def begin(self) -> None:
         super().begin()
+        self.possible = True
         self.plan = self._plan()
         self.sub_cuts = self.plan.cuts if self.plan is not None else 0
 
@@ -84,7 +88,10 @@ class Separator(FlowStation):
         try:
             return plan(batch, self.wanted, self.method,
                         replace(self.FIELD, frequency=self.frequency))
+        except NothingToSeparate:
+            return None
         except NotSeparable as reason:
+            self.possible = False
             self.log("process", f"not separated: {reason}"[:240])
             return None
 
@@ -117,6 +124,8 @@ class Separator(FlowStation):
 
     def work(self, now: float, step: float) -> bool:
         self._energise()
+        if not self.possible:
+            return True  # It lets the batch by, unsorted.
         before = np.asarray(self._sum).copy()
         through = super().work(now, step)
         batch = self._line.batch

@@ -34,9 +34,9 @@ class PowderLine:
     film: float = 0.0
     """Oxide (m) that has grown on the batch since it came and is in no account yet."""
     unmixed: float = 0.0
-    """Share of the batch's two parts that is not yet mixed."""
+    """How uneven the batch still is over how it was when its parts were put together, 0 to 1."""
     contrast: float = 0.0
-    """Oxygen (mass fraction) in which those parts differ."""
+    """Standard deviation of oxygen (mass fraction) between samples then."""
     filled: dict[str, float] = field(default_factory=dict)
     """kg turned out into bins since they were emptied, by bin."""
     plant: Plant | None = None
@@ -109,6 +109,8 @@ class Station(Equipment):
 
     STEP = 2.0  # s
     POWER = 300.0  # W while at work, default
+    MIXES = 1.0
+    """How uneven a batch is behind the station over how it was before, default."""
 
     run = actuator(bool, doc="station on; off in between is a pause")
     done = measured(bool, doc="the batch has passed the station; until it is started again")
@@ -200,6 +202,7 @@ class Station(Equipment):
             line.film = film_growth(line.film, self.temperature(), self._gas.oxygen, self.STEP)
         if self.work(now, self.STEP):
             self.finish()
+            line.unmixed *= self.MIXES
             self.done = True
 
     def show(self, attribute: str, now: float, step: float, value: float) -> None:
@@ -216,6 +219,8 @@ class Station(Equipment):
 
 class FlowStation(Station):
     """A station that the batch flows through; what it does is summed up over the flow."""
+
+    MIXES = 0.5
 
     feed = actuator("kg/h", low=0, high=1000, start=100, doc="feed rate demand")
     rate = measured("kg/h", low=0, high=1200, noise=0.1, quantum=0.1, doc="powder fed, from the "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Conveyor(FlowStation):
     AIRBORNE = (10e-6, 0.3)  # m below which a grain may stay in the gas, share of them, default
     SUCTION = 25_000.0  # Pa at full fan speed, default
     HOPPER = 60.0  # kg that a batch may have, default
+    MIXES = 1.0
 
     vacuum = measured("mbar", low=0, high=500, noise=0.2, quantum=0.1,
                       companion="Monitoring/Process/ConveyingVacuum", doc="suction")
@@ -96,6 +98,10 @@ class Conveyor(FlowStation):
             lost = gone.elements
             line.put("dust", dust.mass)
         parents = tuple(dict.fromkeys(lot.id for lot in self._inputs))
+        # Lots lie in the hopper one above the other.
+        whole = sum(lot.metal for lot in self._inputs)
+        uneven = sum(lot.metal * (lot.oxygen - line.batch.oxygen) ** 2 for lot in self._inputs)
+        line.contrast, line.unmixed = sqrt(uneven / whole) if whole else 0.0, 1.0
         batch = renamed(batch, batch.id, parents=parents, status="new")
         batch, gained = line.oxidised(batch)
         made = line.operate(

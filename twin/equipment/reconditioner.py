@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -183,10 +183,13 @@ class Blender(Station):
         self.turned = 0.0
         self._virgin, line.virgin = take(line.virgin, max(self.dose, 0.0))
         self.added = sum(lot.mass for lot in self._virgin)
-        line.unmixed, line.contrast = 0.0, 0.0
         if self._virgin and line.batch is not None:
+            # Two layers, of which a sample takes what it meets: f (1 - f) of the difference.
+            share = self.added / (self.added + line.batch.mass)
+            apart = line.batch.oxygen - blend(self._virgin, "v").oxygen
+            line.contrast = sqrt((1.0 - share) * (line.contrast * line.unmixed) ** 2
+                                 + share * (1.0 - share) * apart**2)
             line.unmixed = 1.0
-            line.contrast = line.batch.oxygen - blend(self._virgin, "v").oxygen
         line.changed()
 
     def driven(self, attribute: str) -> None:

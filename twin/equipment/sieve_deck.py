@@ -82,12 +82,16 @@ class SieveDeck(FlowStation):
             self.settle("oversize", 0.0)
         super().driven(attribute)
 
+    def mount(self) -> None:
+        """Put a clean mesh in."""
+        self.open = 1.0
+
     def begin(self) -> None:
         super().begin()
         batch = self._line.batch
         self._waits = np.array(batch.masses) if batch is not None else np.zeros(BINS)
         self._deck, self._through, self._over = (np.zeros(BINS) for _ in range(3))
-        self._tail, self.open = 0.0, 1.0
+        self._tail = 0.0
 
     def work(self, now: float, step: float) -> bool:
         deck, mesh = self.DECK, Mesh(max(self.aperture, 1e-6))

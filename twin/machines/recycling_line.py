@@ -10,7 +10,7 @@ from twin.equipment.consumption import Consumption
 from twin.equipment.inert_line import Bonding, DustFilter, InertLine
 from twin.equipment.powder_dryer import PowderDryer
 from twin.equipment.powder_laboratory import PowderLaboratory
-from twin.equipment.powder_lots import OwnLots
+from twin.equipment.powder_lots import OwnLots, refuse_twice
 from twin.equipment.powder_separator import Separator
 from twin.equipment.powder_station import PowderLine, Station
 from twin.equipment.powder_transport import Bins, Conveyor, DrumMagnet
@@ -19,11 +19,11 @@ from twin.equipment.services import SafetyChain
 from twin.equipment.sieve_deck import SieveDeck
 from twin.machine import Plant
 from twin.materials import Alloy
-from twin.physics.sorting import Method, NotSeparable, grade, plan, product_share
+from twin.physics.sorting import Method, grade, plan, product_share
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Draw, Item, blend, renamed
 
-__all__ = ["NotSeparable", "RecyclingJob", "RecyclingLine", "check_separation", "virgin"]
+__all__ = ["RecyclingJob", "RecyclingLine", "check_powder", "virgin"]
 
 _STATUS: dict[str, Any] = {"release": "released", "hold": "hold", "scrap": "scrap"}
 
@@ -43,6 +43,8 @@ class RecyclingJob:
     given: bool = False
     """Whether the lots are ones that somebody brought, there once; else they are bought anew for
     every job."""
+    frequency: float = 1e6
+    """Hz, of the separator's coil."""
 
     @property
     def layers(self) -> int:
@@ -94,8 +96,10 @@ class RecyclingLine(Plant):
     def supply(self, lots: Sequence[PowderLot]) -> None:
         """Used lots, and virgin ones (never used, nothing foreign) for blending.
 
-        Raises `ValueError` for too much.
+        Raises `ValueError` for too much, or for a lot that is there already.
         """
+        there = [lot.id for lot in (*self.line.feed, *self.line.virgin, *self._supplied)]
+        refuse_twice(lots, there)
         used = sum(lot.mass for lot in (*self._supplied, *lots) if not virgin(lot))
         if used > self.ROOM:
             raise ValueError(f"{used:.4g} kg of used powder, the line takes {self.ROOM:g} kg")
@@ -107,7 +111,13 @@ class RecyclingLine(Plant):
         return [*gone]
 
     def hindrance(self, job: RecyclingJob) -> str:
-        return "" if self._supplied or not job.given else self.own.gone(job.lots)
+        if not self._supplied:
+            return self.own.gone(job.lots) if job.given else ""
+        try:
+            check_powder(self._supplied, job)
+        except ValueError as reason:
+            return str(reason)
+        return ""
 
     def load(self, job: RecyclingJob | None) -> None:
         """Take a job: what was supplied waits at the line, what was left over is turned out."""
@@ -115,14 +125,11 @@ class RecyclingLine(Plant):
         line = self.line
         if job is None:
             return
-        self.clear_out()
+        self.unload()
+        self.laboratory.specified = job.alloy.name
+        self.sieve.mount()
         lots, self._supplied = self._supplied or self.own.take(job.lots, self.new_id), []
-        line.feed = [lot for lot in lots if not virgin(lot)]
-        line.virgin = [lot for lot in lots if virgin(lot) and lot.alloy == job.alloy.name]
-        # Virgin powder of another alloy has no place here; if nothing is used, all is worked up.
-        line.feed += [lot for lot in lots if virgin(lot) and lot.alloy != job.alloy.name]
-        if not line.feed:
-            line.feed, line.virgin = line.virgin, []
+        line.feed, line.virgin = _divided(lots, job.alloy.name)
         line.filled = {}
         self.separator.wanted = job.alloy.name if job.separate != "none" else ""
         self.separator.method = job.separate
@@ -131,7 +138,7 @@ class RecyclingLine(Plant):
         self._began, self._energy = float(self.env.now), self._used_energy()
         self.bins.weigh()
 
-    def clear_out(self) -> None:
+    def unload(self) -> None:
         """All that is still in the line leaves it: begun powder held, the rest as it came."""
         line, conveyor = self.line, self.conveyor
         waits = [*line.feed, *line.virgin]
@@ -164,12 +171,10 @@ class RecyclingLine(Plant):
     def _out(self, decision: str) -> None:
         """The batch leaves the line."""
         line, batch = self.line, self.line.batch
-        if batch is None:
-            if decision == "none":
-                self.clear_out()
-            return
         if decision == "none":
-            self.clear_out()
+            self.unload()
+            return
+        if batch is None:
             return
         lot, gained = line.oxidised(batch)
         lot = renamed(lot, line.new_id(), parents=(batch.id,), status=_STATUS[decision])
@@ -238,20 +243,40 @@ def virgin(lot: PowderLot) -> bool:
     return lot.cycle == 0 and lot.foreign == 0.0 and lot.status in ("new", "released")
 
 
-def check_separation(
-    lots: Sequence[PowderLot], wanted: str, method: Method, frequency: float = 1e6
-) -> str:
-    """What the separation of used lots promises; `NotSeparable` if it cannot be done.
+def _divided(
+    lots: Sequence[PowderLot], wanted: str
+) -> tuple[list[PowderLot], list[PowderLot]]:
+    """What is worked up, and virgin powder of the alloy that is wanted, for blending.
 
-    Empty if there is nothing foreign in them, or nothing is to be separated.
+    Virgin powder of another alloy has no place in a blend; if nothing is used, all is worked up.
     """
-    mixed = [lot for lot in lots if lot.foreign > 0.0 or lot.alloy != wanted]
-    if method == "none" or not mixed:
+    feed: list[PowderLot] = []
+    fresh: list[PowderLot] = []
+    for lot in lots:
+        (fresh if virgin(lot) and lot.alloy == wanted else feed).append(lot)
+    return (feed, fresh) if feed else (fresh, [])
+
+
+def check_powder(lots: Sequence[PowderLot], job: RecyclingJob) -> str:
+    """What the separation of the lots of a job promises; empty if there is nothing to separate.
+
+    Raises `ValueError` for powder that the job cannot work up: none, without the alloy that it is
+    for, or mixed so that it cannot be separated as the job says (`NotSeparable`).
+    """
+    wanted = job.alloy.name
+    used, _ = _divided(lots, wanted)
+    if not sum(lot.mass for lot in used) > 0.0:
+        raise ValueError("there is no powder to work up")
+    there = {c.alloy for lot in used for c in lot.constituents if c.mass > 0.0}
+    wrong = [lot.id for lot in used if lot.alloy != wanted]
+    if wanted not in there or (wrong and job.separate == "none"):
+        raise ValueError(f"lot {', '.join(wrong)}: {job.name} is for {wanted}, the powder holds "
+                         f"{', '.join(sorted(there))}")
+    if job.separate == "none" or there == {wanted}:
         return ""
-    whole = blend(list(lots), "the powder")
-    field = replace(Separator.FIELD, frequency=frequency)
-    way = plan(whole, wanted, method, field)
+    whole = blend(used, " and ".join(lot.id for lot in used))
+    field = replace(Separator.FIELD, frequency=job.frequency)
+    way = plan(whole, wanted, job.separate, field)
     found = grade(whole, wanted, product_share(whole, way, field, Separator.AIR))
     return (f"separation by {way.method}: {way.why}; {found.purity:.2%} {wanted} expected, "
             f"{found.recovery:.0%} of it recovered")
-

@@ -10,12 +10,12 @@ from twin.equipment.consumption import Consumption
 from twin.equipment.plasma_feeder import Collector, ProbeFeeder
 from twin.equipment.plasma_reactor import QuenchLoop, Reactor, TorchWater
 from twin.equipment.plasma_torch import PlasmaGas, PlasmaTorch
-from twin.equipment.powder_lots import OwnLots
+from twin.equipment.powder_lots import OwnLots, refuse_twice
 from twin.equipment.services import SafetyChain
 from twin.machine import Plant
 from twin.materials import Alloy
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Item
+from twin.powder.operations import Draw, Item, Operation, renamed
 
 __all__ = ["SpheroidJob", "Spheroidizer"]
 
@@ -97,13 +97,15 @@ class Spheroidizer(Plant):
     def supply(self, lots: Sequence[PowderLot]) -> None:
         """Powder is put at the machine, after what waits there already.
 
-        ValueError for powder that is mostly another alloy than the job's.
+        ValueError for powder that is mostly another alloy than the job's, and for a lot that is
+        there already.
         """
         if self.job is not None:
             wrong = [lot.id for lot in lots if lot.alloy != self.job.alloy.name]
             if wrong:
                 raise ValueError(f"{self.name or 'spheroidizer'} is set up for "
                                  f"{self.job.alloy.name}, not for {', '.join(wrong)}")
+        refuse_twice(lots, [lot.id for lot in self.feeder.lots])
         self.feeder.take(lots)
 
     def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
@@ -115,7 +117,12 @@ class Spheroidizer(Plant):
         return bool(self.feeder.lots) or self.feeder.content is not None
 
     def hindrance(self, job: SpheroidJob) -> str:
-        return "" if self._waits or not job.given else self.own.gone(job.lots)
+        if not self._waits:
+            return self.own.gone(job.lots) if job.given else ""
+        wrong = [lot for lot in self.feeder.lots if lot.alloy != job.alloy.name]
+        if wrong:
+            return f"lot {wrong[0].id} is {wrong[0].alloy}; the job is for {job.alloy.name}"
+        return ""
 
     def load(self, job: SpheroidJob | None) -> None:
         """Take a job: an empty drum, and its own powder if none waits at the machine."""
@@ -128,6 +135,16 @@ class Spheroidizer(Plant):
             self.feeder.take(self.own.take(job.lots, self.new_id))
         if not self.torch.lit and self.safety.door_closed and not self.safety.door_locked:
             self.reactor.air()
+
+    def unload(self) -> None:
+        """The job has ended: what came through is a batch, and what was not fed is given back."""
+        self.collector.close()
+        for lot in self.feeder.give_back():
+            given = renamed(lot, self.new_id(), parents=(lot.id,), origin="return",
+                            made_at=float(self.env.now), machine=self.name)
+            self.record_operation(Operation(
+                "return", self.name, given.made_at, (Draw.all(lot),), (given,)))
+        self.job = None
 
     @property
     def energised(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import exp, log, pi, sqrt
 
 import numpy as np
@@ -89,7 +89,7 @@ def _enthalpies(hydrogen: float, pressure: float) -> tuple[Floats, Floats]:
     return t, (1 - hydrogen) * argon + hydrogen * ((1 - apart) * molecules + apart * atoms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plasma:
     """The gas that particles fly through.
 
@@ -124,7 +124,7 @@ class Plasma:
         """Mole fraction of hydrogen."""
         return self.hydrogen / (self.argon + self.hydrogen)
 
-    @property
+    @cached_property
     def temperature(self) -> float:
         """Mean temperature (K)."""
         # Rounded so that the table is the same for flows that hardly differ.
@@ -132,7 +132,7 @@ class Plasma:
         left = max(self.power - self.load, 0.0)
         return float(np.interp(left / self.flow, h, t))
 
-    @property
+    @cached_property
     def speed(self) -> float:
         """Mean gas speed (m/s) in the bore."""
         volume = self.flow * GAS_CONSTANT * self.temperature / self.pressure
@@ -171,10 +171,25 @@ class Plasma:
         return np.asarray(conducted * self.rarefied(d, surface) - lost)
 
 
+@lru_cache(maxsize=256)
 def melt_heat(alloy: Alloy, start: float = AMBIENT) -> float:
     """Heat (J/kg) that brings an alloy from `start` (K) to its liquidus, all melted."""
     means = alloy.specific_heat.mean(start, alloy.liquidus)
     return float(means) * (alloy.liquidus - start) + alloy.latent_fusion
+
+
+@lru_cache(maxsize=128)
+def _solid_density(alloy: Alloy) -> float:
+    return float(alloy.density(AMBIENT))
+
+
+@lru_cache(maxsize=128)
+def _boil(alloy: Alloy) -> tuple[float, float, float]:
+    """Boiling point (K), density of the melt (kg/m3), heat from liquidus to boiling (J/kg)."""
+    hottest = alloy.density.high
+    boiling = min(alloy.boiling, hottest)
+    heat = float(alloy.specific_heat(alloy.liquidus)) * (boiling - alloy.liquidus)
+    return boiling, float(alloy.density(min(alloy.liquidus, hottest))), heat
 
 
 def critical_feed(alloy: Alloy, power: float, use: float = USE) -> float:
@@ -209,7 +224,7 @@ def melting_time(diameter: npt.ArrayLike, alloy: Alloy, plasma: Plasma) -> Float
     particle's radiation taken off and rarefaction.
     """
     d = np.asarray(diameter, float)
-    density = float(alloy.density(AMBIENT))
+    density = _solid_density(alloy)
     taken = density * d / 6 * melt_heat(alloy)  # J/m2 of surface
     flux = plasma.flux(d, alloy.liquidus, alloy.emissivity)
     return np.asarray(np.where(flux > 0, taken / np.maximum(flux, 1e-9), np.inf))
@@ -223,10 +238,7 @@ def evaporated(diameter: npt.ArrayLike, alloy: Alloy, plasma: Plasma,
     limits it; evaporation below the boiling point is left out.
     """
     d = np.asarray(diameter, float)
-    hottest = alloy.density.high
-    boiling = min(alloy.boiling, hottest)
-    density = float(alloy.density(min(alloy.liquidus, hottest)))
-    heat = float(alloy.specific_heat(alloy.liquidus)) * (boiling - alloy.liquidus)
+    boiling, density, heat = _boil(alloy)
     middle = plasma.flux(d, 0.5 * (boiling + alloy.liquidus), alloy.emissivity)
     warming = np.where(middle > 0, density * d / 6 * heat / np.maximum(middle, 1e-9), np.inf)
     left = np.maximum(np.asarray(flight) - np.asarray(melting) - warming, 0.0)
@@ -307,7 +319,7 @@ def treat(diameter: Floats, alloy: Alloy, plasma: Plasma, feed: float, *, caught
     and so is smaller as a sphere. Melting is lost where flight is too short (log-normal scatter
     between trajectories) and, over all sizes, beyond the critical feed.
     """
-    density = float(alloy.density(AMBIENT))
+    density = _solid_density(alloy)
     critical = critical_feed(alloy, plasma.power)
     flight = flight_time(diameter, density, plasma)
     melting = melting_time(diameter, alloy, plasma)

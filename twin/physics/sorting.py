@@ -33,6 +33,7 @@ __all__ = [
     "Grade",
     "Method",
     "NotSeparable",
+    "NothingToSeparate",
     "Plan",
     "TravellingField",
     "grade",
@@ -45,6 +46,10 @@ Method = Literal["none", "auto", "eddy current", "density", "both"]
 
 class NotSeparable(ValueError):  # noqa: N818 - it is an answer, not a defect
     """Physics does not allow what was asked for; the message says why and what to use."""
+
+
+class NothingToSeparate(NotSeparable):
+    """The powder is of one alloy."""
 
 
 # -- magnet -----------------------------------------------------------------------------------
@@ -213,15 +218,18 @@ SIMPLER: Final = 1.06
 """What a way without sub-cuts may be worse by (purity times recovery) and still be taken."""
 
 
-def _two(lot: PowderLot) -> tuple[Constituent, Constituent]:
-    ranked = sorted((c for c in lot.constituents if c.mass > 0), key=lambda c: -c.mass)
-    if len(ranked) < 2:
-        raise NotSeparable(f"{lot.id} is of one alloy, {lot.alloy}: there is nothing to separate")
-    return ranked[0], ranked[1]
+def _two(lot: PowderLot, wanted: str) -> tuple[Constituent, Constituent]:
+    """The alloy that is wanted, and the one of which there is most besides."""
+    there = [c for c in lot.constituents if c.mass > 0]
+    others = sorted((c for c in there if c.alloy != wanted), key=lambda c: -c.mass)
+    if not others:
+        raise NothingToSeparate(
+            f"{lot.id} is of one alloy, {lot.alloy}: there is nothing to separate")
+    return next(c for c in there if c.alloy == wanted), others[0]
 
 
 def _density_plan(lot: PowderLot, wanted: str) -> Plan | str:
-    first, second = _two(lot)
+    first, second = _two(lot, wanted)
     heavy, light = sorted((first, second), key=lambda c: -c.density)
     low, high = (quantile(lot.masses, q) for q in (0.02, 0.98))
     if heavy.density <= 1.01 * light.density:
@@ -241,7 +249,7 @@ def _density_plan(lot: PowderLot, wanted: str) -> Plan | str:
 
 def _eddy_plan(lot: PowderLot, wanted: str, field: TravellingField) -> Plan | str:
     pulls = []
-    for part in _two(lot):
+    for part in _two(lot, wanted):
         d50 = quantile(part.masses, 0.5)
         pull = float(force_over_weight(
             d50, part.density, alloy(part.alloy).electrical_conductivity, field.frequency,
@@ -262,7 +270,7 @@ def plan(lot: PowderLot, wanted: str, method: Method, field: TravellingField) ->
     ``auto`` takes the feasible method of the better grade. `NotSeparable` says why a method that
     was asked for cannot work, and what can.
     """
-    if all(c.alloy != wanted for c in lot.constituents):
+    if all(c.alloy != wanted for c in lot.constituents if c.mass > 0):
         raise NotSeparable(f"{lot.id} holds no {wanted}: "
                            + ", ".join(c.alloy for c in lot.constituents))
     eddy, dense = _eddy_plan(lot, wanted, field), _density_plan(lot, wanted)

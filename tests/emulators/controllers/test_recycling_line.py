@@ -14,7 +14,9 @@ from emulators.machines.recycling_line import recycling_program, stock
 from emulators.recipes import load_recipe, recipe_names
 from tests.machines import recipe
 from tests.recycling_bench import QUICK, RecyclingBench, program
+from twin.physics.sorting import TravellingField, plan
 from twin.powder.lot import PowderLot
+from twin.powder.operations import blend, renamed
 from twin.signals import Refused
 
 
@@ -119,9 +121,66 @@ def test_what_cannot_be_is_told_before_the_run(changes: dict[str, Any], words: s
 
 def test_lots_of_another_alloy_are_refused() -> None:
     made = load_recipe("Ti-6Al-4V", "recycling-line").changed(QUICK)
-    lot = PowderLot.virgin("X", "316L", 5.0, 40e-6, 1.4, cycle=3)
-    with pytest.raises(SettingsError, match="316L"):
-        recycling_program(made, (lot,))
+    used, fresh = (PowderLot.virgin(name, "316L", 5.0, 40e-6, 1.4, cycle=cycle)
+                   for name, cycle in (("X", 3), ("N", 0)))
+    mine = PowderLot.virgin("M", "Ti-6Al-4V", 5.0, 40e-6, 1.4, cycle=3)
+    for lots, name in (((used,), "X"), ((mine, fresh), "N"), ((mine, used), "X")):
+        with pytest.raises(SettingsError, match=rf"lot {name}.*316L"):
+            recycling_program(made, lots)
+
+
+def mixed(first: str, second: str, share: float, mass: float = 3.0) -> PowderLot:
+    """A used lot of two alloys."""
+    parts = [PowderLot.virgin(name, name, mass * part, 40e-6, 1.35, oxygen=1e-3, cycle=2)
+             for name, part in ((first, 1 - share), (second, share))]
+    return renamed(blend(parts, "MIX"), "MIX", parents=())
+
+
+def test_a_machine_refuses_powder_that_it_cannot_separate_and_gives_it_back() -> None:
+    bench = RecyclingBench(program(separating__method="eddy current", blending__use=False,
+                                   stock__foreign="AlSi10Mg", stock__foreign_share=0.02,
+                                   stock__used=2.0))
+    bench.plant.supply([mixed("Ti-6Al-4V", "316L", 0.05)])
+    with pytest.raises(Refused, match=r"eddy current cannot separate.*use density with"):
+        bench.start()
+    assert [lot.id for lot in bench.plant.recall({"MIX"})] == ["MIX"]
+    assert bench.plant.recall({"MIX"}) == []
+    # What it was set up for is taken.
+    bench.plant.supply([mixed("Ti-6Al-4V", "AlSi10Mg", 0.05)])
+    bench.start().finish()
+    assert {d.id for d in bench.operation("recover").inputs} == {"MIX"}
+
+
+def test_a_batch_that_turns_out_not_to_be_separable_passes_unsorted_and_is_held() -> None:
+    bench = RecyclingBench(program(separating__method="eddy current", blending__use=False,
+                                   stock__foreign="AlSi10Mg", stock__foreign_share=0.02,
+                                   stock__used=2.0)).start()
+    bench.to("sieve")
+    bench.write("Process.Frequency", 50.0)  # twenty times less pull than at 1 MHz
+    bench.finish()
+    assert "NotSeparable" in bench.raised()
+    assert any("not separated" in e.message and "50 kHz" in e.message for e in bench.events)
+    assert all(o.name != "separate" for o in bench.operations)
+    assert bench.read("Batch.Decision") == "hold"
+    assert "foreign" in bench.read("Batch.Reason")
+
+
+def test_foreign_is_what_is_not_the_alloy_of_the_order() -> None:
+    """Even where there is more of it: a lot of mostly steel is no titanium powder."""
+    bench = RecyclingBench(program("Ti-6Al-4V-from-316L", blending__use=False))
+    bench.plant.supply([mixed("316L", "Ti-6Al-4V", 0.3)])
+    bench.start().to("separate").rest(6)
+    bench.plant.separator.plan = None  # sorts nothing
+    bench.finish()
+    assert bench.read("Laboratory.Foreign") == pytest.approx(70.0, abs=6.0)
+    assert bench.read("Batch.Decision") == "scrap"
+
+
+def test_titanium_is_sorted_from_steel_though_there_is_more_nickel() -> None:
+    """The way is planned for the alloy that is wanted, not for the two that there is most of."""
+    lots = [mixed("IN718", "Ti-6Al-4V", 0.4), mixed("316L", "Ti-6Al-4V", 0.1, 1.0)]
+    way = plan(blend(lots, "B"), "Ti-6Al-4V", "density", TravellingField())
+    assert "1.35" in way.why or "1.36" in way.why  # the ratio of titanium and IN718
 
 
 def test_every_recipe_can_be_followed() -> None:
@@ -169,9 +228,9 @@ def test_an_aborted_job_gives_all_its_powder_back_held(phase: str) -> None:
     bench.to(phase).rest(5)
     bench.job("Abort")
     assert bench.state is MachineState.ABORTED
-    bench.call("Machine.Clear")
-    bench.rest(1)
+    # At once, whether or not anybody clears the line.
     assert bench.plant.line.batch is None
+    assert bench.operations[-1].name in ("turn out", "return")
     assert bench.balance() < 1e-9
     gone = {d.id for o in bench.operations for d in o.inputs}
     left = [o for op in bench.operations for o in op.outputs

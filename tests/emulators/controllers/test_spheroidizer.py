@@ -52,7 +52,9 @@ def test_sequence(usual: SpheroidBench) -> None:
 def test_powder_in_powder_out(usual: SpheroidBench) -> None:
     """Two batches make two lots; nothing is lost on the way; soot is passivated with air."""
     names = [o.name for o in usual.operations]
-    assert names == ["spheroidize", "spheroidize", "passivate"]
+    # What clings to the hopper is given back at the end.
+    assert names == ["spheroidize", "spheroidize", "passivate", "return"]
+    assert usual.operations[3].inputs[0].mass < 3e-3
     for operation in usual.operations:
         assert operation.error() < 1e-9
     first = usual.product()
@@ -105,6 +107,15 @@ def test_powder_of_another_alloy_is_refused() -> None:
     plant.load(program().job)
     with pytest.raises(ValueError, match="LOT-W"):
         plant.supply([tungsten])
+    # A machine that stands takes it for a job of its alloy, and refuses one of another.
+    plant.unload()
+    plant.supply([tungsten])
+    assert "LOT-W is W" in plant.hindrance(program().job)
+    assert plant.hindrance(program("W").job) == ""
+    with pytest.raises(ValueError, match="already"):
+        plant.supply([tungsten])
+    assert [lot.id for lot in plant.recall({"LOT-W"})] == ["LOT-W"]
+    assert plant.hindrance(program().job) == ""
 
 
 def test_a_used_drum_of_water_is_no_matter(usual: SpheroidBench) -> None:
@@ -327,7 +338,7 @@ def test_too_much_feed_makes_an_irregular_batch() -> None:
 def test_opened_soot_burns() -> None:
     bench = SpheroidBench(program(cooling__passivate=False, feed__batches=1))
     bench.start().finish()
-    assert [o.name for o in bench.operations] == ["spheroidize", "burn"]
+    assert [o.name for o in bench.operations] == ["spheroidize", "burn", "return"]
     assert bench.operations[1].error() < 1e-9
 
 
@@ -358,9 +369,14 @@ def test_stop_after_a_batch_and_abort_in_one() -> None:
     bench.job("Abort")
     bench.rest(2.0)
     assert bench.state is S.ABORTED
-    assert [o.name for o in bench.operations] == ["spheroidize"]
-    assert sum(d.mass for d in bench.operations[0].inputs) < 0.09
-    assert bench.plant.feeder.content is not None  # The rest is still in the hopper.
+    done, back = bench.operations
+    assert (done.name, back.name) == ("spheroidize", "return")
+    assert sum(d.mass for d in done.inputs) < 0.09
+    # What was not fed is given back under an id of its own; nothing is left, nothing is lost.
+    assert done.inputs[0].mass + back.inputs[0].mass == pytest.approx(0.2, rel=1e-9)
+    assert back.outputs[0].parents == ("RAW-316L",)
+    assert bench.plant.feeder.content is None
+    assert back.error() < 1e-9
 
 
 BUILT = program(gas__oxygen_limit=0.05, gas__oxygen_hold=0.1, feed__batch=0.03,
