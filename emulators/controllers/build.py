@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import floor
 from typing import Any, ClassVar, Protocol
 
-from emulators.controllers.base import Controller, Watch
 from emulators.controllers.build_signals import BuildAlarms, Feedstock, MachineStatus
 from emulators.controllers.jobs import JobControl
+from emulators.controllers.phases import PhasedController
 from emulators.controllers.states import JobState, MachineState, views
 from emulators.recipes import BaseRecipe
 from twin.alarms import Alarm
@@ -76,13 +76,11 @@ class MachineCommands(MachineStatus):
         return self._controller.maintain(on)
 
 
-class BuildController(Controller):
+class BuildController(PhasedController):
     """A job from its start to the unloaded part; hold, resume, stop, abort, clear.
 
-    A machine says its phases and, for a phase ``pump down``, what begins it (`_begin_pump_down`)
-    and what every scan in it does (`_pump_down`). Phases that most machines have (``load``,
-    ``close``, ``cool``, ``unload``) are here; a machine says what they wait for. States are the
-    same for all machines. Alarms act: class A ends the job, B suspends it, P (loss of power) too.
+    A machine says its phases (see `PhasedController`), states are the same for all machines.
+    Alarms act: class A ends the job, B suspends it, P (loss of power) too.
     """
 
     FIRST: ClassVar[str] = "load"
@@ -97,8 +95,6 @@ class BuildController(Controller):
     """Phase of a layer at which a run can be re-entered from a snapshot."""
     RESET: ClassVar[tuple[str, ...]] = ()
     """Alarms (by name) whose cause the way back removes by itself, such as a drive's fault."""
-    WATER: ClassVar[float] = 0.0
-    """Flow of cooling water from which the work may begin, m3/s; 0: there is no chiller."""
     machine: MachineCommands
 
     def __init__(
@@ -132,6 +128,8 @@ class BuildController(Controller):
         self.bank = alarms
         self.state = MachineState.IDLE
         self.since = 0.0
+        self.looked = {}
+        self._number = -1
         self.resume_phase = ""
         self.stopping = False
         self._began = 0.0  # when the layer now in work began
@@ -144,7 +142,8 @@ class BuildController(Controller):
         super().assemble()
 
     def memory(self) -> Any:
-        return (self.phase, self.state, self.job.layer, self.job.orders, self.stopping)
+        return (self.phase, self.state, self.job.layer, self.job.orders, self.stopping,
+                tuple(self.looked.values()))
 
     # -- what a machine says ------------------------------------------------------------------
 
@@ -157,6 +156,7 @@ class BuildController(Controller):
         settings.take(program.recipe)
         plant: Any = self.plant
         plant.load(program.job)
+        self.looked = {}
         self.feedstock.name = program.job.alloy.name
         self._show_lot()
 
@@ -180,31 +180,8 @@ class BuildController(Controller):
     def make_safe(self) -> None:
         """What an abort does beyond `stop_work`, such as heat off."""
 
-    def reset_drives(self) -> None:
-        """On the way back, and on clear: acknowledge drive faults, close the safety chain."""
-        self.io.safety.reset = not self.io.safety.chain_closed
-
-    def restore_supplies(self) -> None:
-        """Before completion goes on after a loss of power: water, pumps, locks as they were."""
-        self._secure()
-
-    def release(self) -> None:
-        """At the end: gas, water, heat off; doors as soon as they may."""
-
     def rest(self) -> None:
         """At every scan while the machine is idle."""
-
-    def loaded(self) -> bool:
-        """At a scan of phase ``load``: whether the door may be closed."""
-        raise NotImplementedError(f"{type(self).__name__} does not load")
-
-    def closed(self) -> str:
-        """Locked, the safety chain closed, water flowing: the phase that follows, or "" to wait."""
-        raise NotImplementedError(f"{type(self).__name__} does not close")
-
-    def cold(self) -> bool:
-        """Whether what is in the machine may be unloaded, and its door opened."""
-        raise NotImplementedError(f"{type(self).__name__} does not cool")
 
     def unblocked(self) -> bool:
         """Whether an idle machine may take a job: it can be loaded only if its door opens."""
@@ -214,7 +191,7 @@ class BuildController(Controller):
         """Conditions by name of alarm; inputs may be copied to status signals on the way."""
         return {}
 
-    # -- states and phases --------------------------------------------------------------------
+    # -- states -------------------------------------------------------------------------------
 
     def enter_state(self, state: MachineState, reason: str = "") -> None:
         """Go to a state, and tell it in every state model."""
@@ -246,15 +223,6 @@ class BuildController(Controller):
     def _operation(self) -> float:
         return self._worked + (self.now - self._entered if self.state in WORKING else 0.0)
 
-    def enter(self, phase: str) -> None:
-        """Begin a phase."""
-        self.phase, self.since = phase, self.now
-        self.machine.phase = self.phases.index(phase)
-        self.tell("Machine", "process", f"phase {phase}", 50, layer=self.job.layer)
-        entry = getattr(self, f"_begin_{phase.replace(' ', '_')}", None)
-        if entry is not None:
-            entry()
-
     @property
     def over(self) -> bool:
         ended = self.state in (MachineState.FINISHED, MachineState.ABORTED)
@@ -263,21 +231,6 @@ class BuildController(Controller):
     @property
     def checkpoint(self) -> int | None:
         return self.job.layer if self.phase == self.CHECKPOINT else None
-
-    def shown(self, reading: Any) -> bool:
-        """Whether a reading that the phase waits for is true, and of this phase.
-
-        What began the phase was written in that scan; readings show it in the next.
-        """
-        return self.now > self.since and bool(reading)
-
-    def waited(self, seconds: float) -> bool:
-        """Whether the phase has lasted so long (s); asks to be scanned when it will have."""
-        due = self.since + seconds
-        if self.now >= due:
-            return True
-        self.wake = min(self.wake, due)
-        return False
 
     def program(self) -> None:
         self.regulate()
@@ -294,10 +247,6 @@ class BuildController(Controller):
                 self._idle()
             case MachineState.IDLE:
                 self.rest()
-
-    def work(self) -> None:
-        """What the phase in work does at a scan."""
-        getattr(self, f"_{self.phase.replace(' ', '_')}")()
 
     def inputs(self) -> None:
         io = self.io
@@ -481,54 +430,7 @@ class BuildController(Controller):
         self.enter_state(MachineState.FINISHED)
         self.enter("none")
 
-    # -- phases that most machines have -------------------------------------------------------
-
-    def _load(self) -> None:
-        if self.loaded():
-            self.reset_drives()
-            self.enter("close")
-
-    def _secure(self) -> None:
-        self.io.safety.door_lock = True
-        if self.WATER:
-            self.io.chiller.run = True
-
-    def _begin_close(self) -> None:
-        self._secure()
-
-    def _close(self) -> None:
-        safety = self.io.safety
-        if not safety.door_locked:
-            safety.door_lock = safety.door_closed
-        elif safety.chain_closed and (not self.WATER or self.io.chiller.flow > self.WATER):
-            following = self.closed()
-            if following:
-                self.enter(following)
-
-    def _cool(self) -> None:
-        if self.cold():
-            self.enter("unload")
-
-    def _begin_unload(self) -> None:
-        self.release()
-
-    def _unload(self) -> None:
-        self.finished()
-
-    # -- what to watch, what to keep ----------------------------------------------------------
-
-    def levels(self) -> list[Watch]:
-        found = super().levels()
-        if self.WATER and self.phase == "close":
-            flow = self.readings.table["Chiller.Flow"]
-            found.append(Watch(flow.path, flow.from_si(self.WATER)))
-        return found
-
-    def level(self, path: str, name: str, shift: float = 0.0) -> Watch:
-        """A watch on a reading at a setting of the process, moved by `shift` (SI)."""
-        settings = self.children["Process"]
-        found = self.table[f"Process.{name}"]
-        return Watch(path, found.from_si(getattr(settings, found.attribute) + shift))
+    # -- what to keep -------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
         return {
@@ -536,6 +438,8 @@ class BuildController(Controller):
             "own": {
                 "state": int(self.state),
                 "since": self.since,
+                "looked": dict(self.looked),
+                "number": self._number,
                 "resume_phase": self.resume_phase,
                 "stopping": self.stopping,
                 "began": self._began,
@@ -561,5 +465,6 @@ class BuildController(Controller):
         own = snapshot["own"]
         self.state, self.since = MachineState(own["state"]), own["since"]
         self.resume_phase, self.stopping = own["resume_phase"], own["stopping"]
+        self.looked, self._number = dict(own["looked"]), own["number"]
         self._began, self._layer_time = own["began"], own["layer_time"]
         self._worked, self._entered = own["worked"], own["entered"]

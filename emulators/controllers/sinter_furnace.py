@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil, inf
+from math import inf
 from typing import Any
 
 from emulators.controllers.base import Watch
@@ -37,7 +37,7 @@ class SinterFurnaceController(BuildController):
     CHECKPOINT = "gas"
     RESET = ("leak_found", "flame_out", "zone_lags", "thermocouples_disagree", "hydrogen_low")
     WATER = 10e-3 / 60
-    LOOK = 30.0  # s between two looks at what has no level of its own
+    LOOK = 30.0
     LAG = 3600.0  # s that the load may lag on top of the whole way from the hall's temperature
     PURGE = 3600.0  # s that a purge may take
     plant: SinterFurnace
@@ -52,16 +52,14 @@ class SinterFurnaceController(BuildController):
         self.held_hot = inf  # since when, in a hold, the load is at temperature all the same
         self.first_pressure = 0.0  # Pa at the start of the leak check
         self.leaks = False
-        self.looked: dict[str, bool] = {}  # what the last look found
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), self.soaked, self.held_hot, self.leaks,
-                tuple(self.looked.values()))
+        return (super().memory(), self.soaked, self.held_hot, self.leaks)
 
     def load(self, program: Program) -> None:
         super().load(program)
-        self.soaked, self.held_hot, self.leaks, self.looked = 0.0, inf, False, {}
+        self.soaked, self.held_hot, self.leaks = 0.0, inf, False
 
     def segment(self) -> SinterSegment:
         """The segment in work, with the setpoints as they are now."""
@@ -77,25 +75,16 @@ class SinterFurnaceController(BuildController):
 
     def observe(self) -> dict[str, bool]:
         io = self.io
-        if self.phase in SEGMENT_PHASES:
-            # Differences of two noisy readings are judged at fixed times only.
-            due = self.LOOK * ceil(self.now / self.LOOK - 1e-9)
-            if self.now >= due - 1e-9 or not self.looked:
-                self.looked = self._look()
-                due = self.LOOK * (round(self.now / self.LOOK) + 1)
-            self.wake = min(self.wake, due)
-        else:
-            self.looked = {}
         return {
             "leak_found": self.leaks,
             "purge_fails": self.phase == "purge" and self.now >= self.since + self.PURGE,
             "flame_out": not io.retort.flame and bool(
                 io.retort.hydrogen_flow > 0 or io.retort.hydrogen > _LEAN),
             "parts_rejected": io.inspection.done and io.inspection.parts_rejected > 0,
-            **self.looked,
+            **self.looks(self.phase in SEGMENT_PHASES),
         }
 
-    def _look(self) -> dict[str, bool]:
+    def look(self) -> dict[str, bool]:
         io, process, wanted = self.io, self.process, self.segment()
         zones = self._zones()
         # An element that is whole draws in proportion to what its controller asks for.
@@ -415,7 +404,7 @@ class SinterFurnaceController(BuildController):
         taken["own"] |= {"soaked": self.soaked,
                          "held_hot": None if self.held_hot == inf else self.held_hot,
                          "first_pressure": self.first_pressure,
-                         "leaks": self.leaks, "looked": dict(self.looked)}
+                         "leaks": self.leaks}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
@@ -423,6 +412,6 @@ class SinterFurnaceController(BuildController):
         own = snapshot["own"]
         self.soaked, self.first_pressure = own["soaked"], own["first_pressure"]
         self.held_hot = inf if own["held_hot"] is None else own["held_hot"]
-        self.leaks, self.looked = own["leaks"], dict(own["looked"])
+        self.leaks = own["leaks"]
 
 
