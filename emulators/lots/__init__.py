@@ -1,4 +1,4 @@
-"""Powder lots that a run can take: ready-made ones, files, and what earlier runs made."""
+"""Powder lots and spools that a run can take: ready-made ones, files, what earlier runs left."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 
-from emulators.lots.book import LotError, find_lot, operations_of, read_lots
-from emulators.recipes.files import BaseRecipe, Quantity, RecipeError, Section, read_file
+from emulators.lots.book import LotError, find_feedstock, operations_of, read_lots
+from emulators.recipes.files import (
+    BaseRecipe,
+    Quantity,
+    RecipeError,
+    Section,
+    read_file,
+    read_raw,
+)
+from twin.materials import alloy
 from twin.powder.laboratory import METHODS, analysed, measure
 from twin.powder.lot import PowderLot, density_of
-from twin.powder.operations import blend, renamed
+from twin.powder.operations import Item, blend, renamed
+from twin.powder.wire import spool
 
-__all__ = ["LotError", "LotFile", "find_lot", "load_lot", "load_lots", "lot_names",
-           "operations_of", "read_lots"]
+__all__ = ["LotError", "LotFile", "SpoolFile", "find_feedstock", "load_feedstock", "load_lot",
+           "load_lots", "load_spools", "lot_names", "operations_of", "read_lots", "spool_names"]
 
 _FOLDER = Path(__file__).parent
 CERTIFICATE = ("psd", "hall", "density", "oxygen", "moisture", "hollow", "shape", "foreign")
@@ -120,9 +129,29 @@ class LotFile(BaseRecipe):
                        status=self.status)
 
 
+class SpoolFile(BaseRecipe):
+    """A spool of wire as a file says it."""
+
+    mass: Annotated[float, Quantity("kg", 0.001, 1000)]
+    """Wire on it."""
+    diameter: Annotated[float, Quantity("mm", 0.6, 2.4)]
+    """Diameter of the wire."""
+    heat: str = ""
+    """Number of the melt that it was drawn from."""
+
+    def spool(self) -> Item:
+        """The spool, called like the file."""
+        return spool(self.name, alloy(self.alloy), self.mass, self.diameter, self.heat)
+
+
 def lot_names() -> list[str]:
-    """Names of the lots that come with the package."""
+    """Names of the powder lots that come with the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def spool_names() -> list[str]:
+    """Names of the spools of wire that come with the package."""
+    return sorted(path.stem for path in (_FOLDER / "spools").glob("*.toml"))
 
 
 def load_lots(references: Sequence[str]) -> tuple[PowderLot, ...]:
@@ -134,6 +163,20 @@ def load_lots(references: Sequence[str]) -> tuple[PowderLot, ...]:
         if not lot.metal > 0.0:
             raise LotError(f"powder lot {lot.id} is empty")
     return lots
+
+
+def load_spools(references: Sequence[str]) -> tuple[Item, ...]:
+    """The spools of some references; `LotError` for one that is no spool, or named twice."""
+    found: list[Item] = []
+    for reference in references:
+        thing = load_feedstock(reference)
+        if not isinstance(thing, Item):
+            raise LotError(f"{thing.id} is a powder lot; this machine takes spools of wire: "
+                           f"{', '.join(spool_names())}, a file, or RUN:ID")
+        if thing.id in {other.id for other in found}:
+            raise LotError(f"spool {thing.id} is named twice")
+        found.append(thing)
+    return tuple(found)
 
 
 def _of_json(data: Any) -> PowderLot:
@@ -150,20 +193,38 @@ def _of_json(data: Any) -> PowderLot:
 
 
 def load_lot(reference: str) -> PowderLot:
-    """A lot by its reference; `LotError` in one sentence if there is none.
+    """A powder lot by its reference, as for `load_feedstock`; `LotError` for a spool."""
+    found = load_feedstock(reference)
+    if isinstance(found, Item):
+        raise LotError(f"{found.id} is a spool of wire, no powder lot")
+    return found
 
-    A name of `lot_names`; a ``.toml``, ``.yaml`` or ``.yml`` file like those, or a ``.json`` file
-    of a lot's plain data; or ``RUN:ID``, a lot that a recorded run made.
+
+def _of_file(path: Path) -> PowderLot | Item:
+    """What a file tells of: wire has a diameter, powder has sizes."""
+    if read_raw(path, "powder lot or spool").keys() & {"diameter", "heat"}:
+        return read_file(SpoolFile, path, "spool").spool()
+    return read_file(LotFile, path, "powder lot").lot()
+
+
+def load_feedstock(reference: str) -> PowderLot | Item:
+    """A powder lot or a spool by its reference; `LotError` in one sentence if there is none.
+
+    A name of `lot_names` or `spool_names`; a ``.toml``, ``.yaml`` or ``.yml`` file like those, or
+    a ``.json`` file of plain data; or ``RUN:ID``, a lot that a recorded run made, or what it left
+    on a spool.
     """
-    names = {name.casefold(): name for name in lot_names()}
-    known = names.get(reference.casefold())
-    path = Path(reference) if known is None else _FOLDER / f"{known}.toml"
+    names = {name.casefold(): _FOLDER / f"{name}.toml" for name in lot_names()}
+    names |= {name.casefold(): _FOLDER / "spools" / f"{name}.toml" for name in spool_names()}
+    path = names.get(reference.casefold(), Path(reference))
     suffix = path.suffix.lower()
     try:
         if suffix in (".toml", ".yaml", ".yml"):
-            return read_file(LotFile, path, "powder lot").lot()
+            return _of_file(path)
         if suffix == ".json":
-            return _of_json(json.loads(path.read_text(encoding="utf-8")))
+            data = json.loads(path.read_text(encoding="utf-8"))
+            wire = isinstance(data, dict) and data.get("kind") == "spool"
+            return Item.of(data) if wire else _of_json(data)
     except RecipeError as error:
         raise LotError(str(error)) from None
     except OSError as error:
@@ -172,6 +233,7 @@ def load_lot(reference: str) -> PowderLot:
         raise LotError(f"{path.name}: is not a powder lot: {error}") from None
     run, colon, identity = reference.rpartition(":")
     if colon and run:
-        return find_lot(run, identity)
+        return find_feedstock(run, identity)
     raise LotError(f"no powder lot {reference!r}; known: {', '.join(lot_names())}, a .toml, .yaml "
-                   "or .json file, or RUN:ID of a recorded run")
+                   "or .json file, or RUN:ID of a recorded run; spools of wire: "
+                   + ", ".join(spool_names()))

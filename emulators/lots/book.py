@@ -10,9 +10,9 @@ from emulators.journal import JournalError
 from emulators.recipes.files import RecipeError
 from emulators.record import META, RecordError, Run, open_run
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Operation
+from twin.powder.operations import Draw, Item, Operation
 
-__all__ = ["LotError", "find_lot", "operations_of", "read_lots", "run_folders"]
+__all__ = ["LotError", "find_feedstock", "operations_of", "read_lots", "run_folders"]
 
 
 class LotError(RecipeError):
@@ -62,10 +62,27 @@ def read_lots(folders: str | Path | Iterable[str | Path]) -> list[Operation]:
     return found
 
 
-def find_lot(folder: str | Path, identity: str) -> PowderLot:
-    """The newest state of a lot that a recorded run made; `LotError` if it made none."""
-    made: dict[str, PowderLot] = {}
+def _left(drawn: Draw) -> Item | None:
+    """What a build has left on a spool."""
+    left = float(drawn.about.get("left", 0.0))
+    if drawn.about.get("kind") != "spool" or not left > 0.0 or not drawn.mass > 0.0:
+        return None
+    about = {k: v for k, v in drawn.about.items() if k not in ("kind", "alloy", "left")}
+    elements = {e: m * left / drawn.mass for e, m in drawn.elements.items()}
+    return Item(drawn.id, "spool", str(drawn.about["alloy"]), left, elements, about)
+
+
+def find_feedstock(folder: str | Path, identity: str) -> PowderLot | Item:
+    """The newest state of a lot that a recorded run made, or of a spool that it drew from.
+
+    `LotError` if there is none.
+    """
+    made: dict[str, PowderLot | Item] = {}
     for operation in read_lots(folder):
+        for drawn in operation.inputs:
+            rest = _left(drawn)
+            if rest is not None:
+                made[drawn.id] = rest
         for out in operation.outputs:
             if isinstance(out, PowderLot):
                 made[out.id] = out

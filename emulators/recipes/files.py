@@ -34,6 +34,7 @@ __all__ = [
     "Section",
     "load_recipe",
     "read_file",
+    "read_raw",
     "recipe_for",
     "recipe_model",
     "recipe_names",
@@ -353,8 +354,8 @@ def load_recipe(name_or_path: str | Path, machine: str = "pbf-lb") -> Any:
     return read_file(recipe_model(machine), path)
 
 
-def read_file(model: type[_R], path: Path, what: str = "recipe") -> _R:
-    """Settings of a class from a TOML or YAML file; `RecipeError` naming the field."""
+def read_raw(path: Path, what: str = "recipe") -> Mapping[Any, Any]:
+    """The fields of a TOML or YAML file as they stand there; `RecipeError` if it has none."""
     where = path.name
     try:
         text = path.read_text(encoding="utf-8")
@@ -365,9 +366,14 @@ def read_file(model: type[_R], path: Path, what: str = "recipe") -> _R:
         raise RecipeError(f"{where}: is not a {what}: {' '.join(str(error).split())}") from None
     if not isinstance(data, Mapping):
         raise RecipeError(f"{where}: is not a {what}: no fields in it")
+    return data
+
+
+def read_file(model: type[_R], path: Path, what: str = "recipe") -> _R:
+    """Settings of a class from a TOML or YAML file; `RecipeError` naming the field."""
     sources = dict[str, str]()
-    values = {"name": path.stem, **_read(model, data, where, sources)}
-    return _validated(model, values, sources, where)
+    values = {"name": path.stem, **_read(model, read_raw(path, what), path.name, sources)}
+    return _validated(model, values, sources, path.name)
 
 
 def recipe_for(alloy_name: str, machine: str = "pbf-lb") -> Any:

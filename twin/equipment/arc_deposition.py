@@ -13,6 +13,7 @@ import numpy.typing as npt
 from twin.equipment.arc_source import ArcSource, Torch
 from twin.equipment.deposition import Deposit, DepositionJob, Stretch
 from twin.equipment.height_regulator import HeightRegulator
+from twin.equipment.wire_account import WireAccount
 from twin.equipment.wire_feeder import WireFeeder
 from twin.machine import Equipment
 from twin.materials import Alloy
@@ -50,6 +51,7 @@ class ArcDeposition(Equipment):
     """Beads of a gas metal arc, and the monitor that looks at them."""
 
     SPATTER = 0.02  # share of the wire that does not stay on the part, default
+    FUME = 0.3  # of that, what leaves as fume: 6 g for each kg of wire, default
     READY = ArcSource.STRIKE + 0.03  # s from the order to strike until the head may move
     HEAP = 0.6  # width of what a wire without arc heaps up over that of its bead, default
 
@@ -81,6 +83,8 @@ class ArcDeposition(Equipment):
         """Asks the head to apply present settings to what of the pass is not yet done."""
         self.heats: Callable[[float], None] = lambda power: None
         """Told the arc's mean power (W), of which cooling water takes its share."""
+        self.account: Callable[[], WireAccount] = WireAccount
+        """Tells the account of the job."""
         self._epoch = 0
         source.changed = self._changed
         torch.changed = self._changed
@@ -192,6 +196,11 @@ class ArcDeposition(Equipment):
         for name in ("width", "heat_input"):
             self.settle(name, 0.0)
 
-    def laid(self, mass: float, deposit: Deposit, step: Floats) -> None:
-        """So much wire went through the tip."""
+    def laid(self, mass: float, deposit: Deposit, step: Floats, way: Floats) -> None:
+        """So much wire went through the tip; where the arc burned, a share did not stay."""
+        masses, fields = deposit.masses(mass, way), deposit.fields
+        burned = float(masses[fields["current"] > 0].sum())
+        off = burned * self.SPATTER / (1 - self.SPATTER)
+        self.account().laid(masses, fields["porosity"], spatter=(1 - self.FUME) * off,
+                            fume=self.FUME * off)
         self._torch.wear(mass / self._feeder.mass_per_length)

@@ -101,6 +101,12 @@ class Deposit:
     state: dict[str, Floats] = field(default_factory=dict)
     """Process state at the times of the stretch (n + 1,), by name."""
 
+    def masses(self, whole: float, way: Floats) -> Floats:
+        """Metal (kg) of each interval (n,) of a deposit of `whole` (kg), by their lengths (m)."""
+        volume = self.area * way
+        total = float(volume.sum())
+        return volume * (whole / total) if total > 0 else volume
+
     def kept(self, n: int) -> Deposit:
         """The first `n` intervals."""
         return Deposit(self.area[:n], self.width[:n], self.heat[:n],
@@ -151,8 +157,11 @@ class Process(Protocol):
         """Nothing is deposited from now on."""
         ...
 
-    def laid(self, mass: float, deposit: Deposit, step: Floats) -> None:
-        """A pass (or the part of it before an interruption) has added `mass` (kg)."""
+    def laid(self, mass: float, deposit: Deposit, step: Floats, way: Floats) -> None:
+        """A pass (or the part of it before an interruption) has added `mass` (kg).
+
+        It took `step` (s) for `way` (m), (n,).
+        """
         ...
 
 

@@ -87,6 +87,8 @@ class DepositionHead(Equipment):
         self.job: DepositionJob | None = None
         self.map: HeightMap | None = None
         self.tick = tick
+        self.ground = 0.0
+        """m3 that were cut off the part of the job again."""
         self._chain, self._part, self._process = chain, part, process
         self._solidified = solidified
         self._epoch = 0  # of the motion; what waits for an older one has nothing to do
@@ -110,7 +112,7 @@ class DepositionHead(Equipment):
         self.forget()
         self.job = job
         self.map = HeightMap(job.plan.bounds, job.plan.style.bead_width) if job else None
-        self.layer_done, self._state = 0, {}
+        self.layer_done, self._state, self.ground = 0, {}, 0.0
         self._true_z = self._asked_z = self.z_demand = self._top = 0.0
         self.height = self.layer_height = 0.0
         self.profile = ()
@@ -178,7 +180,7 @@ class DepositionHead(Equipment):
         if self.collided:
             self.collided = False
             if self.map is not None:
-                self.map.grind(self._true_z)
+                self.ground += self.map.grind(self._true_z)
             self._chain.switch(SafetyChain.COLLISION, opens=False)
 
     def dress(self) -> float:
@@ -199,7 +201,9 @@ class DepositionHead(Equipment):
         assert self._before is not None
         seen, heights = self._before
         nearest = ((spots[:, None] - seen.points[None]) ** 2).sum(axis=2).argmin(axis=1)
-        return self.map.cut(spots, 0.4 * bead, heights[nearest])
+        taken = self.map.cut(spots, 0.4 * bead, heights[nearest])
+        self.ground += taken
+        return taken
 
     def _park(self) -> None:
         if self.park:
@@ -405,7 +409,7 @@ class DepositionHead(Equipment):
             return
         self._part.laid(volume * density, layer.area,
                         layer.z, energy / length)
-        self._process.laid(volume * density, made, step)
+        self._process.laid(volume * density, made, step, way)
         if self.plant.meter is not None:
             self.plant.meter.built(volume)
         self._note(run, made, way, n, volume, energy)
@@ -475,7 +479,7 @@ class DepositionHead(Equipment):
     def hidden_state(self) -> dict[str, Any]:
         return {"map": self.map.store() if self.map is not None else None, "state": self._state,
                 "at": [float(v) for v in self._at], "true_z": self._true_z,
-                "asked_z": self._asked_z, "top": self._top}
+                "asked_z": self._asked_z, "top": self._top, "ground": self.ground}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         # The job was loaded before, a layer in work is begun again.
@@ -484,7 +488,7 @@ class DepositionHead(Equipment):
         self._state = dict(hidden["state"])
         self._at = np.array(hidden["at"])
         self._true_z, self._asked_z = hidden["true_z"], hidden["asked_z"]
-        self._top = hidden["top"]
+        self._top, self.ground = hidden["top"], hidden["ground"]
         self._run, self._layer, self._next, self._from = None, None, 0, 0.0
         self._record, self._before = LayerRecord(), None
 

@@ -15,6 +15,7 @@ from twin.equipment.deposition import Deposit, DepositionJob, Stretch
 from twin.equipment.deposition_head import DepositionHead
 from twin.equipment.deposition_laser import DepositionLaser, PoolCamera
 from twin.equipment.height_regulator import HeightRegulator
+from twin.equipment.wire_account import WireAccount
 from twin.equipment.wire_feeder import HotWireSource, WireFeeder
 from twin.machine import AMBIENT, Equipment
 from twin.materials import Alloy
@@ -97,6 +98,7 @@ class WireDeposition(Equipment):
     FREEZE = 2.0  # s after a stop in which a stubbing wire can still be drawn off, default
     RIPPLE = (0.6, 6e-3)  # amplitude and length (m) of the humps that drops leave, default
     PUSHED = 0.75  # width of a bead of stubbing wire over that of a sound one, default
+    FUME = 1e-3  # share of the wire that evaporates off the pool, default
     DARK_BEAD = 0.3  # share of the spot below which a pool does not take the wire, default
 
     transfer = measured(int, choices=("none", "droplet", "smooth", "stub", "fused"),
@@ -125,6 +127,8 @@ class WireDeposition(Equipment):
         """Asks the head to apply present settings to what of the pass is not yet done."""
         self.heats: Callable[[float], None] = lambda power: None
         """Told the laser's mean power (W)."""
+        self.account: Callable[[], WireAccount] = WireAccount
+        """Tells the account of the job."""
         self._running = False
         self._stubbing = False
         self._since = 0.0  # when it began to stub
@@ -309,7 +313,13 @@ class WireDeposition(Equipment):
         if epoch == self._epoch and self._feeder.drawn - drawn < WireFeeder.PULL_FREE:
             self._feeder.stick("bead")
 
-    def laid(self, mass: float, deposit: Deposit, step: Floats) -> None:
-        """The window fouls, the contact tip wears."""
+    def laid(self, mass: float, deposit: Deposit, step: Floats, way: Floats) -> None:
+        """The window fouls, the contact tip wears; a little evaporates, cold wire joins nothing."""
+        masses, fields = deposit.masses(mass, way), deposit.fields
+        lit = fields["power"] > 0
+        melted = np.where(lit, masses, 0.0)
+        self.account().laid((1 - self.FUME) * melted, fields["porosity"],
+                            fume=self.FUME * float(melted.sum()),
+                            loose=float(masses[~lit].sum()))
         self._laser.fouled(float((deposit.fields["power"] * step).sum()))
         self._nozzle.wear(mass / self._feeder.mass_per_length)

@@ -73,8 +73,13 @@ class WireFeeder(Equipment):
         super().__init__()
         self.changed: Callable[[], None] = _nothing
         """Called when the wire's speed changes its course, for whoever melts it."""
+        self.next_spool: Callable[[], float] = lambda: mass
+        """Asked for the wire (kg) that the label of the spool put on next says."""
+        self.drew: Callable[[float], None] = lambda mass: None
+        """Told what has come off the spool, kg."""
+        self.lacks: Callable[[float], None] = lambda mass: None
+        """Told what the spool has less than its label says, kg."""
         self.mass_per_length = 8.9e-3
-        self._fresh = mass
         self.spool_mass = mass
         self.stuck = ""
         """What holds the wire: ``bead``, ``tip`` or nothing."""
@@ -90,9 +95,11 @@ class WireFeeder(Equipment):
         self._epoch = 0
 
     def load(self, density: float, diameter: float) -> None:
-        """A fresh spool of wire of a density (kg/m3) and diameter (m), threaded to the tip."""
+        """The next spool of wire of a density (kg/m3) and diameter (m), threaded to the tip."""
         self.mass_per_length = density * wire_area(diameter)
-        self.settle("spool_mass", max(self._fresh - self.spool_missing, 0.0))
+        mass = self.next_spool()
+        self.settle("spool_mass", max(mass - self.spool_missing, 0.0))
+        self.lacks(mass - self.spool_mass)
         self.wire_present = self.at_tip = True
         self._taken, self.stuck, self.drawn = self.spool_missing, "", 0.0
         self._anchor()
@@ -131,7 +138,10 @@ class WireFeeder(Equipment):
             return
         if attribute == "spool_missing":
             self.sense(self.now)
-            self.settle("spool_mass", max(self.spool_mass - self.spool_missing + self._taken, 0.0))
+            self._weigh(self.now)
+            before = self.spool_mass
+            self.settle("spool_mass", max(before - self.spool_missing + self._taken, 0.0))
+            self.lacks(before - self.spool_mass)
             self._taken = self.spool_missing
         self._anchor()
 
@@ -223,7 +233,9 @@ class WireFeeder(Equipment):
     def _weigh(self, now: float) -> None:
         course = self.trajectories.get("spool_mass")
         if isinstance(course, Ramp):
-            self.take_feedstock(course.first - course.at(now))
+            mass = course.first - course.at(now)
+            self.take_feedstock(mass)
+            self.drew(mass)
 
     def _arm(self) -> None:
         self._epoch += 1
@@ -258,20 +270,21 @@ class WireFeeder(Equipment):
         self._anchor()
 
     def fresh(self) -> None:
-        """Somebody puts on a fresh spool and threads its wire."""
-        self.settle("spool_mass", self._fresh)
+        """Somebody puts on the next spool and threads its wire."""
+        self._weigh(self.now)
+        self.settle("spool_mass", self.next_spool())
         self.wire_present = True
         self.thread()
 
     def hidden_state(self) -> dict[str, Any]:
         return {"mass_per_length": self.mass_per_length, "stuck": self.stuck, "force": self.force,
-                "taken": self._taken, "drawn": self.drawn, "fresh": self._fresh,
+                "taken": self._taken, "drawn": self.drawn,
                 "gate": self.gate, "factor": self.factor}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.mass_per_length, self.stuck = hidden["mass_per_length"], hidden["stuck"]
         self.force, self._taken = hidden["force"], hidden["taken"]
-        self.drawn, self._fresh = hidden["drawn"], hidden["fresh"]
+        self.drawn = hidden["drawn"]
         self.gate, self.factor = hidden["gate"], hidden["factor"]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from twin.equipment.arc_deposition import ArcDeposition
 from twin.equipment.cell import Cell
-from twin.equipment.deposition import LayerResult
+from twin.equipment.deposition import DepositionJob, LayerResult
 from twin.equipment.deposition_plant import DepositionPlant
 from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.welded_part import WeldedPart
 from twin.equipment.wire_defects import wire_defects
 from twin.equipment.wire_deposition import WireDeposition
 from twin.equipment.wire_feeder import WireFeeder
+from twin.equipment.wire_spools import WireSpools
+from twin.powder.ageing import Use
+from twin.powder.operations import Item
 
 __all__ = ["WirePlant"]
 
@@ -29,8 +33,16 @@ class WirePlant(DepositionPlant):
 
     def add_feeder(self) -> WireFeeder:
         """Add the wire feeder."""
-        self.feeder = self.add("WireFeeder", WireFeeder(self.SPOOL))
-        return self.feeder
+        self.feeder = feeder = self.add("WireFeeder", WireFeeder(self.SPOOL))
+        feeder.next_spool = lambda: self.wire.mount(self.SPOOL, self._diameter)
+        feeder.drew = lambda mass: self.wire.draw_off(mass)
+        feeder.lacks = lambda mass: self.wire.lacks(mass)
+        return feeder
+
+    def add_supplies(self, process: str) -> None:
+        """Add the meter, and the spools at the machine; last of all."""
+        self.add_meter()
+        self.wire = self.add("Wire", WireSpools(process))
 
     def add_height(self) -> HeightRegulator:
         """Add what trims the feed by the height of the surface."""
@@ -43,6 +55,7 @@ class WirePlant(DepositionPlant):
         head = self.add_head(bead)
         bead.replan, bead.heats = head.replan, self.source_heats
         bead.air = lambda: self.enclosure.airy
+        bead.account = lambda: self.wire.account
 
     @property
     def quiet(self) -> bool:
@@ -50,3 +63,47 @@ class WirePlant(DepositionPlant):
 
     def inspect(self, result: LayerResult) -> None:
         result.defects.extend(wire_defects(self.stream("defects", result.layer.index), result))
+        self.wire.account.flaws += len(result.defects)
+
+    # -- wire ---------------------------------------------------------------------------------
+
+    @property
+    def _diameter(self) -> float:
+        """Of the job's wire, m."""
+        return float(self.job.settings.wire_diameter) if self.job is not None else 0.0
+
+    def wire_needed(self, job: DepositionJob) -> dict[str, float]:
+        """Wire (kg) by alloy without which a job cannot be finished."""
+        volume = sum(job.plan.layer(i).area for i in range(job.layers)) * job.step
+        return {job.alloy.name: volume * float(job.alloy.density(300.0))}
+
+    def feedstock_used(self) -> dict[str, Use]:
+        """What the job has made of its wire so far, by alloy."""
+        job, wire, account = self.job, self.wire, self.wire.account
+        if job is None or wire.drawn <= 0.0:
+            return {}
+        ground = self.head.ground * float(job.alloy.density(300.0))
+        about = {"name": job.name, "layers": self.layers_done, "defects": account.flaws,
+                 "complete": self.layers_done >= job.layers, "porosity": account.porosity,
+                 "diameter": self._diameter}
+        return {job.alloy.name: Use(
+            max(account.melted - ground, 0.0), wire.drawn, spatter=account.spatter,
+            fume=account.fume, hours=(float(self.env.now) - wire.began) / 3600.0, about=about,
+            ground=min(ground, account.melted))}
+
+    def supply_items(self, items: Sequence[Item]) -> None:
+        """Spools are brought for the next jobs; `ValueError` for anything else."""
+        self.wire.put(items)
+        self.stirred = True
+
+    def hindrance(self, job: DepositionJob) -> str:
+        return self.wire.hindrance(self.wire_needed(job), float(job.settings.wire_diameter))
+
+    def load(self, job: DepositionJob | None) -> None:
+        self.unload()
+        self.wire.begin(self.wire_needed(job) if job is not None else {})
+        self.job = job  # The feeder asks for its wire.
+        super().load(job)
+
+    def unload(self) -> None:
+        self.wire.close(self.feedstock_used())

@@ -25,7 +25,7 @@ class DedArc(WirePlant):
         self.source = self.add("Arc", ArcSource(feeder, self.nozzle))
         height = self.add_height()
         self.add_bead(ArcDeposition(self.source, self.nozzle, feeder, height))
-        self.add_meter()
+        self.add_supplies("ded-arc")
         self.assemble()
 
     def source_heats(self, power: float) -> None:

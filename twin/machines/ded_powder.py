@@ -216,7 +216,7 @@ class DedPowder(DepositionPlant, PowderPlant):
         self.chiller.heat(power * (1 / DepositionLaser.WALL_PLUG - 1))
         self.enclosure.warm(laser=power)
 
-    def laid(self, mass: float, deposit: Deposit, step: Floats) -> None:
+    def laid(self, mass: float, deposit: Deposit, step: Floats, way: Floats) -> None:
         """Powder is used up, the window fouls."""
         self.feeder.account()
         self.melted += mass

@@ -29,7 +29,7 @@ class DedWireLaser(WirePlant):
         height = self.add_height()
         self.add_bead(WireDeposition(
             self.laser, self.pool, self.hot, self.nozzle, feeder, height))
-        self.add_meter()
+        self.add_supplies("ded-wire-laser")
         self.assemble()
 
     def _replan(self) -> None:

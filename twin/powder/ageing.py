@@ -85,11 +85,12 @@ def ageing_of(process: str, alloy: str) -> Ageing:
 
 @dataclass(frozen=True)
 class Use:
-    """What a build took from a lot and where it went, kg of metal.
+    """What a build took from its feedstock and where it went, kg of metal.
 
-    ``melted`` into the part (as it is, what evaporated off), ``spatter`` and ``fume`` on top of
-    it; ``spread`` on the bed in all, the part included; what is neither is in overflow and supply.
-    ``hours`` it took; ``kind`` of what was made.
+    ``melted`` into the part (as it is, what evaporated off), ``spatter``, ``fume`` and ``ground``
+    (cut off the part again) on top of it; ``spread`` on the bed in all, or fed to the head, the
+    part included; what is neither is in overflow and supply. ``hours`` it took; ``kind`` of what
+    was made.
     """
 
     melted: float
@@ -104,6 +105,7 @@ class Use:
     """Share of the mass, and what is known, of each piece if several are told apart."""
     added: Mapping[str, float] = field(default_factory=dict)
     """kg of elements of something else in what was made, such as a binder."""
+    ground: float = 0.0
 
 
 def aged(lot: PowderLot, figures: Ageing, hours: float) -> tuple[PowderLot, dict[str, float],
@@ -202,7 +204,7 @@ def build_operation(
     figures = ageing_of(process, whole.alloy)
     inputs = tuple(Draw.all(lot) for lot in lots)
     parents = tuple(lot.id for lot in lots)
-    gone = min(use.melted + use.fume, whole.metal)
+    gone = min(use.melted + use.ground + use.fume, whole.metal)
     handled = min(max(use.spread, gone) + use.overflow + use.spatter, whole.metal)
     wet = 1.0 + whole.moisture
     melted, rest = draw(whole, min(gone * wet, whole.mass))
@@ -213,7 +215,13 @@ def build_operation(
     metal = totals([c.elements for c in melted.constituents])
     fume = min(use.fume / gone, 1.0) if gone > 0.0 else 0.0
     smoke = {element: mass * fume for element, mass in metal.items()}
-    part = {element: mass - smoke[element] for element, mass in metal.items()}
+    solid = {element: mass - smoke[element] for element, mass in metal.items()}
+    cut = use.ground / (use.melted + use.ground) if use.ground > 0.0 else 0.0
+    off = {element: mass * cut for element, mass in solid.items()}
+    part = {element: mass - off[element] for element, mass in solid.items()}
+    if cut:
+        outputs.append(Item(new_id("scrap"), "scrap", whole.alloy, sum(off.values()), off,
+                            {"what": "grindings", "lots": list(parents)}))
     if sum(part.values()) > 0.0:
         about = {**use.about, "oxygen": part.get("O", 0.0) / sum(part.values()),
                  "lots": list(parents), "cycle": whole.cycle}

@@ -139,6 +139,7 @@ class Genealogy:
                     "status": thing.status, "cycle": thing.cycle, "origin": thing.origin}
         if isinstance(thing, Item):
             return {"kind": thing.kind, "alloy": thing.alloy, "mass": thing.mass}
-        taken = sum(draw.mass for op in self.used.get(identity, ()) for draw in op.inputs
-                    if draw.id == identity)
-        return {"kind": "supplied", "alloy": "", "mass": taken}
+        drawn = [draw for op in self.used.get(identity, ()) for draw in op.inputs
+                 if draw.id == identity]
+        known = next((draw.about for draw in drawn if draw.about), {})
+        return {"kind": "supplied", "alloy": "", **known, "mass": sum(d.mass for d in drawn)}

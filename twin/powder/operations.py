@@ -62,11 +62,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Draw:
-    """What an operation took of a lot or item: ``mass`` kg, ``elements`` kg of each."""
+    """What an operation took of a lot or item: ``mass`` kg, ``elements`` kg of each.
+
+    ``about``: of what came from outside, so that no operation made it: kind, alloy and more.
+    """
 
     id: str
     mass: float
     elements: Mapping[str, float]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def all(cls, what: PowderLot | Item) -> Draw:
@@ -75,7 +79,7 @@ class Draw:
 
     def plain(self) -> dict[str, Any]:
         """As plain data."""
-        return {**_shallow(self), "elements": dict(self.elements)}
+        return {**_shallow(self), "elements": dict(self.elements), "about": dict(self.about)}
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Draw:
