@@ -38,12 +38,14 @@ MACHINES: dict[str, MachineType] = {
                                   "DED-WIRE-01"),
     "ded-arc": MachineType("directed energy deposition with arc and wire", "DED", "DED-ARC-01"),
     "binder-jet": MachineType("binder jetting with cure and depowdering", "BJT", "BJT-01"),
-    "sinter-furnace": MachineType("debinding and sintering of green parts", "BJT", "SINTER-01"),
-    "prep": MachineType("plasma rotating electrode process", "", "PREP-01"),
-    "spheroidizer": MachineType("induction plasma spheroidization of powder", "", "SPHERO-01"),
-    "recycling-line": MachineType("recycling of used powder", "", "RECYCLING-01"),
+    "sinter-furnace": MachineType("debinding and sintering of green parts", "BJT",
+                                  "SINTER-01", "segments"),
+    "prep": MachineType("plasma rotating electrode process", "", "PREP-01", "rods"),
+    "spheroidizer": MachineType("induction plasma spheroidization of powder", "", "SPHERO-01",
+                                "batches"),
+    "recycling-line": MachineType("recycling of used powder", "", "RECYCLING-01", "batches"),
     "gas-atomizer": MachineType("gas atomizer with crucible (VIGA) or rod (EIGA)", "",
-                                "ATOMIZER-01"),
+                                "ATOMIZER-01", "charges"),
 }
 """By name; how each is put together is in the module of `emulators.machines` named after it."""
 

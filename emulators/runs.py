@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from emulators.catalog import Built, Progress, Settings, build, figures
+from emulators.catalog import MACHINES, Built, Progress, Settings, build, figures
 from emulators.controllers.build import INTERRUPTED, BuildController
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
@@ -23,6 +23,7 @@ from emulators.recorder import Recorder
 from emulators.snapshots import SnapshotStore
 from plc_interfaces.host import Act, ActKind
 from twin.powder.lot import PowderLot
+from twin.powder.operations import Item
 
 __all__ = [
     "Replay",
@@ -169,7 +170,13 @@ def resume(folder: Path) -> Built:
     snapshot = store.newest(journal.history.lineage(branch))
     emulator.epoch, emulator.branch = run.meta["epoch"], branch
     if snapshot is not None:
-        emulator.reinstate(snapshot.state)
+        try:
+            emulator.reinstate(snapshot.state)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            # States have the fields of the program that kept them; another one has others.
+            raise RecordError(f"{folder}: its snapshots are of another version of this program "
+                              f"({type(error).__name__}: {error}); run it again with the same "
+                              "seed, or resume it with that version") from error
     reached = emulator.scan_number
     emulator.script(acts(journal.history, branch, reached))
     # Source stamps never run backwards: new ones begin after all that were shown.
@@ -279,15 +286,16 @@ def finish(emulator: Emulator, summary: dict[str, Any], state: str = "finished")
 def report(run: Run, summary: dict[str, Any]) -> str:
     """The run's short summary as Markdown: build, melt pools, alarms, timing, files."""
     late = summary["lateness_ms"]
+    counts = MACHINES[run.meta["machine"]].counts
     lines = [
         f"# {summary['name']}: {summary['state']}"
         + (f", {summary['reason']}" if summary["reason"] else ""),
         "",
-        f"- layers: {summary['layers']} of {run.meta.get('layers', '?')}",
-        f"- build time: {_span(summary['simulated_s'])} simulated, {summary['wall_s']:.1f} s wall "
+        f"- {counts}: {summary['layers']} of {run.meta.get('layers', '?')}",
+        f"- time: {_span(summary['simulated_s'])} simulated, {summary['wall_s']:.1f} s wall "
         f"({summary['speed_factor']:.0f} x)",
         f"- seed {summary['seed']}, trace hash `{summary['trace_hash']}`",
-        f"- consumption: {_consumed(summary['consumption'])}",
+        f"- consumption: {_consumed(summary['consumption'], run.meta['machine'])}",
         f"- alarms: {summary['alarms']}",
         f"- timing: {summary['scans']} scans, {summary['overruns']} overruns, "
         f"{summary['lost_scans']} lost; lateness p50 {late['p50']:.2f} ms, "
@@ -296,7 +304,8 @@ def report(run: Run, summary: dict[str, Any]) -> str:
     if "layers" in run.tables():
         told = _figures(run)
         if told:
-            lines += ["", "## Layers (true state)", "", *(f"- {line}" for line in told)]
+            lines += ["", f"## {counts.capitalize()} (true state)", ""]
+            lines += [f"- {line}" for line in told]
     if "lots" in run.tables():
         lines += _lots(run)
     if "events" in run.tables():
@@ -321,26 +330,41 @@ def report(run: Run, summary: dict[str, Any]) -> str:
 _MOST_LOTS = 30
 
 
+_LEAST = 0.5e-3
+"""Mass (kg) below which the summary is silent on a lot: it would tell of it as 0.000 kg."""
+
+
 def _lots(run: Run) -> list[str]:
-    """Powder lots and items that came out, for `amtwin lot`."""
-    made = {o.id: o for operation in operations_of(run) for o in operation.outputs}
+    """Powder lots and items for `amtwin lot`, those at the end: not what a later step took."""
+    made: dict[str, PowderLot | Item] = {}
+    left: dict[str, float] = {}
+    for operation in operations_of(run):
+        for draw in operation.inputs:
+            left[draw.id] = left.get(draw.id, 0.0) - draw.mass
+        for thing in operation.outputs:
+            made[thing.id], left[thing.id] = thing, thing.mass
+    there = [thing for name, thing in made.items() if left[name] >= _LEAST]
+    if not there:
+        return []
     lines = ["", "## Lots (true state)", "", "| id | kind | kg | d50 um | O ppm | status |",
-             "|-|-|-|-|-|-|"]
-    for thing in list(made.values())[-_MOST_LOTS:]:
+             "|-|-|-:|-:|-:|-|"]
+    for thing in there[-_MOST_LOTS:]:
+        mass = f"{left[thing.id]:.3f}"
         if isinstance(thing, PowderLot):
-            lines.append(f"| {thing.id} | {thing.alloy} powder | {thing.mass:.3f} | "
+            lines.append(f"| {thing.id} | {thing.alloy} powder | {mass} | "
                          f"{thing.d50 * 1e6:.1f} | {thing.oxygen * 1e6:.0f} | {thing.status} |")
         else:
-            lines.append(f"| {thing.id} | {thing.alloy} {thing.kind} | {thing.mass:.3f} | | | |")
-    if len(made) > _MOST_LOTS:
-        lines += ["", f"The last {_MOST_LOTS} of {len(made)}."]
+            lines.append(f"| {thing.id} | {thing.alloy} {thing.kind} | {mass} | | | |")
+    if len(there) > _MOST_LOTS:
+        lines += ["", f"The last {_MOST_LOTS} of {len(there)}."]
     return [*lines, "", f"`amtwin lot ID --within {run.folder}` tells more."]
 
 
-def _consumed(found: Mapping[str, float]) -> str:
-    units = {"energy_kwh": "kWh", "gas_l": "L gas", "feedstock_kg": "kg feedstock",
-             "built_cm3": "cm3 built"}
-    return ", ".join(f"{value:,.2f} {units[name]}" for name, value in found.items())
+def _consumed(found: Mapping[str, float], machine: str) -> str:
+    units = {"energy_kwh": "kWh", "gas_l": "L gas", "feedstock_kg": "kg feedstock"}
+    if MACHINES[machine].technology:
+        units["built_cm3"] = "cm3 built"
+    return ", ".join(f"{found[name]:,.2f} {unit}" for name, unit in units.items() if name in found)
 
 
 def _figures(run: Run) -> list[str]:

@@ -141,6 +141,8 @@ class MachineType:
     """ISO/ASTM 52900 process category as OPC 40540 abbreviates it; empty: no build machine."""
     name: str
     """What its first instance is called."""
+    counts: str = "layers"
+    """What a job is counted in, in the plural."""
 
 
 def release() -> str:

@@ -123,11 +123,14 @@ class MachineSubject:
     """A single machine."""
 
     def __init__(self, options: RunOptions, built: Built) -> None:
+        from emulators.catalog import MACHINES
+
         self.options, self.built = options, built
         self.emulator = built.emulator
         self.emulators, self.loop, self.notes = [built.emulator], built.emulator.loop, built.notes
         self.began_at = built.emulator.time
         self.summary: dict[str, Any] = {}
+        self.counts = MACHINES[built.emulator.identity.machine].counts
 
     def warm(self) -> None:
         self.built.warm()
@@ -161,8 +164,8 @@ class MachineSubject:
         job = controller.job
         reason = f" ({controller.machine.reason})" if controller.machine.reason else ""
         text = (
-            f"{controller.state.name.lower()}{reason}, {controller.phase}, layer {job.layer} of "
-            f"{job.layers_planned}, {self.emulator.time / 3600:.2f} h simulated, "
+            f"{controller.state.name.lower()}{reason}, {controller.phase}, {job.layer} of "
+            f"{job.layers_planned} {self.counts}, {self.emulator.time / 3600:.2f} h simulated, "
             f"{controller.bank.active} alarms active"
         )
         return text, job.layer / job.layers_planned if job.layers_planned else 0.0
@@ -180,7 +183,7 @@ class MachineSubject:
             return (Path(summary["record"]) / "summary.md").read_text(encoding="utf-8")
         because = f" ({summary['reason']})" if summary["reason"] else ""
         return (
-            f"{summary['state']}{because}: {summary['layers']} layers, "
+            f"{summary['state']}{because}: {summary['layers']} {self.counts}, "
             f"{summary['simulated_s']:.0f} s simulated in {summary['wall_s']:.1f} s, trace hash "
             f"{summary['trace_hash'][:16]}…"
         )
