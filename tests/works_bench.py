@@ -11,7 +11,8 @@ from typing import Any
 from emulators.controllers.states import MachineState
 from emulators.controllers.works import Dispatcher, Expectation
 from emulators.emulator import Emulator
-from emulators.works.plan import Plan, load_plan, make_works
+from emulators.works.plan import Plan, load_plan
+from emulators.works.plant import make_works
 from plc_interfaces.host import Act, ActKind, Identity
 from twin.image import Readings
 from twin.powder.lot import PowderLot
@@ -108,7 +109,8 @@ unload_h = 0
 
 [[machines]]
 name = "LINE-01"
-type = "binder-jet"
+type = "recycling-line"
+gas = "argon"
 attended = true
   [[machines.programs]]
   name = "recycle"

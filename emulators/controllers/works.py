@@ -51,7 +51,7 @@ class Dispatcher(Controller):
         self.works = plant
         self.plan = plan
         self.stations = {s.name: s for s in stations}
-        self.book = OrderBook(plan.orders if plan else (), plan.products if plan else ())
+        self.book = OrderBook(plan.orders if plan else (), plan.sold if plan else ())
         self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
         self.dispatch = self.add("Dispatch", Dispatch(self._again))
         self.shown = {name: self.add(numbered("Station", n), StationStatus())
@@ -118,6 +118,7 @@ class Dispatcher(Controller):
             self._task_done(task)
         for name in self.stations:
             self._follow(name)
+        self.material.buy()
         self.material.deliver(self.now)
         self._serve()
         self._dispatch()

@@ -14,7 +14,7 @@ from twin.powder.operations import Draw, Item, Operation, renamed
 from twin.powder.sizes import below
 from twin.works.account import Footprint, is_scrap
 from twin.works.plant import Works
-from twin.works.stores import Thing
+from twin.works.stores import CRUMB, Thing
 
 __all__ = ["Book", "Materials"]
 
@@ -46,8 +46,8 @@ class Book(Protocol):
         """The most urgent open order of a product."""
         ...
 
-    def deliver(self, product: str, now: float) -> Any:
-        """Give a part to an order; None if none wants it."""
+    def deliver(self, product: str, now: float, quantity: int = 1) -> Any:
+        """Give parts (or kg) to the most urgent order; None if none wants it."""
         ...
 
 
@@ -57,14 +57,16 @@ class Materials:
     def __init__(self, works: Works, book: Book, plan: Plan | None,
                  say: Callable[..., None]) -> None:
         self.works, self.book, self.plan, self._say = works, book, plan, say
-        self.stock: dict[str, list[str]] = {p: [] for p in book.products}
+        self.stock: dict[str, list[str]] = {p: [] for p in plan.products} if plan else {}
         """Finished parts and intermediates in the parts store, ids by product."""
         self.shipped = 0
-        self.delivered: dict[str, tuple[str, int, Footprint, Item]] = {}
-        """By part: product, order, what it carries, the part itself."""
+        self.delivered: dict[str, tuple[str, int, Footprint, Thing]] = {}
+        """By part or lot: product, order, what it carries, the thing itself."""
         self._plans: dict[str, StorePlan] = {s.name: s for s in plan.stores} if plan else {}
         self._powders = [s for s in self._plans.values() if s.holds == "powder"]
-        self._programs = [p for m in plan.machines for p in m.programs] if plan else []
+        self._machines = plan.machines if plan else ()
+        self._programs = [p for m in self._machines for p in m.programs]
+        self._sold = [s.name for s in self._powders if s.sells]
         self._rules: dict[str, Specification] = {}
         self._refused: dict[str, int] = {}
         """Lots in a row that were not released, by machine and program."""
@@ -103,14 +105,20 @@ class Materials:
         """What should be made, the most urgent first."""
         jobs = [j for j in jobs if not j.failed]
         found: list[Wish] = []
-        wanted = {p: self.book.missing(p) for p in self.book.products}
-        for product in self.book.products:
-            self._want(product, wanted[product], jobs, found, None, 0)
+        for product in self.stock:
+            self._want(product, self.book.missing(product), jobs, found, None, 0)
+        for name in self._sold:
+            if ordered := self.book.missing(name):
+                # Whoever orders powder does not empty the store of what is kept in it.
+                store = self._plans[name]
+                self._stock(store, ordered + store.reorder_kg, jobs, found,
+                            self.book.urgent(name).rank, 0)
         for store in self._powders:
             there = self.works.stores[store.name].released
-            if store.reorder_kg > 0:
+            back = self._coming_back(store)
+            if store.reorder_kg > back and store.buys is None:
                 rank = (POWDER, there / store.reorder_kg, 0)
-                self._stock(store, store.reorder_kg, jobs, found, rank, 0)
+                self._stock(store, store.reorder_kg - back, jobs, found, rank, 0)
         for program in self._programs:
             for take in program.takes:
                 if program.makes.store and take.store and take.kg is not None:
@@ -131,11 +139,20 @@ class Materials:
         if there + coming >= level or depth > 8:
             return
         found.append(Wish(rank, store=store.name, about=f"stock of {store.name}"))
-        for program in self._programs:
-            if program.makes.store == store.name:
-                for take in program.takes:
-                    if take.kg is not None:
-                        self._stock(self._plans[take.store], take.kg, jobs, found, rank, depth + 1)
+        ways = [p for p in self._programs if p.makes.store == store.name]
+        if not all(self.short_of(program) for program in ways):
+            return  # there is something to make it of
+        for program in ways:
+            for take in program.takes:
+                if take.kg is not None and not take.top_up:
+                    self._stock(self._plans[take.store], take.kg, jobs, found, rank, depth + 1)
+
+    def _coming_back(self, store: StorePlan) -> float:
+        """Used powder (kg) that will be powder of a store again."""
+        if not store.used or any(p.makes.store == store.name and self.given_up(m.name, p.name)
+                                 for m in self._machines for p in m.programs):
+            return 0.0
+        return float(self.works.stores[store.used].mass)
 
     def _want(self, product: str, count: int, jobs: list[Job], found: list[Wish],
               rank: tuple[int, float, int] | None, depth: int) -> None:
@@ -154,7 +171,7 @@ class Materials:
             for take in program.takes:
                 if take.product:
                     self._want(take.product, runs * take.count, jobs, found, rank, depth + 1)
-                elif take.kg is not None:
+                elif take.kg is not None and not take.top_up:
                     # What an order waits for goes before what only fills a store.
                     self._stock(self._plans[take.store], take.kg, jobs, found, rank, depth + 1)
             break
@@ -166,7 +183,7 @@ class Materials:
         for take in program.takes:
             if take.product:
                 counts[take.product] = counts.get(take.product, 0) + take.count
-            else:
+            elif not take.top_up:
                 assert take.kg is not None
                 masses[take.store] = masses.get(take.store, 0.0) + take.kg
         for product, count in counts.items():
@@ -196,9 +213,13 @@ class Materials:
                 found += self.works.fetch_things(PARTS, ids, machine)
             else:
                 assert take.kg is not None
+                states, mass = self._states(take.store), take.kg
+                if take.top_up:
+                    mass = min(mass, self.works.stores[take.store].available(states, fresh=True))
+                    if mass <= CRUMB:
+                        continue
                 try:
-                    found += self.works.fetch(take.store, take.kg, machine,
-                                              self._states(take.store))
+                    found += self.works.fetch(take.store, mass, machine, states, take.top_up)
                 except ValueError as error:
                     self._say("Stores", f"{program.name} for {machine}: {error}"[:240])
                     for thing_id, (store, product) in came.items():
@@ -367,15 +388,15 @@ class Materials:
 
     # -- laboratory ---------------------------------------------------------------------------
 
-    def _arrived(self, lot_id: str, job: Job) -> None:
-        """New powder in a store is analysed before anybody may use it."""
+    def _arrived(self, lot_id: str, job: Job | None) -> None:
+        """New powder in a store, made by a job or bought, is analysed before anybody uses it."""
         for store in self._powders:
             lot = self.works.stores[store.name].things.get(lot_id)
             if not isinstance(lot, PowderLot):
                 continue
-            maker = f"{job.machine}: {job.program.name}"
+            maker = f"{job.machine}: {job.program.name}" if job and job.program.makes.store else ""
             if lot.status != "new":
-                if lot.status == "released" and job.program.makes.store:
+                if lot.status == "released" and maker:
                     self._refused[maker] = 0
                 return
             rule = self._rules.get(store.name)
@@ -383,7 +404,7 @@ class Materials:
                 self.works.stores[store.name].replace(renamed(lot, lot.id, status="released"))
                 return
             self._testing[lot_id] = store.name
-            if job.program.makes.store:
+            if maker:
                 self._makers[lot_id] = maker
             analysis = measure(lot, rule.methods, self.works.stream(f"laboratory/{lot_id}"))
             self.works.people.request("analysis", "laboratory", self.plan.laboratory,
@@ -417,10 +438,24 @@ class Materials:
         self._say("Laboratory", f"{lot_id} {decision.status}{why}"[:240], lot=lot_id,
                   store=target, status=decision.status)
 
+    # -- purchase -----------------------------------------------------------------------------
+
+    def buy(self) -> None:
+        """Take in what was delivered; order what is below its level and comes from a supplier."""
+        for lot_id in self.works.arrived:
+            self._arrived(lot_id, None)
+        self.works.arrived.clear()
+        for plan in self._powders:
+            store = self.works.stores[plan.name]
+            there = store.available(("released", "new")) + self._coming_back(plan)
+            if plan.buys is not None and there < plan.reorder_kg:
+                store.order()
+
     # -- delivery -----------------------------------------------------------------------------
 
     def deliver(self, now: float) -> None:
-        """Ship parts that orders want."""
+        """Ship parts and powder that orders want."""
+        self._sell(now)
         for product, ids in self.stock.items():
             while ids and self.book.missing(product) > 0:
                 order = self.book.deliver(product, now)
@@ -431,3 +466,17 @@ class Materials:
                 self.shipped += 1
                 self._say("Orders", f"{product} {part.id} for order {order.number}",
                           number=order.number, part=part.id)
+
+    def _sell(self, now: float) -> None:
+        """Ship powder for the most urgent order of each store as soon as there is enough for it."""
+        for name in self._sold:
+            while (order := self.book.urgent(name)) is not None:
+                mass = order.quantity - order.delivered
+                if self.works.stores[name].available() < mass:
+                    break
+                lots = self.works.sell(name, mass)
+                self.book.deliver(name, now, mass)
+                for lot in lots:
+                    self.delivered[lot.id] = (name, order.number, self.works.ledger.of(lot), lot)
+                self._say("Orders", f"{mass} kg of {name} for order {order.number}",
+                          number=order.number, mass=mass)

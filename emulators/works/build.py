@@ -16,7 +16,8 @@ from emulators.emulator import Emulator
 from emulators.loop import Loop
 from emulators.pacer import Pacer
 from emulators.settings import in_range, release
-from emulators.works.plan import MachinePlan, Plan, ProgramPlan, make_works
+from emulators.works.plan import MachinePlan, Plan, ProgramPlan
+from emulators.works.plant import make_works
 from emulators.works.station import Station
 from plc_interfaces.host import Identity
 from twin.image import Readings
@@ -95,7 +96,7 @@ def settings_of(
            for name, value in program.settings.items()}
     whole: dict[str, Any] = {
         "fidelity": fidelity, **own,
-        "machine": machine.type, "name": machine.name, "parts": program.parts,
+        "machine": machine.type, "name": machine.name, "parts": program.parts * program.copies,
         "unit": program.unit, "recipe": program.recipe, "alloy": program.alloy,
         "seed": seed, "scan_ms": scan_ms}
     return Settings(**whole)
@@ -161,7 +162,7 @@ def _enough(plan: Plan, machine: MachinePlan, program: ProgramPlan, summary: Job
     """`SettingsError` for a program that is given less powder than its job needs."""
     given: dict[str, float] = {}
     for take in program.takes:
-        if take.kg is not None:
+        if take.kg is not None and not take.top_up:
             kind = plan.store(take.store).alloy
             given[kind] = given.get(kind, 0.0) + take.kg
     for kind, mass in summary.needs.items() if given else ():

@@ -18,7 +18,7 @@ _LONGEST = 16_384  # bytes of the list that a signal carries
 
 @dataclass
 class Order:
-    """So many parts of a product until a time (s)."""
+    """So many parts of a product, or kg of a powder, until a time (s)."""
 
     number: int
     product: str
@@ -128,11 +128,11 @@ class OrderBook:
         """The most urgent open order of a product."""
         return next((o for o in self.open() if o.product == product), None)
 
-    def deliver(self, product: str, now: float) -> Order | None:
-        """Give a part to the most urgent order that wants it; that order, or None."""
+    def deliver(self, product: str, now: float, quantity: int = 1) -> Order | None:
+        """Give parts (or kg) to the most urgent order that wants it; that order, or None."""
         order = self.urgent(product)
         if order is not None:
-            order.delivered += 1
+            order.delivered += quantity
             if order.delivered >= order.quantity:
                 order.ended = now
         return order

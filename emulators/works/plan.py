@@ -6,11 +6,10 @@ is measured; the packaged plans say so too.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,17 +18,14 @@ from emulators.canonical import content_hash
 from emulators.settings import SettingsError
 from emulators.works.plan_errors import clear
 from twin.materials import MaterialError, alloy
-from twin.powder.laboratory import specification
-from twin.works.account import Rates
-from twin.works.people import DAY, HOUR, Person, Shift
-from twin.works.plant import MOST, GasSupply, Place, Works
-from twin.works.upkeep import Upkeep
+from twin.works.people import DAY, HOUR
+from twin.works.plant import MOST
 
-__all__ = ["MachinePlan", "OrderPlan", "Plan", "PlanError", "ProgramPlan", "StorePlan",
-           "load_plan", "make_works", "plan_names"]
+__all__ = ["DAYS", "MachinePlan", "OrderPlan", "Plan", "PlanError", "ProgramPlan", "PurchasePlan",
+           "StockPlan", "StorePlan", "UpkeepPlan", "load_plan", "plan_names", "seconds"]
 
 _FOLDER = Path(__file__).with_name("plans")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WORKS = "WORKS"
 """What the works itself is called among its machines."""
 SCRAP, RESIDUES, PARTS = "scrap", "residues", "parts"
@@ -53,7 +49,8 @@ Hours = Annotated[float, Field(ge=0, le=1e5)]
 Clock = Annotated[str, Field(pattern=r"^([01]?\d|2[0-4]):[0-5]\d$")]
 
 
-def _seconds(clock: str) -> float:
+def seconds(clock: str) -> float:
+    """``06:30`` as s after midnight."""
     hours, minutes = clock.split(":")
     return int(hours) * HOUR + int(minutes) * 60.0
 
@@ -62,6 +59,8 @@ class GasPlan(Section):
     """A tank of gas, volumes at ambient."""
 
     name: Name
+    kind: Literal["argon", "nitrogen", "hydrogen", "helium", "air", ""] = ""
+    """What is in it; its name if not given."""
     capacity_m3: Amount
     start_m3: Annotated[float, Field(ge=0, le=1e6)]
     reorder_m3: Annotated[float, Field(ge=0, le=1e6)]
@@ -104,6 +103,12 @@ class StockPlan(Section):
     """So many lots of this mass."""
 
 
+class PurchasePlan(StockPlan):
+    """How powder is bought: lots like a `StockPlan`'s, so long after they were ordered."""
+
+    lead_time_h: Annotated[float, Field(ge=0, le=5000)] = 240.0
+
+
 class StorePlan(Section):
     """A store. Powder has an alloy and a cut; what comes back from a build goes to `used`."""
 
@@ -118,8 +123,11 @@ class StorePlan(Section):
     used: str = ""
     """Store that takes this powder back from builds."""
     reorder_kg: Annotated[float, Field(ge=0, le=1e5)] = 0.0
-    """Powder is made when there is less than this."""
+    """Powder is made, or bought if `buys` says how, when there is less than this."""
     stock: tuple[StockPlan, ...] = ()
+    buys: PurchasePlan | None = None
+    sells: bool = False
+    """Whether customers order powder of this store, by its name, in kg."""
 
     @field_validator("alloy")
     @classmethod
@@ -139,6 +147,9 @@ class Take(Section):
     kg: Annotated[float, Field(gt=0, le=1e5)] | None = None
     product: str = ""
     count: Annotated[int, Field(ge=1, le=1000)] = 1
+    top_up: bool = False
+    """Powder that was never used, for the machine to blend in as it needs: at most `kg`, and
+    none if there is none."""
 
 
 class Make(Section):
@@ -157,6 +168,8 @@ class ProgramPlan(Section):
     makes: Make
     takes: tuple[Take, ...] = ()
     parts: tuple[str, ...] = ()
+    copies: Annotated[int, Field(ge=1, le=200)] = 1
+    """So many of each part."""
     unit: str | None = None
     recipe: str | None = None
     alloy: str | None = None
@@ -199,7 +212,9 @@ class OrderPlan(Section):
     """An order, or one that comes again and again."""
 
     product: str
+    """Or a store that sells powder."""
     quantity: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Parts, or kg of powder."""
     first_h: Hours = 0.0
     due_h: Annotated[float, Field(gt=0, le=1e5)] = 168.0
     """From its coming to when it is wanted."""
@@ -264,7 +279,12 @@ class Plan(Section):
     def start(self) -> float:
         """Simulated 0, s from Monday midnight."""
         day, clock = self.begins.split()
-        return _DAYS.index(day) * DAY + _seconds(clock)
+        return DAYS.index(day) * DAY + seconds(clock)
+
+    @property
+    def sold(self) -> tuple[str, ...]:
+        """What can be ordered: products, and stores that sell powder."""
+        return (*self.products, *(s.name for s in self.stores if s.sells))
 
     def store(self, name: str) -> StorePlan:
         """A store of powder or items by name; `KeyError` if there is none."""
@@ -311,164 +331,7 @@ def load_plan(name_or_file: str | Path) -> Plan:
         plan = Plan.model_validate({"name": path.stem.replace(".", "-")[:32], **data})
     except ValidationError as error:
         raise PlanError(f"{where}: {clear(error, data, Plan)}") from None
-    _check(plan, where)
+    from emulators.works.plan_check import check
+
+    check(plan, where)
     return plan
-
-
-def _check(plan: Plan, where: str) -> None:
-    """What fields say about one another; `PlanError`."""
-    from emulators.catalog import MACHINES
-
-    def wrong(field: str, why: str) -> NoReturn:
-        raise PlanError(f"{where}: {field} {why}")
-
-    def known(field: str, name: str, names: list[str]) -> None:
-        if name not in names:
-            wrong(field, f"must be one of {', '.join(names) or '(there are none)'}, not {name!r}")
-
-    if not re.fullmatch(rf"({'|'.join(_DAYS)}) ([01]?\d|2[0-3]):[0-5]\d", plan.begins):
-        wrong("begins", f"must be a day ({', '.join(_DAYS)}) and a time 00:00 to 23:59, not "
-                        f"{plan.begins!r}")
-    for field in ("gases", "shifts", "people", "stores", "machines", "products"):
-        names = [getattr(each, "name", each) for each in getattr(plan, field)]
-        for name in names:
-            if names.count(name) > 1:
-                wrong(field, f"has {name!r} more than once")
-    shifts, stores = [s.name for s in plan.shifts], [s.name for s in plan.stores]
-    skills = {skill for p in plan.people for skill in p.skills}
-    for person in plan.people:
-        known(f"people ({person.name}).shift", person.shift, shifts)
-    for gas in plan.gases:
-        if gas.start_m3 > gas.capacity_m3 or gas.reorder_m3 >= gas.capacity_m3:
-            wrong(f"gases ({gas.name})", f"start_m3 and reorder_m3 must be 0 to capacity_m3 "
-                  f"({gas.capacity_m3:g})")
-        if gas.reserve_m3 >= gas.capacity_m3:
-            wrong(f"gases ({gas.name}).reserve_m3", f"must be below capacity_m3 "
-                  f"({gas.capacity_m3:g}), or no job will ever start")
-    used = [s.name for s in plan.stores if s.holds == "used powder"]
-    for store in plan.stores:
-        field = f"stores ({store.name})"
-        if store.name in (SCRAP, RESIDUES, PARTS):
-            wrong(field, "is a store that every works has; give it another name")
-        if store.holds != "items" and not store.alloy:
-            wrong(f"{field}.alloy", "is missing; a store of powder has one alloy")
-        if store.low_um >= store.high_um:
-            wrong(f"{field}.low_um", f"must be below high_um ({store.high_um:g})")
-        if store.used:
-            known(f"{field}.used", store.used, used)
-        if store.stock and store.holds == "items":
-            wrong(f"{field}.stock", "is for powder only")
-        if store.process:
-            try:
-                specification(store.process, store.alloy)
-            except ValueError as error:
-                wrong(f"{field}.process", f"cannot be: {error}")
-    made = [p.makes for m in plan.machines for p in m.programs]
-    for product in plan.products:
-        if product not in [m.product for m in made]:
-            wrong("products", f"has {product!r}, which no program makes")
-    for number, machine in enumerate(plan.machines):
-        field = f"machines[{number}] ({machine.name})"
-        if machine.name.upper() == WORKS:
-            wrong(f"{field}.name", "is that of the works itself")
-        known(f"{field}.type", machine.type, list(MACHINES))
-        if machine.gas:
-            known(f"{field}.gas", machine.gas, [g.name for g in plan.gases])
-        for what, skill in (("skill", machine.skill), ("upkeep.skill", machine.upkeep.skill)):
-            known(f"{field}.{what}", skill, sorted(skills))
-        names = [p.name for p in machine.programs]
-        for program in machine.programs:
-            at = f"{field}.programs ({program.name})"
-            if names.count(program.name) > 1:
-                wrong(at, "is there more than once")
-            makes = program.makes
-            if bool(makes.product) == bool(makes.store):
-                wrong(f"{at}.makes", "needs either a product or a store")
-            if makes.product:
-                known(f"{at}.makes.product", makes.product, list(plan.products))
-            else:
-                known(f"{at}.makes.store", makes.store, stores)
-            for take in program.takes:
-                if bool(take.product) == bool(take.store):
-                    wrong(f"{at}.takes", "needs either a product or a store")
-                if take.store:
-                    known(f"{at}.takes.store", take.store, stores)
-                    if take.kg is None:
-                        wrong(f"{at}.takes.kg", "is missing, above 0 to 100000")
-                elif take.product not in [m.product for m in made]:
-                    wrong(f"{at}.takes.product", f"must be a product that a machine makes, not "
-                          f"{take.product!r}")
-    if any(s.process for s in plan.stores):
-        known("laboratory", plan.laboratory, sorted(skills))
-    circle = _circle(plan)
-    if circle:
-        wrong("machines", f"make products of one another in a circle: {', '.join(circle)}")
-    for number, order in enumerate(plan.orders):
-        if 0 < order.every_h < 0.1:
-            wrong(f"orders[{number}].every_h", f"must be 0 (once) or 0.1 to 100000, not "
-                  f"{order.every_h:g}")
-        known(f"orders[{number}].product", order.product,
-              [p for p in plan.products if p in [m.product for m in made]])
-
-
-def _circle(plan: Plan) -> list[str]:
-    """Products that cannot be made as each is made of the next; empty if there are none."""
-    needs: dict[str, list[set[str]]] = {}
-    for machine in plan.machines:
-        for program in machine.programs:
-            if program.makes.product:
-                needs.setdefault(program.makes.product, []).append(
-                    {take.product for take in program.takes if take.product})
-    possible: set[str] = set()
-    while more := [product for product, ways in needs.items() if product not in possible
-                   and any(way <= possible for way in ways)]:
-        possible |= {*more}
-    return [p for p in plan.products if p in needs and p not in possible]
-
-
-def make_works(plan: Plan, seed: int) -> Works:
-    """The plant of a plan, its stores filled."""
-    from twin.powder.lot import PowderLot
-
-    shifts = {}
-    for s in plan.shifts:
-        begins, ends = _seconds(s.begins), _seconds(s.ends)
-        lasts = (ends - begins) % DAY or DAY
-        shifts[s.name] = Shift(s.name, tuple(_DAYS.index(d) for d in s.days), begins % DAY, lasts)
-    people = [Person(p.name if p.count == 1 else f"{p.name} {n + 1}", frozenset(p.skills),
-                     shifts[p.shift]) for p in plan.people for n in range(p.count)]
-    ledger = plan.ledger
-    rates = Rates(
-        carbon_energy=ledger.carbon_kg_kwh / 3.6e6,
-        carbon_gas={g.name: g.carbon_kg_m3 for g in plan.gases},
-        carbon_metal=ledger.carbon_kg_per_kg_metal,
-        water_heat=ledger.water_kg_kwh / 3.6e6,
-        heat_share=ledger.heat_share,
-        price_energy=ledger.price_kwh / 3.6e6,
-        price_gas={g.name: g.price_m3 for g in plan.gases},
-        price_metal=ledger.price_kg_metal,
-        price_labour=ledger.price_labour_h / HOUR,
-        price_water=ledger.price_kg_water)
-    works = Works(
-        seed,
-        [Place(m.name, m.gas, _upkeep(m.upkeep)) for m in plan.machines],
-        [SCRAP, RESIDUES, PARTS, *(s.name for s in plan.stores)],
-        [GasSupply(g.name, g.capacity_m3, g.start_m3, g.reorder_m3, g.lead_time_h * HOUR,
-                   g.reserve_m3)
-         for g in plan.gases],
-        people, start=plan.start, cooling=plan.cooling_kw * 1e3, rates=rates)
-    for store in plan.stores:
-        for stock in store.stock:
-            for _ in range(stock.lots):
-                powder = PowderLot.virgin(
-                    works.new_id("STOCK"), store.alloy, stock.mass_kg, stock.d50_um * 1e-6,
-                    stock.spread, low=store.low_um * 1e-6 or None, high=store.high_um * 1e-6,
-                    oxygen=stock.oxygen_ppm * 1e-6, moisture=stock.moisture_ppm * 1e-6,
-                    origin="bought", machine=works.name, status="released")
-                works.receive(powder, store.name)
-    return works
-
-
-def _upkeep(plan: UpkeepPlan) -> Upkeep:
-    return Upkeep(plan.between_failures_h * HOUR, plan.repair_h * HOUR, plan.repair_spread,
-                  plan.fatal_share, plan.service_every_h * HOUR, plan.service_h * HOUR, plan.skill)

@@ -123,16 +123,27 @@ def _orders(dispatcher: Dispatcher, now: float) -> list[str]:
 def _parts(dispatcher: Dispatcher) -> list[str]:
     """What each product carries, from the melt on, through the lots it was made of."""
     by_product: dict[str, list[tuple[float, Footprint]]] = {}
-    for product, _, carried, part in dispatcher.material.delivered.values():
-        by_product.setdefault(product, []).append((part.mass, carried))
+    powder: dict[str, list[tuple[float, Footprint]]] = {}
+    for product, _, carried, thing in dispatcher.material.delivered.values():
+        kinds = powder if isinstance(thing, PowderLot) else by_product
+        kinds.setdefault(product, []).append((thing.mass, carried))
     rows = []
     for product, found in sorted(by_product.items()):
         count = len(found)
         mean = Footprint.total(c for _, c in found) * (1 / count)
         rows.append((product, count, f"{sum(m for m, _ in found) / count:.4f}", *_spent(mean)))
-    return ["## Shipped parts, mean of each part", "",
-            "All that was spent on a part, on its powder and on the metal that was bought for it.",
-            "", *_table(("product", "parts", "kg each", *_SPENT), rows)]
+    lines = ["## Shipped parts, mean of each part", "",
+             "All that was spent on a part, on its powder and on the metal that was bought for it.",
+             "", *_table(("product", "parts", "kg each", *_SPENT), rows)]
+    if not powder:
+        return lines
+    rows = []
+    for name, found in sorted(powder.items()):
+        mass = sum(m for m, _ in found)
+        rows.append((name, len(found), f"{mass:.1f}",
+                     *_spent(Footprint.total(c for _, c in found) * (1 / mass))))
+    return [*lines, "## Shipped powder, mean of each kg", "",
+            *_table(("powder", "lots", "kg", *_SPENT), rows)]
 
 
 def _use(works: Works, dispatcher: Dispatcher, now: float) -> list[str]:

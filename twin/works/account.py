@@ -158,9 +158,9 @@ class Ledger(Equipment):
         self.carried[thing_id] = self.rates.bought(1.0)
         self._show(new)
 
-    def ship(self, item: Item) -> None:
-        """A part leaves the works."""
-        self.shipped = totals([self.shipped, item.elements])
+    def ship(self, thing: PowderLot | Item) -> None:
+        """A part or powder leaves the works."""
+        self.shipped = totals([self.shipped, thing.elements])
 
     # -- what carries it ----------------------------------------------------------------------
 

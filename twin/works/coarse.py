@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from twin.equipment.consumption import Consumption
 from twin.equipment.powder_lots import PowderLots
 from twin.equipment.services import SafetyChain
+from twin.equipment.wire_spools import WIRE_PROCESSES, WireSpools
 from twin.machine import Plant
 from twin.materials import Alloy
 from twin.powder.effects import PROCESSES
@@ -51,9 +52,12 @@ class CoarseMachine(Plant):
         """`machine`: its type in the catalogue; `standby`: power when idle, W."""
         super().__init__(seed)
         self.safety = self.add("Safety", SafetyChain())
-        self.powder: PowderLots | None = None
+        self.powder: PowderLots | WireSpools | None = None
+        """Feedstock of a build machine."""
         if machine in PROCESSES:
             self.powder = self.add("Powder", PowderLots(machine))
+        elif machine in WIRE_PROCESSES:
+            self.powder = self.add("Wire", WireSpools(machine))
         self.meter = self.consumption = self.add("Consumption", Consumption(standby))
         self.job = self.add("Work", Work(self.consumption, self.powder))
         self.assemble()
@@ -67,15 +71,20 @@ class CoarseMachine(Plant):
 
     def supply(self, lots: Sequence[PowderLot]) -> None:
         """Powder for the next job. `ValueError` for a lot that must not be used."""
-        if self.powder is not None:
+        if isinstance(self.powder, PowderLots):
             self.powder.put(lots)
+        elif self.powder is not None:
+            super().supply(lots)
         else:
             self.job.waiting += lots
         self.stirred = True
 
     def supply_items(self, items: Sequence[Item]) -> None:
-        """Green parts and the like for the next job."""
-        self.job.waiting += items
+        """Green parts, spools and the like for the next job."""
+        if isinstance(self.powder, WireSpools):
+            self.powder.put(items)
+        else:
+            self.job.waiting += items
         self.stirred = True
 
     def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
@@ -90,6 +99,10 @@ class CoarseMachine(Plant):
 
     def unload(self) -> None:
         self.job.end()
+
+    def forget_job(self) -> None:
+        if self.powder is not None:
+            self.powder.forget()
 
     @property
     def energised(self) -> bool:

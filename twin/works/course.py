@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from twin.equipment.consumption import Consumption
 from twin.equipment.powder_lots import PowderLots
+from twin.equipment.wire_spools import WireSpools
 from twin.machine import Equipment
 from twin.meltpool.defects import DefectKind
 from twin.powder.ageing import Use
@@ -37,7 +38,7 @@ class Work(Equipment):
 
     GAS_SCATTER = 1.0  # share of the gas that powder brings which stays in the part, default
 
-    def __init__(self, meter: Consumption, powder: PowderLots | None) -> None:
+    def __init__(self, meter: Consumption, powder: PowderLots | WireSpools | None) -> None:
         super().__init__()
         self._meter, self._powder = meter, powder
         self.summary: JobSummary | None = None
@@ -254,12 +255,12 @@ class Work(Equipment):
                 about["defects"] = sum(self.found["defects"].values())
             if "porosity" in about:
                 about["porosity"] += self.GAS_SCATTER * max(self.effect.gas, 0.0)
-            part = share
-            uses[alloy] = Use(
-                use.melted * part, use.spread * part * self.effect.density,
-                use.overflow * part * self.effect.density,
-                use.spatter * part * self.effect.spatter, use.fume * part,
-                (self.now - self._began) / 3600.0, use.kind, about)
+            uses[alloy] = replace(
+                use, melted=use.melted * share, spread=use.spread * share * self.effect.density,
+                overflow=use.overflow * share * self.effect.density,
+                spatter=use.spatter * share * self.effect.spatter, fume=use.fume * share,
+                ground=use.ground * share, hours=(self.now - self._began) / 3600.0, about=about,
+                added={element: mass * share for element, mass in use.added.items()})
         self._powder.close(uses)
 
     def _give(self, summary: JobSummary, until: float) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,7 @@ from twin.powder.lot import PowderLot, totals
 from twin.powder.operations import Draw, Item, Operation, draw
 from twin.works.account import Footprint, Ledger, Rates
 from twin.works.people import People, Person
-from twin.works.stores import Store, Thing
+from twin.works.stores import Purchase, Store, Thing
 from twin.works.supplies import ChilledWater, GasTank, Mains
 from twin.works.upkeep import Machine, Upkeep
 
@@ -76,9 +77,11 @@ class Works(Plant):
         start: float = 0.0,
         cooling: float = 200e3,
         rates: Rates | None = None,
+        purchases: Mapping[str, Purchase] | None = None,
         step: int = 1,
     ) -> None:
-        """`start`: s from Monday midnight at simulated 0; `cooling`: W of the chillers.
+        """`start`: s from Monday midnight at simulated 0; `cooling`: W of the chillers;
+        `purchases`: what is bought for stores, by their names.
 
         Every `step`-th number is given: a list of signals needs only the first of each block.
         """
@@ -100,10 +103,14 @@ class Works(Plant):
         self.gases = {g.name: self.add(numbered("Gas", n), GasTank(
             g.name, g.capacity, g.start, g.reorder, g.lead_time, g.reserve))
             for n, g in zip(count(1, step), gases, strict=False)}
-        self.stores = {name: self.add(numbered("Store", n), Store(name))
+        bought = purchases or {}
+        self.stores = {name: self.add(numbered("Store", n), Store(name, bought.get(name)))
                        for n, name in zip(count(1, step), stores, strict=False)}
         for store in self.stores.values():
             store.wrong = self._wrong(store)
+            store.receive = partial(self._delivered, store.name)
+        self.arrived: list[str] = []
+        """Lots that were delivered and that nobody has taken note of yet."""
         self.places = {p.name: p for p in places}
         for place in places:
             if place.gas and place.gas not in self.gases:
@@ -141,10 +148,10 @@ class Works(Plant):
         self.water.takes(self.mains.power)
 
     def _since_charged(self, machine: str) -> tuple[float, float]:
-        """Energy (J) and gas (m3) that a machine took since the last call."""
+        """Energy (J) and gas (m3) of the works' tanks that a machine took since the last call."""
         now = self.machines[machine].read_meters()
         before, self.charged[machine] = self.charged[machine], now
-        return now[0] - before[0], now[1] - before[1]
+        return now[0] - before[0], now[1] - before[1] if self.places[machine].gas else 0.0
 
     def spend(self, machine: str, labour: float = 0.0) -> Footprint:
         """What a machine spent since it was last asked, with so much labour (s)."""
@@ -158,22 +165,43 @@ class Works(Plant):
         self.ledger.buy(thing.id, thing.mass, thing.elements)
         self.stores[store].put(thing)
 
+    def _delivered(self, store: str, purchase: Purchase) -> None:
+        for lot in purchase.lots(self.new_id, self.name, "new", float(self.env.now)):
+            self.receive(lot, store)
+            self.arrived.append(lot.id)
+
     def fetch(self, store: str, mass: float, machine: str,
-              states: Sequence[str] = ("released",)) -> list[PowderLot]:
+              states: Sequence[str] = ("released",), fresh: bool = False) -> list[PowderLot]:
         """Draw powder (kg), such as is released, from a store and hand it over to a machine.
+
+        `fresh`: only powder that was never used.
 
         `ValueError`, and nothing moved, if there is not enough.
         """
         found = []
-        for lot, account in self.stores[store].withdraw(mass, self.new_id, states):
-            if account is not None:
-                done = Operation("draw", self.name, float(self.env.now), (account,), (lot,),
-                                 about={"store": store, "machine": machine})
-                self.ledger.operation(done, Footprint())
-                self.record_operation(done)
+        for lot in self._drawn(store, mass, states, fresh, machine):
             self.at[machine][lot.id] = lot
             found.append(lot)
         return found
+
+    def _drawn(self, store: str, mass: float, states: Sequence[str], fresh: bool,
+               whereto: str) -> list[PowderLot]:
+        found = []
+        for lot, account in self.stores[store].withdraw(mass, self.new_id, states, fresh):
+            if account is not None:
+                done = Operation("draw", self.name, float(self.env.now), (account,), (lot,),
+                                 about={"store": store, "machine": whereto})
+                self.ledger.operation(done, Footprint())
+                self.record_operation(done)
+            found.append(lot)
+        return found
+
+    def sell(self, store: str, mass: float) -> list[PowderLot]:
+        """Released powder (kg) leaves the works; `ValueError` if there is not enough."""
+        lots = self._drawn(store, mass, ("released",), False, "customer")
+        for lot in lots:
+            self.ledger.ship(lot)
+        return lots
 
     def fetch_things(self, store: str, ids: Iterable[str], machine: str) -> list[Thing]:
         """Hand items or whole lots over to a machine."""
@@ -249,12 +277,14 @@ class Works(Plant):
     def snapshot(self) -> dict[str, Any]:
         from twin.works.stores import plain
 
-        return {**super().snapshot(), "charged": {m: list(c) for m, c in self.charged.items()},
+        return {**super().snapshot(), "arrived": [*self.arrived],
+                "charged": {m: list(c) for m, c in self.charged.items()},
                 "at": {m: [plain(t) for t in things.values()] for m, things in self.at.items()}}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         from twin.works.stores import revived
 
+        self.arrived = [*snapshot["arrived"]]
         self.charged = {m: (c[0], c[1]) for m, c in snapshot["charged"].items()}
         self.at = {m: {t.id: t for t in map(revived, things)}
                    for m, things in snapshot["at"].items()}

@@ -9,7 +9,8 @@ import pytest
 
 from emulators.recipes import load_recipe
 from emulators.works.build import settings_of
-from emulators.works.plan import PlanError, load_plan, make_works, plan_names
+from emulators.works.plan import PlanError, load_plan, plan_names
+from emulators.works.plant import make_works
 from tests.works_bench import PLAN
 from twin.works.people import DAY, HOUR
 
@@ -30,7 +31,9 @@ def test_packaged_plans_make_a_works(name: str) -> None:
         stock = sum(s.mass_kg * s.lots for s in store.stock)
         assert works.stores[store.name].mass == pytest.approx(stock)
     wanted = {o.product for o in found.orders}
-    assert wanted <= {p.makes.product for m in found.machines for p in m.programs}
+    made = {name for m in found.machines for p in m.programs
+            for name in (p.makes.product, p.makes.store)}
+    assert wanted <= made
 
 
 def test_yaml_says_the_same(tmp_path: Path) -> None:
@@ -64,7 +67,7 @@ def test_simulated_0_is_where_the_plan_begins(tmp_path: Path) -> None:
          "machines[2] (OVEN-01).programs[0] (rings).makes.count"),
         ('shift = "late"', 'shift = "night"',
          "people (Ben).shift must be one of early, late, not 'night'"),
-        ('type = "binder-jet"', 'type = "oven"', "machines[3] (LINE-01).type must be one of"),
+        ('type = "recycling-line"', 'type = "oven"', "machines[3] (LINE-01).type must be one of"),
         ('store = "Ti64", kg = 10', 'store = "Ti65", kg = 10',
          "machines[1] (LB-02).programs (green).takes.store must be one of Ti64, Ti64 used, not "
          "'Ti65'"),
@@ -92,6 +95,17 @@ def test_simulated_0_is_where_the_plan_begins(tmp_path: Path) -> None:
         ('name = "LB-02"', 'name = "Works"', "machines[1] (Works).name is that of the works"),
         ("reserve_m3 = 20", "reserve_m3 = 500", "reserve_m3 must be below capacity_m3"),
         ("[[gases]]", "[gases", "is not a plan"),
+        ('name = "argon"\n', 'name = "argon"\nkind = "nitrogen"\n',
+         "machines[3] (LINE-01).gas is nitrogen, but program 'recycle' takes argon"),
+        ('name = "argon"\n', 'name = "argon"\nkind = "neon"\n', "gases[0] (argon).kind"),
+        ("reorder_kg = 30", "buys = { mass_kg = 20, d50_um = 34 }",
+         "stores (Ti64).buys is for powder with a reorder_kg above 0"),
+        ('holds = "used powder"', 'holds = "used powder"\nsells = true',
+         "stores (Ti64 used).sells is for powder, not for used powder"),
+        ('product = "pin"\nquantity', 'product = "Ti64"\nquantity',
+         "orders[0].product must be one of ring, green ring, pin, not 'Ti64'"),
+        ("count = 4 }]", "count = 4, top_up = true }]",
+         "machines[2] (OVEN-01).programs (rings).takes.top_up is for powder only"),
     ],
 )
 def test_a_bad_plan_gives_one_clear_error(
