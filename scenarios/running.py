@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from scenarios.terminal import show
 
 if TYPE_CHECKING:
     from emulators.catalog import Built
@@ -421,7 +422,7 @@ def _run(
         for summary in summaries:
             print(json.dumps({"event": "summary", **summary}), flush=True)
     else:
-        say.print(Markdown(subject.report()))
+        show(say, subject.report())
         if summaries[0]["record"]:
             say.print(f"record: {summaries[0]['record']}", markup=False)
         sys.stdout.flush()
