@@ -107,7 +107,10 @@ class PhasedController(Controller):
         if not wanted:
             self.looked = {}
             return self.looked
-        number = floor((self.now - self.LOOK_AFTER) / self.LOOK + 1e-9)
+        number = floor((self.now - self.LOOK_AFTER) / self.LOOK) - 1
+        # Exactly as the time is compared with that for which a scan is asked.
+        while (number + 1) * self.LOOK + self.LOOK_AFTER <= self.now:
+            number += 1
         if number != self._number or not self.looked:
             self._number = number
             self.looked = self.look()
