@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil
 from typing import Any
 
 from emulators.controllers.base import Watch
@@ -54,8 +53,7 @@ class RecyclingLineController(BuildController):
         self.process, alarms = Process(), Alarms()
         super().__init__(plant, readings, programs, Machine, self.process, Feedstock(), alarms)
         self.batch = self.add("Batch", Batch())
-        self.add("Service", Service(plant, lambda: self.state not in WORKING, self.empty_bins))
-        self.looked: dict[str, bool] = {}
+        self.add("Service", Service(plant, lambda: self.state not in WORKING))
         self.deblinding = -1.0  # when deblinding began; below 0: it does not
         self.blinded = 0  # looks in a row at which the sieve was blinded
         self.dried = 0.0  # s of drying that are over
@@ -66,12 +64,12 @@ class RecyclingLineController(BuildController):
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), tuple(self.looked.values()), self.deblinding, self.blinded,
-                self.dried, self.prolonged, self.asked, self.short, self.batch.suspect)
+        return (super().memory(), self.deblinding, self.blinded, self.dried,
+                 self.prolonged, self.asked, self.short, self.batch.suspect)
 
     def load(self, program: Program) -> None:
         super().load(program)
-        self.looked, self.asked, self.short = {}, "", False
+        self.asked, self.short = "", False
         self.process_name = program.recipe.quality.process
         batch = self.batch
         batch.suspect = False
@@ -80,23 +78,10 @@ class RecyclingLineController(BuildController):
         self.feedstock.identifier = waits[0].id[:64] if waits else ""
         self.feedstock.cycle = max((lot.cycle for lot in waits), default=0)
 
-    def empty_bins(self) -> None:
-        """The bins of what was taken out are empty again."""
-        self.looked = {}
-
     # -- looking ------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, bool]:
         io = self.io
-        if self.phase in BATCH_PHASES:
-            # Differences of two noisy readings are judged at fixed times only.
-            due = self.LOOK * ceil(self.now / self.LOOK - 1e-9)
-            if self.now >= due - 1e-9 or not self.looked:
-                self.looked = self._look()
-                due = self.LOOK * (round(self.now / self.LOOK) + 1)
-            self.wake = min(self.wake, due)
-        else:
-            self.looked = {}
         decide = self.phase == "decide"
         return {
             "earth_lost": bool(io.bonding.earth_resistance > self.SAFE_EARTH),
@@ -110,10 +95,10 @@ class RecyclingLineController(BuildController):
             "not_separable": self.phase == "separate" and not io.separator.possible,
             "batch_held": decide and self.batch.decision == "hold",
             "batch_scrapped": decide and self.batch.decision == "scrap",
-            **self.looked,
+            **self.looks(self.phase in BATCH_PHASES),
         }
 
-    def _look(self) -> dict[str, bool]:
+    def look(self) -> dict[str, bool]:
         io, process = self.io, self.process
         sieve = io.sieve
         runs = self.state is MachineState.BUILDING
@@ -186,21 +171,11 @@ class RecyclingLineController(BuildController):
     def _arm(self, on: bool) -> None:
         self.io.line.armed = on
 
-    def _load(self) -> None:
-        if self.waited(3.0):
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.waited(3.0)
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        if io.safety.chain_closed:
-            self.enter("purge")
+    def closed(self) -> str:
+        return "purge"
 
     def _begin_purge(self) -> None:
         io, process = self.io, self.process
@@ -467,17 +442,16 @@ class RecyclingLineController(BuildController):
 
     def snapshot(self) -> dict[str, Any]:
         taken = super().snapshot()
-        taken["own"] |= {"looked": dict(self.looked), "deblinding": self.deblinding,
-                         "blinded": self.blinded, "dried": self.dried,
-                         "prolonged": self.prolonged, "asked": self.asked, "short": self.short,
-                         "process": self.process_name}
+        taken["own"] |= {"deblinding": self.deblinding, "blinded": self.blinded,
+                         "dried": self.dried, "prolonged": self.prolonged, "asked": self.asked,
+                         "short": self.short, "process": self.process_name}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
         own = snapshot["own"]
-        self.looked, self.deblinding = dict(own["looked"]), own["deblinding"]
-        self.blinded, self.dried, self.prolonged = own["blinded"], own["dried"], own["prolonged"]
+        self.deblinding, self.blinded, self.dried, self.prolonged = (
+            own["deblinding"], own["blinded"], own["dried"], own["prolonged"])
         self.asked, self.short, self.process_name = own["asked"], own["short"], own["process"]
 
 

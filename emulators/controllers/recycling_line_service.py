@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from emulators.controllers.service import ServiceWork
 from twin.machines.recycling_line import RecyclingLine
 from twin.signals import command
@@ -15,11 +13,6 @@ class Service(ServiceWork):
     """Work at a recycling line; what lies outside of the closed line can be done in a hold."""
 
     _plant: RecyclingLine
-
-    def __init__(self, plant: RecyclingLine, stands: Callable[[], bool],
-                 emptied: Callable[[], None]) -> None:
-        super().__init__(plant, stands)
-        self._emptied = emptied
 
     def _mend(self, work: str, *faults: tuple[str, float | bool]) -> str:
         done = self.begin(work)
@@ -111,5 +104,4 @@ class Service(ServiceWork):
         for name in ("magnetic", "oversize", "separated", "dust"):
             self._plant.line.filled.pop(name, None)
         self._plant.bins.weigh()
-        self._emptied()
         return done

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import PURGE_FAILS, like
 from emulators.recipes.recycling_line import Recipe
 from twin.alarms import Priority
 from twin.equipment.powder_laboratory import TESTS
@@ -43,7 +44,7 @@ class Batch(Component):
     scrapped = status("kg", low=0, high=10_000, doc="powder of this job that is scrap")
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a run, and parameters of the recipe."""
 
     recovery_feed = setpoint("kg/h", low=0.1, high=1000, start=300, doc="conveying rate")
@@ -99,11 +100,7 @@ class Process(Component):
     retest_releases = parameter(bool, doc="a batch that had bad gas may be released if oxygen, "
                                 "measured again, is within its limit")
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters.
-
-        `Refused` names what this machine cannot do.
-        """
+    def adopt(self, recipe: Recipe) -> None:
         gas, sieve, dryer = recipe.gas, recipe.sieving, recipe.drying
         self.recovery_feed, self.magnet_feed = recipe.recovery.feed, recipe.magnet.feed
         self.sieve_feed, self.amplitude, self.ultrasonic = (
@@ -130,9 +127,6 @@ class Process(Component):
         self.powder_limit = limits["oxygen"].high if "oxygen" in limits else 0.05
         self.oversize_limit, self.repeats = recipe.quality.oversize, recipe.quality.repeats
         self.tests = tuple(TESTS).index(recipe.quality.tests)
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -210,7 +204,21 @@ class Alarms(BuildAlarms):
         on_delay=5,
         cause="dust, moisture, back-pulse out of order",
         consequence="suction falls; at 90 mbar the chain opens",
-        response="the controller back-pulses; passivate before opening the filter",
+        response="the controller back-pulses; if that does not help, have the filter changed after "
+                 "this batch, under argon",
+    )
+    filter_blocked = alarm(
+        doc="dust filter blocked",
+        priority=Priority.HIGH,
+        action="B",
+        source="Filter.DifferentialPressure",
+        high=70,
+        deadband=10,
+        on_delay=5,
+        phases=BATCH_PHASES,
+        cause="back-pulses do not clean it: wet or sticky dust",
+        consequence="transport and heat stop; at 90 mbar the chain opens and the job ends",
+        response="change the filter under argon, resume",
     )
     conveying_slow = alarm(
         doc="powder conveyed too slowly",
@@ -341,12 +349,9 @@ class Alarms(BuildAlarms):
         consequence="oversize backs up onto the deck",
         response="empty the bin under argon",
     )
-    purge_fails = alarm(
-        doc="purging takes too long",
-        priority=Priority.MEDIUM,
-        phases=("purge",),
+    purge_fails = like(
+        PURGE_FAILS,
         cause="argon supply out, leak, analyser",
-        consequence="the job does not begin",
         response="check supply, seals and both analysers",
     )
     batch_held = alarm(

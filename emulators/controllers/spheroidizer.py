@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, floor
 from typing import Any
 
 from emulators.controllers.base import Watch
@@ -24,7 +23,6 @@ from twin.machines.spheroidizer import Spheroidizer
 __all__ = ["SpheroidizerController"]
 
 _EMPTY = 2e-3  # kg at which the hopper reads empty
-_WATER = 70e-3 / 60  # m3/s of cooling water from which heat may come
 _READY = 0.97  # of the plate power's setpoint, from which powder may come
 
 
@@ -36,8 +34,9 @@ class SpheroidizerController(BuildController):
     CHECKPOINT = "charge"
     RESET = ("plasma_lost", "ignition_fails", "plate_power_low", "feed_lost", "gas_low", "gas_hot",
              "supply_empty", "oxygen_high", "dew_point_high", "water_warm")
+    WATER = 70e-3 / 60
     LOOK = 2.0  # s between two looks at what has no level of its own
-    AFTER = 0.05  # s after the feeder's grid, so that one scan serves both
+    LOOK_AFTER = 0.05  # s after the feeder's grid, so that one scan serves both
     PURGE = 3600.0  # s that a purge may take
     IGNITION = 20.0  # s in which the flame should be lit
     DRAIN = 6.0  # s in which the feeder comes to rest: three of its lag times
@@ -51,16 +50,14 @@ class SpheroidizerController(BuildController):
         super().__init__(plant, readings, programs, Machine, self.process, Feedstock(), alarms)
         self.batches = self.add("Batches", Batches())
         self.add("Service", Service(plant, lambda: self.state not in WORKING))
-        self.looked: dict[str, bool] = {}
         self.pulsed = -1e9  # when the filter was last cleaned
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), self.batches.spark, self.pulsed, tuple(self.looked.values()))
+        return (super().memory(), self.batches.spark, self.pulsed)
 
     def load(self, program: Program) -> None:
         super().load(program)
-        self.looked = {}
         self.batches.pulses = self.batches.spark = 0
         lots = self.plant.feeder.lots
         if lots:
@@ -73,17 +70,6 @@ class SpheroidizerController(BuildController):
         self.feedstock.remaining_quantity = float(round(io.feeder.supply, 3))
         # What a hold has switched off is no alarm of its own.
         working = self.state in WORKING
-        if self.phase in BATCH_PHASES and working:
-            # Differences of two noisy readings are judged at fixed times only.
-            number = ceil((self.now - self.AFTER) / self.LOOK - 1e-9)
-            due = self.LOOK * number + self.AFTER
-            if self.now >= due - 1e-9 or not self.looked:
-                self.looked = self._look()
-                due = self.LOOK * (floor((self.now - self.AFTER) / self.LOOK + 1e-9) + 1)
-                due += self.AFTER
-            self.wake = min(self.wake, due)
-        else:
-            self.looked = {}
         return {
             "plasma_lost": working and not io.torch.lit,
             "ignition_fails": working and self.now >= self.since + self.IGNITION
@@ -92,10 +78,10 @@ class SpheroidizerController(BuildController):
             "supply_empty": working and self.now >= self.since + 5.0 and io.feeder.mass < _EMPTY,
             "sphericity_low": io.collector.batches > 0
             and bool(io.collector.sphericity < self.process.sphericity_limit),
-            **self.looked,
+            **self.looks(working and self.phase in BATCH_PHASES),
         }
 
-    def _look(self) -> dict[str, bool]:
+    def look(self) -> dict[str, bool]:
         io, process = self.io, self.process
         feeding = self.phase == "feed"
         late = feeding and self.now > self.since + self.SETTLE
@@ -131,7 +117,7 @@ class SpheroidizerController(BuildController):
         if self.state in (MachineState.FINISHED, MachineState.ABORTED):
             self.rest()
         elif self.state in INTERRUPTED and (io.safety.chain_closed or io.safety.reset_possible) \
-                and not self._cold():
+                and not self.cold():
             io.chiller.run = True
 
     # -- hold, abort, end ---------------------------------------------------------------------
@@ -149,7 +135,6 @@ class SpheroidizerController(BuildController):
 
     def restore_supplies(self) -> None:
         super().restore_supplies()
-        self.io.chiller.run = True
         self.io.loop.blower = self.process.blower
 
     def release(self) -> None:
@@ -159,7 +144,7 @@ class SpheroidizerController(BuildController):
 
     def rest(self) -> None:
         io = self.io
-        if not self._cold():
+        if not self.cold():
             if io.safety.chain_closed:
                 io.chiller.run = True
             return
@@ -170,27 +155,16 @@ class SpheroidizerController(BuildController):
         io.chiller.run = False
         io.safety.door_lock = False
 
-    def _cold(self) -> bool:
+    def cold(self) -> bool:
         return bool(self.io.reactor.temperature < self.process.unload_temperature)
 
     # -- preparing ----------------------------------------------------------------------------
 
-    def _load(self) -> None:
-        if self.waited(5.0) and self._cold():
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.waited(5.0) and self.cold()
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-        self.io.chiller.run = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        if io.safety.chain_closed and io.chiller.flow > _WATER:
-            self.enter("purge")
+    def closed(self) -> str:
+        return "purge"
 
     def _begin_purge(self) -> None:
         io = self.io
@@ -280,7 +254,7 @@ class SpheroidizerController(BuildController):
         io.reactor.purge_flow = self.process.purge_flow
 
     def _shutdown(self) -> None:
-        if self.waited(10.0) and self._cold():
+        if self.waited(10.0) and self.cold():
             self.enter("passivate" if self.process.passivate and not self.io.collector.passivated
                        else "discharge")
 
@@ -315,8 +289,6 @@ class SpheroidizerController(BuildController):
         match self.phase:
             case "load" | "shutdown" | "none":
                 found.append(cold)
-            case "close":
-                found.append(Watch("Chiller.Flow", _WATER * 60e3))
             case "purge":
                 found.append(level("Reactor.OxygenTop", "OxygenLimit"))
             case "ignite":
@@ -333,10 +305,9 @@ class SpheroidizerController(BuildController):
 
     def snapshot(self) -> dict[str, Any]:
         taken = super().snapshot()
-        taken["own"] |= {"looked": dict(self.looked), "pulsed": self.pulsed}
+        taken["own"] |= {"pulsed": self.pulsed}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
-        own = snapshot["own"]
-        self.looked, self.pulsed = dict(own["looked"]), own["pulsed"]
+        self.pulsed = snapshot["own"]["pulsed"]

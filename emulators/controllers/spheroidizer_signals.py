@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import PURGE_FAILS, WATER_FLOW_LOW, WATER_WARM, like
 from emulators.recipes.spheroidizer import Recipe
 from twin.alarms import Priority
 from twin.signals import Component, alarm, parameter, setpoint, status
@@ -31,7 +32,7 @@ class Batches(Component):
     pulses = status(int, low=0, high=1_000_000, doc="back-pulses of the filter in this job")
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a run, and parameters of the recipe."""
 
     plate_power = setpoint("kW", low=8, high=100, start=45, doc="plate power")
@@ -69,8 +70,7 @@ class Process(Component):
     unload_temperature = parameter("degC", low=25, high=150, start=45,
                                    doc="gas at which the reactor may be opened")
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters; `Refused` outside of the ranges."""
+    def adopt(self, recipe: Recipe) -> None:
         torch, gas, feed = recipe.torch, recipe.gas, recipe.feed
         self.plate_power, self.ignition_power = torch.power, torch.ignition
         self.central_flow, self.sheath_flow = gas.central, gas.sheath
@@ -83,9 +83,6 @@ class Process(Component):
         self.sphericity_limit = recipe.quality.sphericity
         self.pulse_pressure = recipe.quality.pulse
         self.passivate, self.unload_temperature = recipe.cooling.passivate, recipe.cooling.unload
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -215,10 +212,8 @@ class Alarms(BuildAlarms):
         consequence="powder takes up oxygen",
         response="mend the water leak, resume",
     )
-    purge_fails = alarm(
-        doc="purging takes too long",
-        priority=Priority.MEDIUM,
-        phases=("purge",),
+    purge_fails = like(
+        PURGE_FAILS,
         cause="leak, gas supply",
         consequence="the flame is not lit",
         response="find the leak",
@@ -271,25 +266,13 @@ class Alarms(BuildAlarms):
         consequence="powder cakes in the drum",
         response="clean the filter, check the blower, resume",
     )
-    chiller_flow_low = alarm(
-        doc="cooling water flow low",
-        priority=Priority.HIGH,
-        source="Chiller.Flow",
-        low=65,
-        deadband=2,
-        on_delay=2,
-        phases=_HOT,
-        cause="pump, hose, filter of the chiller",
-        consequence="the safety chain opens when the flow is half",
-        response="check the chiller",
-    )
-    water_warm = alarm(
+    chiller_flow_low = like(WATER_FLOW_LOW, low=65, deadband=2, on_delay=2, phases=_HOT)
+    water_warm = like(
+        WATER_WARM,
         doc="cooling water warm",
         priority=Priority.HIGH,
         action="B",
-        source="Chiller.ReturnTemperature",
         high=48,
-        deadband=1,
         on_delay=2,
         phases=BATCH_PHASES,
         cause="refrigeration lost",

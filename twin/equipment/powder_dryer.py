@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Any
 
 from twin.equipment.chamber import ATMOSPHERE, dew_point
@@ -149,6 +150,21 @@ class PowderDryer(Station):
                             temperature=self.true)
         line.batch = next(o for o in made if isinstance(o, PowderLot))
         line.changed()
+
+    def abandon(self) -> None:
+        """Take out a batch that nobody looks after any more.
+
+        It cools by itself in the gas that the line is full of, air if somebody opened it, and
+        oxidises until it is cold.
+        """
+        batch = self._line.batch
+        mass = batch.metal if batch is not None else 0.0
+        fade = exp(-self.STEP * self.LOSS / (self.VESSEL + mass * self.HEAT))
+        hot, oxygen = self.true, self._gas.oxygen
+        while hot > AMBIENT + 10.0:
+            self._line.film = film_growth(self._line.film, hot, oxygen, self.STEP)
+            hot = AMBIENT + (hot - AMBIENT) * fade
+        self.finish()
 
     def hidden_state(self) -> dict[str, Any]:
         return {**super().hidden_state(), "true": self.true, "water": self.water}

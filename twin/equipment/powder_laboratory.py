@@ -111,9 +111,9 @@ class PowderLaboratory(Equipment):
             self._wait(1.0)
             return
         chance = self.plant.stream("laboratory", self.samples)
-        # What a sample of a bad mixture differs by: its parts are not in proportion. That it holds a
-        # limited number of grains (Gy 1979) is next to nothing: 0.1 g of titanium with 2 % of
-        # spatter of 120 um that has twice the oxygen differ by 2 ppm, the instrument by 20.
+        # What a sample of a bad mixture differs by: its parts are not in proportion. That it holds
+        # so many grains only (Gy 1979) is next to nothing: 0.1 g of titanium with 2 % of spatter
+        # of 120 um with twice the oxygen differ by 2 ppm, the instrument by 20.
         astray = line.unmixed * line.contrast * float(chance.standard_normal())
         asked = tuple(TESTS)[self.tests]
         names = TESTS[asked]

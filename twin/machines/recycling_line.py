@@ -146,9 +146,10 @@ class RecyclingLine(Plant):
             # Not yet recovered: it is still the lots that it was drawn from.
             waits = [*conveyor.give_back(), *waits]
             line.batch = None
-        for dwelling in (self.dryer, self.blender):
-            if dwelling.begun and not dwelling.done:
-                dwelling.finish()
+        if self.dryer.begun and not self.dryer.done:
+            self.dryer.abandon()
+        if self.blender.begun and not self.blender.done:
+            self.blender.finish()
         waits += self.blender.give_back()
         if line.batch is not None:
             lot, gained = line.oxidised(line.batch)

@@ -160,7 +160,7 @@ def test_a_large_leak_opens_the_hard_wired_chain_when_both_see_it() -> None:
     # The program is slow here: its own limits are out of the way.
     bench.controller.process.oxygen_limit = 0.05
     bench.controller.process.disagree_limit = 0.1
-    bench.controller._look = lambda: {}
+    bench.controller.look = lambda: {}
     bench.fault("Line.Leak", 2000.0)
     bench.to_state(MachineState.ABORTED)
     bench.ordered(*OXYGEN, floor=2000)
