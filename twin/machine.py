@@ -293,6 +293,9 @@ class Plant(Component):
         taken, self._operations = self._operations, []
         return taken
 
+    def forget_job(self) -> None:
+        """Let go of a job's material untold: its state is about to be put back."""
+
     @property
     def quiet(self) -> bool:
         """Whether no process is under way, so that a snapshot holds all there is."""

@@ -17,6 +17,7 @@ from twin.equipment.services import SafetyChain
 from twin.image import Readings
 from twin.machine import Plant
 from twin.materials import Alloy
+from twin.powder.lot import PowderLot
 from twin.signals import Component, Refused, command
 
 __all__ = ["HOLDABLE", "INTERRUPTED", "WORKING", "BuildController", "MachineCommands", "Program"]
@@ -161,15 +162,16 @@ class BuildController(PhasedController):
         self._show_lot()
 
     def _show_lot(self) -> None:
-        """Show the powder lot at the machine, if lots are kept there."""
-        powder = getattr(self.plant, "powder", None)
-        if powder is None or not powder.managed:
+        """Show the powder lot or the spool at the machine, if it is known."""
+        supply = getattr(self.plant, "powder", None) or getattr(self.plant, "wire", None)
+        if supply is None or not supply.told:
             return
-        lot, feedstock = powder.shown, self.feedstock
-        feedstock.identifier = lot.id[:64] if lot else ""
-        feedstock.ready_for_production = lot is not None and lot.status == "released"
-        if lot is not None:
-            feedstock.cycle = lot.cycle
+        there, feedstock = supply.shown, self.feedstock
+        feedstock.identifier = there.id[:64] if there else ""
+        feedstock.ready_for_production = (
+            there is not None and getattr(there, "status", "released") == "released")
+        if isinstance(there, PowderLot):
+            feedstock.cycle = there.cycle
 
     def follow_setpoints(self) -> None:
         """At every scan while the machine works: setpoints to outputs."""
@@ -453,11 +455,7 @@ class BuildController(PhasedController):
     def reload(self, snapshot: dict[str, Any]) -> None:
         program = self.programs.get(snapshot["own"]["job"])
         plant: Any = self.plant
-        powder = getattr(plant, "powder", None)
-        if powder is not None:
-            powder.taken = []  # It has not been used: what follows puts it back.
-        if hasattr(plant, "charged"):
-            plant.charged = []
+        plant.forget_job()  # Nothing has been used: what follows puts it back.
         plant.load(program.job if program else None)
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:

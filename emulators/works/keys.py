@@ -9,7 +9,7 @@ from pathlib import Path
 from emulators import catalog
 from emulators.canonical import content_hash
 from emulators.catalog import Settings
-from emulators.lots import load_lot
+from emulators.lots import load_feedstock
 from emulators.works.digests import meaning, module
 
 __all__ = ["source_digest", "sources", "summary_key"]
@@ -76,10 +76,10 @@ def _content(name: str) -> list[str]:
 
 
 def summary_key(settings: Settings) -> str:
-    """Content hash of all that a summary depends on. Raises what `load_lot` raises."""
+    """Content hash of all that a summary depends on. Raises what `load_feedstock` raises."""
     plain = settings.plain() | {"name": "", "control": "internal", "vectors": False,
                                 "pictures": False}
     return content_hash({
         **plain, "format": _FORMAT, "sources": source_digest(settings.machine),
         "recipe": _content(settings.recipe or ""), "parts": [*map(_content, settings.parts)],
-        "lots": [load_lot(lot).plain() for lot in settings.lots]})
+        "lots": [load_feedstock(lot).plain() for lot in settings.lots]})

@@ -15,9 +15,9 @@ from emulators import catalog
 from emulators.catalog import MACHINES, Progress, Settings, SettingsError
 from emulators.controllers.states import MachineState
 from emulators.emulator import Emulator
-from emulators.lots import load_lot
+from emulators.lots import load_feedstock
 from plc_interfaces.host import Act, ActKind, AlarmStatus, Event
-from twin.equipment.powder_lots import PowderPlant
+from twin.equipment.feedstock_plant import FeedstockPlant
 from twin.signals import Refused
 from twin.works.summary import COUNTS, Interruption, JobSummary, simplified
 
@@ -205,8 +205,8 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
             if middle is None and boundary and planned // 2 <= done:
                 middle = emulator.state()
         if controller.state is MachineState.COMPLETING and not notes.uses \
-                and isinstance(plant, PowderPlant):
-            notes.uses = {alloy: asdict(use) for alloy, use in plant.powder_used().items()}
+                and isinstance(plant, FeedstockPlant):
+            notes.uses = {alloy: asdict(use) for alloy, use in plant.feedstock_used().items()}
         if not remaining and len(notes.stages) > 1:
             remaining.append(float(controller.feedstock.remaining_quantity))
         if controller.state in (MachineState.HELD, MachineState.SUSPENDED):
@@ -289,13 +289,13 @@ def _summed(settings: Settings, emulator: Emulator, notes: Notes,
         settings={name: getattr(controller.children["Process"], name)
                   for name in controller.children["Process"].signals},
         use=str(getattr(controller, "process_name", "")),
-        needs=plant.powder_needed(job) if isinstance(plant, PowderPlant) else {})
+        needs=plant.feedstock_needed(job) if isinstance(plant, FeedstockPlant) else {})
 
 
 def _lots(settings: Settings, job: Any) -> list[dict[str, Any]]:
     """Powder that was at the machine: what the settings name, or what the recipe brings."""
     if settings.lots:
-        return [load_lot(reference).plain() for reference in settings.lots]
+        return [load_feedstock(reference).plain() for reference in settings.lots]
     return [lot.plain() for lot in getattr(job, "lots", ())]
 
 

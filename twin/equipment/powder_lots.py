@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from twin.machine import Equipment, Plant
+from twin.equipment.feedstock_plant import FeedstockPlant
+from twin.machine import Equipment
 from twin.powder.ageing import Use, build_operation
 from twin.powder.effects import NEUTRAL, Effects, effects
 from twin.powder.lot import PowderLot
@@ -107,6 +108,11 @@ class PowderLots(Equipment):
         return self._known[key]
 
     @property
+    def told(self) -> bool:
+        """Whether there is something to show: which powder it is, is known."""
+        return self.managed
+
+    @property
     def shown(self) -> PowderLot | None:
         """The lot that the machine shows: the first in use, or the first that waits."""
         lots = self.taken or self.waiting
@@ -121,6 +127,10 @@ class PowderLots(Equipment):
                 plant.record_operation(build_operation(
                     lots, self.process, plant.name, self.now, use, plant.new_id))
         self.taken, self._known = [], {}
+
+    def forget(self) -> None:
+        """Let go of a job whose state is about to be put back."""
+        self.taken = []
 
     def hidden_state(self) -> dict[str, Any]:
         return {"waiting": [lot.plain() for lot in self.waiting],
@@ -167,18 +177,10 @@ class OwnLots:
         return sorted(self._taken)
 
 
-class PowderPlant(Plant):
-    """A build machine that takes powder lots; it says what a job needs and what one has used."""
+class PowderPlant(FeedstockPlant):
+    """A build machine that takes powder lots."""
 
     powder: PowderLots
-
-    def powder_needed(self, job: Any) -> dict[str, float]:
-        """Powder (kg) by alloy without which a job cannot be finished."""
-        raise NotImplementedError
-
-    def powder_used(self) -> dict[str, Use]:
-        """What the job that ends has made of its powder, by alloy."""
-        raise NotImplementedError
 
     def supply(self, lots: Sequence[PowderLot]) -> None:
         self.powder.put(lots)
@@ -188,13 +190,16 @@ class PowderPlant(Plant):
         return [*self.powder.recall(ids)]
 
     def hindrance(self, job: Any) -> str:
-        return self.powder.hindrance(self.powder_needed(job))
+        return self.powder.hindrance(self.feedstock_needed(job))
 
     def unload(self) -> None:
         if self.powder.taken:
-            self.powder.close(self.powder_used())
+            self.powder.close(self.feedstock_used())
 
     def take_lots(self, job: Any) -> None:
         """Begin a job with its lots, after settling for one that nobody ended."""
         self.unload()
-        self.powder.begin(self.powder_needed(job) if job is not None else {})
+        self.powder.begin(self.feedstock_needed(job) if job is not None else {})
+
+    def forget_job(self) -> None:
+        self.powder.forget()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
-from twin.equipment.arc_deposition import ArcDeposition
+from twin.equipment.arc_deposition import ArcDeposition, ArcSettings
 from twin.equipment.cell import Cell
 from twin.equipment.deposition import DepositionJob, LayerResult
 from twin.equipment.deposition_plant import DepositionPlant
+from twin.equipment.feedstock_plant import FeedstockPlant
 from twin.equipment.height_regulator import HeightRegulator
 from twin.equipment.welded_part import WeldedPart
 from twin.equipment.wire_defects import wire_defects
@@ -16,12 +17,13 @@ from twin.equipment.wire_deposition import WireDeposition
 from twin.equipment.wire_feeder import WireFeeder
 from twin.equipment.wire_spools import WireSpools
 from twin.powder.ageing import Use
+from twin.powder.lot import PowderLot
 from twin.powder.operations import Item
 
 __all__ = ["WirePlant"]
 
 
-class WirePlant(DepositionPlant):
+class WirePlant(DepositionPlant, FeedstockPlant):
     """A deposition machine that feeds wire from a spool, in a cell with a tent."""
 
     SPOOL: ClassVar[float]  # kg
@@ -34,7 +36,7 @@ class WirePlant(DepositionPlant):
     def add_feeder(self) -> WireFeeder:
         """Add the wire feeder."""
         self.feeder = feeder = self.add("WireFeeder", WireFeeder(self.SPOOL))
-        feeder.next_spool = lambda: self.wire.mount(self.SPOOL, self._diameter)
+        feeder.next_spool = lambda: self.wire.mount(self.SPOOL, _diameter(self.job))
         feeder.drew = lambda mass: self.wire.draw_off(mass)
         feeder.lacks = lambda mass: self.wire.lacks(mass)
         return feeder
@@ -67,25 +69,18 @@ class WirePlant(DepositionPlant):
 
     # -- wire ---------------------------------------------------------------------------------
 
-    @property
-    def _diameter(self) -> float:
-        """Of the job's wire, m."""
-        return float(self.job.settings.wire_diameter) if self.job is not None else 0.0
-
-    def wire_needed(self, job: DepositionJob) -> dict[str, float]:
-        """Wire (kg) by alloy without which a job cannot be finished."""
+    def feedstock_needed(self, job: DepositionJob) -> dict[str, float]:
         volume = sum(job.plan.layer(i).area for i in range(job.layers)) * job.step
         return {job.alloy.name: volume * float(job.alloy.density(300.0))}
 
     def feedstock_used(self) -> dict[str, Use]:
-        """What the job has made of its wire so far, by alloy."""
         job, wire, account = self.job, self.wire, self.wire.account
         if job is None or wire.drawn <= 0.0:
             return {}
         ground = self.head.ground * float(job.alloy.density(300.0))
         about = {"name": job.name, "layers": self.layers_done, "defects": account.flaws,
                  "complete": self.layers_done >= job.layers, "porosity": account.porosity,
-                 "diameter": self._diameter}
+                 "diameter": _diameter(job)}
         return {job.alloy.name: Use(
             max(account.melted - ground, 0.0), wire.drawn, spatter=account.spatter,
             fume=account.fume, hours=(float(self.env.now) - wire.began) / 3600.0, about=about,
@@ -96,14 +91,26 @@ class WirePlant(DepositionPlant):
         self.wire.put(items)
         self.stirred = True
 
+    def recall(self, ids: Collection[str]) -> list[PowderLot | Item]:
+        return [*self.wire.recall(ids)]
+
     def hindrance(self, job: DepositionJob) -> str:
-        return self.wire.hindrance(self.wire_needed(job), float(job.settings.wire_diameter))
+        return self.wire.hindrance(self.feedstock_needed(job), _diameter(job))
 
     def load(self, job: DepositionJob | None) -> None:
         self.unload()
-        self.wire.begin(self.wire_needed(job) if job is not None else {})
+        self.wire.begin(self.feedstock_needed(job) if job is not None else {})
         self.job = job  # The feeder asks for its wire.
         super().load(job)
 
     def unload(self) -> None:
         self.wire.close(self.feedstock_used())
+
+    def forget_job(self) -> None:
+        self.wire.forget()
+
+
+def _diameter(job: DepositionJob | None) -> float:
+    """Of a job's wire, m; of the usual one if it does not say."""
+    settings = job.settings if job is not None else None
+    return float((settings or ArcSettings()).wire_diameter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from twin.equipment.wire_account import WireAccount
@@ -58,6 +58,12 @@ class WireSpools(Equipment):
             seen.add(each.id)
         self.waiting += spools
         self.managed = self.managed or bool(spools)
+
+    def recall(self, ids: Collection[str]) -> list[Item]:
+        """Take waiting spools away again."""
+        gone = [each for each in self.waiting if each.id in ids]
+        self.waiting = [each for each in self.waiting if each.id not in ids]
+        return gone
 
     def hindrance(self, needs: Mapping[str, float], diameter: float = 0.0) -> str:
         """Why a job that needs so much (kg by alloy) cannot begin; empty if it can.
@@ -130,6 +136,11 @@ class WireSpools(Equipment):
     def drawn(self) -> float:
         """Wire (kg) that the present job has drawn."""
         return sum(self._drawn.values())
+
+    @property
+    def told(self) -> bool:
+        """Whether there is something to show: a spool is there that has a name."""
+        return self.managed or bool(self.taken)
 
     @property
     def shown(self) -> Item | None:

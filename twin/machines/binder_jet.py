@@ -142,13 +142,13 @@ class BinderJet(PowderPlant):
                           grain=job.grain * effect.grain)
         self.job = job
 
-    def powder_needed(self, job: JetJob) -> dict[str, float]:
+    def feedstock_needed(self, job: JetJob) -> dict[str, float]:
         height = job.layers * job.plan.layer_thickness
         area = self.recoater.BED[0] * self.recoater.BED[1]
         mass = area * height * job.packing * float(job.alloy.density(300.0))
         return {job.alloy.name: mass * job.dosing}
 
-    def powder_used(self) -> dict[str, Use]:
+    def feedstock_used(self) -> dict[str, Use]:
         job, recoater = self.job, self.recoater
         if job is None:
             return {}

@@ -84,12 +84,12 @@ class DedPowder(DepositionPlant, PowderPlant):
         self.melted = self.pores = self.flaws = 0.0
         super().load(job)
 
-    def powder_needed(self, job: DepositionJob) -> dict[str, float]:
+    def feedstock_needed(self, job: DepositionJob) -> dict[str, float]:
         first, *others = dict.fromkeys(metal.name for metal in job.settings.alloys)
         volume = sum(job.plan.layer(i).area for i in range(job.layers)) * job.step
         return {first: volume * float(job.alloy.density(300.0)), **dict.fromkeys(others, 0.0)}
 
-    def powder_used(self) -> dict[str, Use]:
+    def feedstock_used(self) -> dict[str, Use]:
         job = self.job
         if job is None:
             return {}

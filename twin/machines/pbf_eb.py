@@ -160,12 +160,12 @@ class PbfEb(PowderPlant):
             self.stage.lot_film, self.stage.lot_grip = effect.film, effect.grip
             self.stage.powder = Powder(bulk_density=job.bulk_density * effect.density)
 
-    def powder_needed(self, job: BuildJob) -> dict[str, float]:
+    def feedstock_needed(self, job: BuildJob) -> dict[str, float]:
         height = job.layers * job.plan.layer_thickness
         area = self.rake.BED[0] * self.rake.BED[1]
         return {job.alloy.name: area * height * job.bulk_density * job.dosing}
 
-    def powder_used(self) -> dict[str, Use]:
+    def feedstock_used(self) -> dict[str, Use]:
         job = self.deflection.job
         if job is None:
             return {}

@@ -131,12 +131,12 @@ class PbfLb(PowderPlant):
             self.scanner.coupling = effect.absorptivity
             self.recoater.refill()
 
-    def powder_needed(self, job: BuildJob) -> dict[str, float]:
+    def feedstock_needed(self, job: BuildJob) -> dict[str, float]:
         height = job.layers * job.plan.layer_thickness
         area = self.recoater.BED[0] * self.recoater.BED[1]
         return {job.alloy.name: area * height * job.bulk_density * job.dosing}
 
-    def powder_used(self) -> dict[str, Use]:
+    def feedstock_used(self) -> dict[str, Use]:
         job = self.scanner.job
         if job is None:
             return {}

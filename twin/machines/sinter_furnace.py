@@ -144,6 +144,9 @@ class SinterFurnace(Plant):
         self.waiting = [item for item in self.waiting if item.id not in ids]
         return [*gone]
 
+    def forget_job(self) -> None:
+        self.charged = []
+
     def unload(self) -> None:
         if not self.charged or self.job is None:
             return
