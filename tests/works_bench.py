@@ -110,7 +110,6 @@ unload_h = 0
 [[machines]]
 name = "LINE-01"
 type = "recycling-line"
-gas = "argon"
 attended = true
   [[machines.programs]]
   name = "recycle"

@@ -24,6 +24,8 @@ name = "steel"
 alloy = "316L"
 process = "pbf-lb"
 stock = [{ mass_kg = 90, d50_um = 34 }]
+reorder_kg = 500
+buys = { mass_kg = 40, d50_um = 34, lead_time_h = 8 }
 
 [[machines]]"""
 """Another powder that can be taken by mistake."""
@@ -376,9 +378,70 @@ def test_powder_that_fails_again_and_again_is_made_no_more(tmp_path: Path) -> No
     assert len([j for j in bench.dispatcher.finished if j.machine == "LINE-01"]) > made
 
 
+TOPPED = QUIET.replace('takes = [{ store = "Ti64 used", kg = 15 }]', """takes = [
+    { store = "Ti64 used", kg = 15 }, { store = "Ti64", kg = 5, top_up = true }]""")
+"""Used powder is topped up with what is fresh of the same store."""
+
+
+def test_a_top_up_takes_fresh_powder_as_far_as_there_is_some(tmp_path: Path) -> None:
+    """In the end nothing in the works is fresh: powder goes round without a top-up."""
+    bench = Bench(tmp_path, TOPPED.replace("lots = 2", "lots = 3"))
+    bench.run(24 * 21)
+    line = [j for j in bench.dispatcher.finished if j.machine == "LINE-01"]
+    fresh = [[lot.mass for lot in job.things if lot.cycle == 0] for job in line]
+    assert max(sum(masses) for masses in fresh) == pytest.approx(5.0)
+    assert fresh[-1] == []
+    assert not any(job.failed for job in line)
+    assert bench.works.stores["Ti64"].available(fresh=True) == 0.0
+    assert line[-1].closed is not None
+    assert line[-1].closed > 18 * 24 * HOUR
+    assert bench.works.close() < 1e-9
+
+
+def test_powder_that_nobody_makes_is_bought_and_looked_at(tmp_path: Path) -> None:
+    """Ordered once below its level, delivered after its lead time, released by the laboratory."""
+    bench = Bench(tmp_path, QUIET.replace("reorder_kg = 30", "reorder_kg = 70\nbuys = { "
+                                          "mass_kg = 25, lots = 2, d50_um = 34, "
+                                          "lead_time_h = 30, oxygen_ppm = 800 }"))
+    store = bench.works.stores["Ti64"]
+    bench.run(24)
+    assert store.on_order == 50.0
+    bench.run(24 * 4)
+    assert store.bought == 50.0
+    bought = [lot for lot in store.lots() if "oxygen" in lot.measured and lot.cycle == 0]
+    assert bought
+    assert all(lot.status == "released" for lot in bought)
+    received = sum(bench.works.ledger.received.values())
+    assert received == pytest.approx(80.0 + 50.0, rel=1e-3)
+    assert bench.works.close() < 1e-9
+
+
+def test_powder_is_sold_when_there_is_enough_of_it(tmp_path: Path) -> None:
+    """An order of the plan and one over the wires; nothing of it is lost on the way."""
+    sold = QUIET.replace("reorder_kg = 30", "reorder_kg = 30\nsells = true") + """
+[[orders]]
+product = "Ti64"
+quantity = 15
+due_h = 20
+"""
+    bench = Bench(tmp_path, sold)
+    bench.run(24)
+    shipped = [thing for name, _, _, thing in bench.dispatcher.material.delivered.values()
+               if name == "Ti64"]
+    assert sum(lot.mass for lot in shipped) == pytest.approx(15.0, abs=1e-3)
+    number = int(bench.call("Orders.AddOrder", "Ti64", 500, 100.0))
+    bench.run(24 * 6)
+    order = bench.dispatcher.book.orders[number]
+    assert order.open
+    assert order.delivered == 0
+    assert "OrderLate" in bench.active()
+    assert bench.works.close() < 1e-9
+    assert "Shipped powder" in sheet(bench.emulator)
+
+
 FAULTS = {
     "Mains.Lost": True, "ChilledWater.CapacityLoss": 100.0, "People.Absent": 1, "Gas1.Late": 24.0,
-    "Gas1.Leak": 30.0, "Store4.MixedUp": True, "Machine2.Breakdown": True, "Machine2.Frailty": 50.0,
+    "Gas1.Leak": 30.0, "Store6.Late": 24.0, "Store4.MixedUp": True, "Machine2.Breakdown": True, "Machine2.Frailty": 50.0,
 }
 
 
