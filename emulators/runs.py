@@ -16,7 +16,7 @@ from emulators.catalog import MACHINES, Built, Progress, Settings, build, figure
 from emulators.controllers.build import INTERRUPTED, BuildController
 from emulators.emulator import Emulator
 from emulators.journal import History, Journal, read_journal
-from emulators.lots import load_lot, lot_names
+from emulators.lots import load_feedstock, lot_names, spool_names
 from emulators.lots.book import operations_of
 from emulators.record import RecordError, Run, open_run, to_json
 from emulators.recorder import Recorder
@@ -81,11 +81,11 @@ def _keep_inputs(settings: Settings, folder: Path) -> Settings:
 
 def _keep_lot(reference: str, inputs: Path) -> str:
     """A lot of a file or of another run is kept as it was; a ready-made one by its name."""
-    if reference.casefold() in {name.casefold() for name in lot_names()}:
+    if reference.casefold() in {name.casefold() for name in (*lot_names(), *spool_names())}:
         return reference
     inputs.mkdir(parents=True, exist_ok=True)
     target = inputs / f"lot-{len(list(inputs.iterdir()))}.json"
-    target.write_text(to_json(load_lot(reference).plain()), encoding="utf-8")
+    target.write_text(to_json(load_feedstock(reference).plain()), encoding="utf-8")
     return str(Path("inputs") / target.name)
 
 

@@ -11,14 +11,16 @@ from emulators.canonical import content_hash
 from emulators.controllers.base import Controller
 from emulators.controllers.build import BuildController, Program
 from emulators.emulator import Emulator
-from emulators.lots import load_lots
+from emulators.lots import load_lots, load_spools
 from emulators.recipes import load_recipe, recipe_for
 from plc_interfaces.host import Identity
 from twin.equipment.powder_lots import PowderPlant
+from twin.equipment.wire_plant import WirePlant
 from twin.image import Readings
 from twin.machine import Plant
 from twin.materials import alloy
 from twin.powder.lot import PowderLot
+from twin.powder.operations import Item
 
 __all__ = [
     "Built",
@@ -72,7 +74,8 @@ class Settings:
     """Ticks (a scan period, at most 50 ms) after which the solver's results join."""
     control: str = "internal"
     lots: tuple[str, ...] = ()
-    """Powder lots at the machine: ready-made names, files, or RUN:ID of a run's record."""
+    """Powder lots (or spools of wire) at the machine: ready-made names, files, or RUN:ID of a run's
+    record."""
     vectors: bool = False
     """Whether the record keeps every scan vector's melt pool."""
     pictures: bool = False
@@ -191,27 +194,37 @@ def check_common(settings: Settings) -> None:
     in_range("scan_ms", settings.scan_ms, 1, 1000)
 
 
-def _supply(settings: Settings, plant: Plant, program: Program) -> list[PowderLot]:
-    """Put the lots that the settings name at a build machine; `SettingsError` if it cannot be.
+def _supply(settings: Settings, plant: Plant, program: Program) -> list[PowderLot | Item]:
+    """Put the lots or spools that the settings name at a build machine.
 
-    A machine that is made for its lots has taken them with its program.
+    A machine that is made for its lots has taken them with its program. `SettingsError` if it
+    cannot be.
     """
     if not settings.lots or not (
             isinstance(plant, PowderPlant) or type(plant).supply is Plant.supply):
         return []
-    lots: list[PowderLot] = []
+    things: list[PowderLot | Item] = []
     try:
-        lots += load_lots(settings.lots)
-        plant.supply(lots)
+        if isinstance(plant, WirePlant):
+            spools = load_spools(settings.lots)
+            plant.supply_items(spools)
+            things += spools
+        else:
+            lots = load_lots(settings.lots)
+            plant.supply(lots)
+            things += lots
         reason = plant.hindrance(program.job)
     except ValueError as error:
         reason = str(error)
     if reason:
         raise SettingsError(reason)
-    return lots
+    return things
 
 
-def _of_lot(lot: PowderLot) -> str:
+def _of_lot(lot: PowderLot | Item) -> str:
+    if isinstance(lot, Item):
+        heat = f", heat {lot.about['heat']}" if "heat" in lot.about else ""
+        return f"spool {lot.id}: {lot.mass:.4g} kg {lot.alloy}{heat}"
     return (f"powder lot {lot.id}: {lot.mass:.4g} kg {lot.alloy}, d50 {lot.d50 * 1e6:.3g} um, "
             f"{lot.oxygen * 1e6:.0f} ppm O, {lot.moisture * 1e6:.0f} ppm water, "
             f"{lot.hollow:.1%} hollow, used {lot.cycle} times")
