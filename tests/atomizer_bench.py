@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Self
 
 from emulators.controllers.build import Program
 from emulators.controllers.gas_atomizer import GasAtomizerController
-from emulators.controllers.states import MachineState
-from emulators.emulator import Emulator
 from emulators.machines.gas_atomizer import atomizer_program
 from emulators.recipes import recipe_for
-from plc_interfaces.host import AlarmStatus, Event, Identity, Update
-from tests.bench import Bench
-from twin.image import Readings
+from tests.bench import MachineBench, dotted
 from twin.machines.gas_atomizer import GasAtomizer
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Item, Operation
+from twin.powder.operations import Item
 
 QUICK = {
     "charge.time": 2.0,
@@ -31,6 +27,7 @@ QUICK = {
     "pour.tail_level": 0.05,
     "nozzle.bore": 3.5e-3,
     "cooling.powder": 573.15,
+    "cooling.vessel": 1673.15,
     "cooling.passivation": 10.0,
     "cooling.discharge": 2.0,
 }
@@ -44,11 +41,10 @@ def program(alloy: str = "316L", **changes: Any) -> Program:
     if recipe.charge.melting == "EIGA":
         quick |= {"charge.mass": 3.0, "charge.power": 60e3, "rod.stub": 0.3}
         del quick["nozzle.bore"]
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    return atomizer_program(recipe.changed({**quick, **dotted}))
+    return atomizer_program(recipe.changed({**quick, **dotted(changes)}))
 
 
-class AtomizerBench(Bench):
+class AtomizerBench(MachineBench):
     """A gas atomizer, its operations kept."""
 
     plant: Any
@@ -57,30 +53,9 @@ class AtomizerBench(Bench):
     def __init__(self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False
                  ) -> None:
         built = built or program()
-        self.name = built.job.name
-        self.plant = GasAtomizer(seed, (built.job.melting,))
-        self.plant.name = "ATM"
-        readings = Readings(self.plant, seed)
-        self.controller = GasAtomizerController(self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("ATM", "gas-atomizer", "", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self._raised: dict[str, None] = {}
-        self.traces = {}
-        self.operations: list[Operation] = []
-        record = self.plant.record_operation
-
-        def keep(operation: Operation) -> None:
-            self.operations.append(operation)
-            record(operation)
-
-        self.plant.record_operation = keep
-        self.emulator.listen(self._update)
-
-    def _update(self, update: Update) -> None:
-        super()._update(update)
+        super().__init__("gas-atomizer", GasAtomizer(seed, (built.job.melting,)),
+                         GasAtomizerController, built, seed=seed, every_scan=every_scan,
+                         name="ATM")
 
     def keep(self) -> str:
         """Its state, for `at`."""
@@ -94,8 +69,8 @@ class AtomizerBench(Bench):
         made.emulator.next_scan = made.emulator.scan_number + 1
         return made
 
-    def finish(self, limit: float = 2e5) -> Bench:
-        return self.to_state(MachineState.FINISHED, limit)
+    def finish(self, limit: float = 2e5) -> Self:
+        return super().finish(limit)
 
     def lots(self, what: str = "powder") -> list[PowderLot]:
         """Lots of a kind that came out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulators.controllers.gas_atomizer_signals import CHARGE_PHASES, POUR_PHASES
 from emulators.controllers.gas_atomizer_supervision import FLOWS, AtomizerSupervision
+from emulators.controllers.states import MachineState
 
 __all__ = ["GasAtomizerController"]
 
@@ -27,6 +28,7 @@ class GasAtomizerController(AtomizerSupervision):
     RAMP = 20.0  # s that the gas may take to its pressure
     GRACE = 4.0  # s that the stream may take to show
     RESTART = 400.0  # s that a frozen nozzle may take to thaw
+    WAITS = 150.0  # K below its liquidus at which a rod waits for the gas
     HOTTER = 90.0  # K of the nozzle over the liquidus for a restart: the gas cools it first
 
     # -- preparing ----------------------------------------------------------------------------
@@ -50,7 +52,7 @@ class GasAtomizerController(AtomizerSupervision):
         io = self.io
         io.safety.door_lock = False
         io.separator.divert = io.separator.quarantine = False
-        self.pour.quarantined, self.pour.restarts = False, 0
+        self.pour.quarantined, self.pour.restarts, self._bare = False, 0, False
         self._reached, self._leaks = -1.0, False
         (io.crucible if self.viga else io.electrode).charging = True
         self.feedstock.identifier = f"CHARGE-{self.job.layer + 1:04d}"
@@ -69,8 +71,8 @@ class GasAtomizerController(AtomizerSupervision):
         io.tower.vent = io.tower.outlet = io.tower.filling = False
         io.tower.vacuum_pump = True
         if self.viga:
+            # It is heated (`regulate`) as soon as the air is gone.
             io.tundish.target = self.process.liquidus + self.process.preheat
-            io.tundish.heat = True
 
     def _pump(self) -> None:
         if self._fresh and self.io.tower.vacuum < self.process.vacuum:
@@ -104,7 +106,6 @@ class GasAtomizerController(AtomizerSupervision):
         io.tower.filling = True
         if self.viga:
             io.tundish.target = self.process.liquidus + self.process.preheat
-            io.tundish.heat = True
 
     def _fill(self) -> None:
         io = self.io
@@ -113,8 +114,7 @@ class GasAtomizerController(AtomizerSupervision):
         # Analysers need a while; what is not clean enough is flushed through the outlet.
         if not self.waited(self.process.settling):
             return
-        if io.tower.oxygen_a < self.process.oxygen_limit \
-                and io.tower.oxygen_b < self.process.oxygen_limit:
+        if self._pure() and not self._apart():
             io.tower.filling = False
             io.tower.outlet = False
             self.enter("melt")
@@ -164,6 +164,8 @@ class GasAtomizerController(AtomizerSupervision):
                 return
         else:
             ready = True
+            # It waits warm, but does not drip.
+            io.electrode.heat = bool(io.electrode.temperature < process.liquidus - self.WAITS)
         if ready and self._reached < 0.0:
             self._reached = self.now
         hold = process.hold if self.viga else 0.0
@@ -191,6 +193,7 @@ class GasAtomizerController(AtomizerSupervision):
 
     def _begin_pour_start(self) -> None:
         io = self.io
+        self._bare = True
         io.tower.outlet = True
         io.gas.compressor = self.process.recirculate
         io.separator.rotary_valve = True
@@ -199,6 +202,7 @@ class GasAtomizerController(AtomizerSupervision):
         if not self._fresh:
             return
         io, process = self.io, self.process
+        self._divert()
         if self.viga and not io.gas.valve:
             # First the tundish is filled over its closed stopper.
             self._tilt(process.level)
@@ -221,8 +225,9 @@ class GasAtomizerController(AtomizerSupervision):
                 return
             io.tundish.stopper = True
         else:
-            io.generator.limit = process.power
-            io.electrode.feed = process.rod_feed
+            io.generator.limit, io.electrode.heat = process.power, True
+            if io.electrode.temperature > process.liquidus - 20.0:
+                io.electrode.feed = process.rod_feed
         if io.spray.stream:
             self.enter("steady")
 
@@ -254,6 +259,7 @@ class GasAtomizerController(AtomizerSupervision):
             return
         io, process = self.io, self.process
         self._pulse()
+        self._divert()
         if self.viga:
             self._tilt(process.level)
             if process.freeze_response and self._freezes():
@@ -267,7 +273,7 @@ class GasAtomizerController(AtomizerSupervision):
 
     def _freezes(self) -> bool:
         """Whether the stream fails while there is melt over it."""
-        return bool(self._looked.get("freezing") or self._looked.get("stream_lost"))
+        return bool(self.looked.get("freezing") or self.looked.get("stream_lost"))
 
     def _follow_tip(self) -> None:
         """Feed the rod so that its tip keeps its place."""
@@ -277,7 +283,7 @@ class GasAtomizerController(AtomizerSupervision):
 
     def _begin_tail(self) -> None:
         io = self.io
-        io.separator.divert = self.process.quarantine
+        self._divert(tail=True)
         if self.viga:
             io.crucible.heat = False
         io.generator.enable = False
@@ -306,7 +312,6 @@ class GasAtomizerController(AtomizerSupervision):
         io.tundish.stopper = False
         io.crucible.tilting = 0.0
         io.tundish.target = min(process.liquidus + process.preheat + 150.0, 2023.15)
-        io.separator.divert = True
         self._mark()
 
     def _restart(self) -> None:
@@ -345,19 +350,18 @@ class GasAtomizerController(AtomizerSupervision):
         if self.waited(8.0):
             io.gas.compressor = False
             io.tower.outlet = False
-            if io.separator.powder_temperature < self.process.powder_temperature:
+            # A charge that is given up may stand in vacuum.
+            io.tower.filling = io.tower.pressure < 0.98e5
+            cold = io.separator.powder_temperature < self.process.powder_temperature
+            if cold and not io.tower.filling and not self._hot():
                 io.separator.rotary_valve = False
-                self.enter("passivate")
+                self.enter("passivate" if self._bare else "discharge")
+
+    def _begin_passivate(self) -> None:
+        self._bled = -1.0
 
     def _passivate(self) -> None:
-        io = self.io
-        if not self._fresh:
-            return
-        io.tower.outlet = True
-        # Air by and by: about 1 to 3 % of oxygen.
-        io.tower.bleed = io.tower.oxygen_a < 0.02
-        if self.waited(self.process.passivation):
-            io.tower.bleed = False
+        if self._fresh and self._passivated():
             self.enter("discharge")
 
     def _begin_discharge(self) -> None:
@@ -371,7 +375,10 @@ class GasAtomizerController(AtomizerSupervision):
             return
         if self.io.separator.discharged:
             self.io.tower.vent = self.io.tower.outlet = False
-            self.layer_finished("charge")
+            if self.state is MachineState.COMPLETING:
+                self.complete()  # it was given up and does not count
+            else:
+                self.layer_finished("charge")
 
     def _clean(self) -> None:
         if self.waited(2.0):

@@ -13,6 +13,7 @@ class Service(ServiceWork):
     """Work at a gas atomizer; what is outside of the vessel can be done while it is inert."""
 
     HANDS = 900.0  # K up to which crucible and tundish can be handled, default
+    TAME = 0.5  # share of the full film of oxide from which dust stands air, default
     _plant: GasAtomizer
 
     def _mend(self, done: str, **faults: float | bool) -> str:
@@ -50,8 +51,11 @@ class Service(ServiceWork):
 
     @command()
     def change_filter(self) -> str:
-        """Put a new filter cloth in."""
-        done = self._mend(self.begin("filter changed"), Separator__Blinding=0.0)
+        """Put a new filter cloth in; fresh dust in the housing must have been passivated."""
+        work, plant = self.begin("filter changed"), self._plant
+        if plant.accounts.dust.mass > 0.0 and plant.tower.passivated < self.TAME:
+            raise Refused(f"{work}: its fresh dust would burn in air, passivate it first")
+        done = self._mend(work, Separator__Blinding=0.0)
         self._plant.separator.cake = 0.0
         return done
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
 from emulators.recipes.gas_atomizer import Recipe
 from twin.alarms import Priority
 from twin.materials import alloy
 from twin.physics.spray import aspiration, melt_flow
 from twin.signals import Component, Refused, alarm, parameter, setpoint, status
 
-__all__ = ["CHARGE_PHASES", "PHASES", "POUR_PHASES", "Alarms", "CrucibleAlarms", "Machine", "Pour",
-           "Process", "RodAlarms"]
+__all__ = ["CHARGE_PHASES", "HOT_PHASES", "PHASES", "POUR_PHASES", "Alarms", "CrucibleAlarms",
+           "Machine", "Pour", "Process", "RodAlarms"]
 
 PHASES = ("none", "ready", "charge", "pump", "leak test", "fill", "melt", "superheat",
           "pour start", "steady", "tail", "restart", "cool", "passivate", "discharge", "clean")
 CHARGE_PHASES = PHASES[2:-1]
 POUR_PHASES = ("pour start", "steady", "tail", "restart")
-_HOT = ("melt", "superheat", *POUR_PHASES)
+HOT_PHASES = ("melt", "superheat", *POUR_PHASES)
 _SPRAY = ("steady", "tail")
+_DISSOLVING = ("Ti", "Zr", "Nb", "Ta", "Mo", "W")  # by main element
 _ROD_SCALE = 200.0  # kg that the load cell of a rod reads at most
 
 
@@ -35,10 +36,10 @@ class Pour(Component):
     hindrance = status(str, length=64, doc="what forbids to pour")
     restarts = status(int, low=0, high=100, doc="restarts of this charge's pour after a freeze-off")
     leak_rate = status("mbar.L/s", low=0, high=10_000, doc="leak rate that the last test found")
-    quarantined = status(bool, doc="what this charge gives is on hold")
+    quarantined = status(bool, doc="the pour was disturbed: what comes off is kept apart, on hold")
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a run, and parameters of the recipe."""
 
     pressure = setpoint("bar", low=5, high=80, start=40, doc="atomizing gas pressure")
@@ -50,7 +51,8 @@ class Process(Component):
     freeze_response = parameter(bool, start=True, doc="when the stream freezes: gas off at once, "
                                 "tilt back, heat, one restart")
     recirculate = parameter(bool, start=True, doc="gas is used again")
-    quarantine = parameter(bool, start=True, doc="the tail goes into a can of its own")
+    quarantine = parameter(bool, start=True, doc="the tail, and what comes off while the pour is "
+                           "disturbed, goes into a can of its own")
     bypass = parameter(bool, doc="pour without regard to nozzle and tundish temperature")
     vacuum = parameter("mbar", low=0.01, high=1100, start=5, doc="pressure to evacuate to")
     leak_time = parameter("s", low=1, high=3600, start=120, doc="time that the pressure is watched")
@@ -82,10 +84,13 @@ class Process(Component):
     hold = parameter("s", low=0, high=20_000, start=300, doc="time at temperature before the pour")
     powder_temperature = parameter("degC", low=21, high=300, start=40,
                                    doc="powder that may be taken out")
+    open_temperature = parameter("degC", low=50, high=1400, start=300,
+                                 doc="crucible, tundish or rod that may meet air; a pyrometer "
+                                     "tells no less than 605 degC")
     passivation = parameter("s", low=0, high=20_000, start=900, doc="time under a little air")
     discharge_time = parameter("s", low=0, high=20_000, start=900, doc="time to clean up")
 
-    def take(self, recipe: Recipe) -> None:
+    def adopt(self, recipe: Recipe) -> None:
         """What a recipe says becomes setpoints and parameters; `Refused` names what cannot be."""
         charge, nozzle, pour, rod = recipe.charge, recipe.nozzle, recipe.pour, recipe.rod
         metal = alloy(recipe.alloy)
@@ -107,7 +112,7 @@ class Process(Component):
         self.rod_feed, self.rod_depth = rod.feed, rod.depth
         self.rod_rotation, self.stub = rod.rotation, rod.stub
         self.charge_time, self.hold = charge.time, charge.hold
-        self.powder_temperature = cooling.powder
+        self.powder_temperature, self.open_temperature = cooling.powder, cooling.vessel
         self.passivation, self.discharge_time = cooling.passivation, cooling.discharge
         if self.tail_level >= self.level:
             raise Refused(f"pour.tail_level {1e3 * pour.tail_level:g} mm must be below pour.level "
@@ -117,14 +122,11 @@ class Process(Component):
                           f"{_ROD_SCALE:g} kg")
         if charge.melting == "EIGA" and rod.stub >= charge.mass:
             raise Refused(f"rod.stub {rod.stub:g} kg must be below charge.mass {charge.mass:g} kg")
-        if charge.melting == "VIGA" and hot > 2223.15:
-            raise Refused(f"charge.superheat {charge.superheat:g} K: {recipe.alloy} at "
-                          f"{hot - 273.15:.0f} degC; a crucible stands 1950 degC, use EIGA")
+        main = max(metal.composition, key=lambda e: metal.composition[e])
+        if charge.melting == "VIGA" and main in _DISSOLVING:
+            raise Refused(f"charge.melting: {recipe.alloy} dissolves a ceramic crucible, use EIGA")
         if charge.melting == "VIGA" and metal.liquidus + nozzle.preheat > 2023.15:
             raise Refused(f"nozzle.preheat {nozzle.preheat:g} K: the tundish stands 1750 degC")
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -142,9 +144,16 @@ class Alarms(BuildAlarms):
         cause="leak, wet charge, pumps", consequence="the job does not begin",
         response="look for the leak, check the pumps",
     )
+    fill_slow = alarm(
+        doc="filling takes too long", priority=Priority.MEDIUM, phases=("fill",),
+        cause="leak, impure or no gas, oxygen limit below what the gas has",
+        consequence="nothing is melted",
+        response="look for the leak, check the gas; stop the job if oxygen does not come down",
+    )
     oxygen_high = alarm(
         doc="oxygen above the limit", priority=Priority.URGENT, action="B",
-        source="Tower.OxygenA", high="Process.OxygenLimit", deadband=5, on_delay=2, phases=_HOT,
+        source="Tower.OxygenA", high="Process.OxygenLimit", deadband=5, on_delay=2,
+        phases=HOT_PHASES,
         cause="air leak, gas supply, analyser",
         consequence="heat and pour stopped; oxygen in the powder; fines become dangerous",
         response="compare the analysers, keep closed, find the leak, fill anew, resume; the lot is "
@@ -152,14 +161,14 @@ class Alarms(BuildAlarms):
     )
     analysers_disagree = alarm(
         doc="oxygen analysers disagree", priority=Priority.HIGH, action="B", on_delay=10,
-        phases=_HOT,
+        phases=HOT_PHASES,
         cause="one analyser has failed or drifted, its sample line is blocked",
         consequence="oxygen is not known for sure: heat and pour stopped, no opening",
         response="keep inert, calibrate or change the analyser, resume; the lot is on hold",
     )
     pressure_high = alarm(
         doc="tower pressure high", priority=Priority.HIGH, source="Tower.Pressure", high=1250,
-        deadband=30, on_delay=1, phases=_HOT,
+        deadband=30, on_delay=1, phases=HOT_PHASES,
         cause="filter clogged, outlet valve, compressor",
         consequence="melt flows less; at 1500 mbar the pressure switch ends the job",
         response="pulse the filter, check the outlet; stop the pour",
@@ -176,8 +185,9 @@ class Alarms(BuildAlarms):
         source="Separator.FilterPressure", high="Process.FilterLimit", deadband=2, on_delay=3,
         phases=("pour start", *_SPRAY),
         cause="back-pulse valve stuck, cloth blinded",
-        consequence="pour stopped",
-        response="mend the back-pulse or change the filter after passivation, resume",
+        consequence="pour stopped; at 75 mbar a switch ends the job before the cloth bursts",
+        response="mend the back-pulse and resume; a blinded cloth: stop the job, change it once "
+                 "the dust is passivated",
     )
     gas_pressure_low = alarm(
         doc="atomizing pressure low", priority=Priority.HIGH, on_delay=2,
@@ -200,7 +210,7 @@ class Alarms(BuildAlarms):
         response="check the heater",
     )
     receiver_low = alarm(
-        doc="gas receiver low", priority=Priority.MEDIUM, phases=("ready", *_HOT),
+        doc="gas receiver low", priority=Priority.MEDIUM, phases=("ready", *HOT_PHASES),
         on_delay=5, cause="supply or loop compressor", consequence="pressure cannot be held",
         response="check supply and compressor",
     )
@@ -240,8 +250,14 @@ class Alarms(BuildAlarms):
         doc="cooling water flow low", priority=Priority.HIGH, source="Chiller.Flow", low=150,
         deadband=5, on_delay=2, phases=CHARGE_PHASES[1:-1],
         cause="pump, hose, filter of the cooling circuit",
-        consequence="at half the flow the generator is cut off and the job ends",
+        consequence="at half the flow the flow switch cuts the generator off; the job is held",
         response="check the circuit",
+    )
+    water_lost = alarm(
+        doc="cooling water lost", priority=Priority.URGENT, action="P",
+        cause="pump, hose, filter of the cooling circuit",
+        consequence="the flow switch has cut generator, heater and gas; the melt freezes, inert",
+        response="leave it closed, restore the water, resume: it is melted again",
     )
     water_hot = alarm(
         doc="cooling water hot", priority=Priority.HIGH, source="Chiller.ReturnTemperature",
@@ -254,6 +270,14 @@ class Alarms(BuildAlarms):
 class CrucibleAlarms(Component):
     """Alarms of crucible, tundish and melt nozzle."""
 
+    tilt_creeps = alarm(
+        doc="crucible tilts by itself", priority=Priority.URGENT, action="B", on_delay=1,
+        phases=("pump", "leak test", "fill", *HOT_PHASES),
+        cause="valve of the tilting cylinder leaks",
+        consequence="melt runs into a tundish that is closed, and over its rim",
+        response="power off, mend the valve at once: what is not over the rim can be poured after "
+                 "a resume",
+    )
     earth_leakage = alarm(
         doc="earth leakage of the coil rises", priority=Priority.HIGH,
         source="Crucible.EarthLeakage", high=15, deadband=3,

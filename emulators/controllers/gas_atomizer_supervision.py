@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import floor, sqrt
+from math import sqrt
 from typing import Any
 
-from emulators.controllers.build import INTERRUPTED, WORKING, BuildController, Program
+from emulators.controllers.build import (
+    HOLDABLE,
+    INTERRUPTED,
+    WORKING,
+    BuildController,
+    Program,
+)
 from emulators.controllers.build_signals import Feedstock
 from emulators.controllers.gas_atomizer_service import Service
 from emulators.controllers.gas_atomizer_signals import (
     CHARGE_PHASES,
+    HOT_PHASES,
     POUR_PHASES,
     Alarms,
     CrucibleAlarms,
@@ -20,12 +27,17 @@ from emulators.controllers.gas_atomizer_signals import (
     RodAlarms,
 )
 from emulators.controllers.states import MachineState
+from twin.equipment.services import SafetyChain
 from twin.image import Readings
 from twin.machines.gas_atomizer import GasAtomizer
 
 __all__ = ["FLOWS", "AtomizerSupervision"]
 
 FLOWS = 150e-3 / 60  # m3/s of water without which no power is given
+_BELOW_RANGE = 878.15  # K up to which a melt pyrometer may show its lower end
+_ASKEW = 0.035  # rad by which a crucible may stand over the tilt that is asked for
+_DISTURBED = ("gas_pressure_low", "gas_lost", "nozzle_cold", "freezing", "stream_lost")
+_DOUBTFUL = ("oxygen_high", "analysers_disagree")
 
 
 class AtomizerSupervision(BuildController):
@@ -35,8 +47,11 @@ class AtomizerSupervision(BuildController):
     """
 
     LOOK = 1.0  # s
+    LOOK_AFTER = 0.049  # s, the first scan of 50 ms that shows what the plant's tick did
     PUMPING = 3600.0  # s that an evacuation may take
+    FILLING = 1800.0  # s that filling may take
     AT_PRESSURE = 0.97  # share of the gas pressure from which the stopper is lifted
+    NEAR = 8.0  # K of the nozzle over the liquidus at which it begins to freeze
     RISE = 10.0  # s in which a sound supply brings it
     plant: GasAtomizer
 
@@ -51,63 +66,55 @@ class AtomizerSupervision(BuildController):
         if plant.electrode is not None:
             self.add("RodAlarms", RodAlarms())
         self.add("Service", Service(plant, lambda: self.state not in WORKING))
-        self._index = -1  # seconds looked at last
-        self._fresh = False  # a second has begun in this scan
-        self._looked: dict[str, bool] = {}
+        self._fresh = False  # this scan looks
         self._leaks = False
         self._first = 0.0  # Pa at the start of a leak test
         self._reached = -1.0  # s when the melt came to its temperature; below 0: not yet
         self._settled = False  # idle and everything released
         self._opened = 0.0  # s when the gas valve opened, then when the stopper was lifted
         self._weighed = (0.0, 0.0)  # s and kg when the cans were last seen to grow
+        self._tilted = 0.0  # rad at the last look
+        self._bare = False  # there is powder that has not been passivated
+        self._bled = -1.0  # s since when a little air is let to it; below 0: not yet
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), self._leaks, self._reached, self._settled,
-                tuple(self._looked.items()))
+        return (super().memory(), self._leaks, self._reached, self._settled, self._bare)
 
     def load(self, program: Program) -> None:
         super().load(program)
         self._leaks, self._reached, self._settled = False, -1.0, False
-        self._looked = {}
+        self._bare, self._bled = False, -1.0
         self.pour.restarts, self.pour.quarantined = 0, False
         self.io.separator.quarantine = False
-
-    def _look(self) -> bool:
-        """Whether a second has begun since the last look; asks to be scanned at the next."""
-        index = floor(self.now / self.LOOK + 1e-9)
-        self.wake = min(self.wake, (index + 1) * self.LOOK)
-        if index == self._index:
-            return False
-        self._index = index
-        return True
 
     # -- what is judged -----------------------------------------------------------------------
 
     def observe(self) -> dict[str, bool]:
         self._fresh = False
-        if self.state in (*WORKING, *INTERRUPTED) or not self._settled:
-            self._fresh = self._look()
-            if self._fresh:
-                self._looked = self._judge()
-        return {"leak_found": self._leaks, **self._looked}
+        waits = self.phase in ("charge", "discharge")  # for people's hands only
+        self.looks(not waits and (self.state in (*WORKING, *INTERRUPTED) or not self._settled))
+        safety = self.io.safety
+        dry = not safety.chain_closed and safety.first_out == SafetyChain.COOLING_WATER
+        # Without water the source is off and the melt freezes, but nothing is lost for good.
+        spared = {"safety_chain": False} if dry else {}
+        return {"leak_found": self._leaks, "water_lost": dry, **spared, **self.looked}
 
-    def _judge(self) -> dict[str, bool]:
+    def look(self) -> dict[str, bool]:
+        self._fresh = True
         io, process, pour = self.io, self.process, self.pour
         unit = io.crucible if self.viga else io.electrode
         self.feedstock.remaining_quantity = round(max(float(unit.mass), 0.0), 1)
         pour.hindrance = self._hindrance()
         pour.permitted = not pour.hindrance
-        apart = abs(io.tower.oxygen_a - io.tower.oxygen_b)
         lag = self.now > self.since + 60.0 or self.phase not in ("fill", "melt")
         wanted = self._program_pressure()
         # What a hold has switched off is no alarm of its own.
         working = self.state in WORKING
         found = {
             "evacuation_slow": self.phase == "pump" and self.now > self.since + self.PUMPING,
-            "analysers_disagree": lag and bool(
-                apart > process.disagree_limit
-                and apart > 0.3 * max(io.tower.oxygen_a, io.tower.oxygen_b)),
+            "fill_slow": self.phase == "fill" and self.now > self.since + self.FILLING,
+            "analysers_disagree": lag and self._apart(),
             "filter_loaded": bool(
                 io.separator.filter_pressure > 1.3 * process.filter_pulse),
             "gas_pressure_low": bool(io.gas.pressure < self._least_share() * wanted),
@@ -121,6 +128,16 @@ class AtomizerSupervision(BuildController):
             "melting_slow": self._melts_slowly(),
         }
         return {**found, **(self._judge_crucible() if self.viga else self._judge_rod())}
+
+    def _apart(self) -> bool:
+        """Whether the two oxygen analysers contradict each other."""
+        a, b = float(self.io.tower.oxygen_a), float(self.io.tower.oxygen_b)
+        return abs(a - b) > self.process.disagree_limit and abs(a - b) > 0.3 * max(a, b)
+
+    def _pure(self) -> bool:
+        """Whether both analysers show little oxygen; one that has failed shows none of it."""
+        limit = self.process.oxygen_limit
+        return bool(self.io.tower.oxygen_a < limit and self.io.tower.oxygen_b < limit)
 
     def _melts_slowly(self) -> bool:
         """Whether charge or rod does not melt, or the melt does not come to its temperature."""
@@ -175,9 +192,13 @@ class AtomizerSupervision(BuildController):
         io, process = self.io, self.process
         liquidus = process.liquidus
         flowing = self.state in WORKING and self.phase == "steady" and self.now > self.since + 10.0
+        before, self._tilted = self._tilted, float(io.crucible.tilt)
         return {
+            "tilt_creeps": self._tilted > io.crucible.tilting + _ASKEW
+            and self._tilted > before - 0.01,
             "tundish_cold": bool(io.tundish.temperature < liquidus + process.preheat - 40.0),
-            "nozzle_cold": flowing and bool(io.tundish.nozzle_temperature < liquidus + 8.0),
+            "nozzle_cold": flowing and bool(
+                io.tundish.nozzle_temperature < liquidus + self.NEAR),
             "freezing": self.phase == "restart" or (flowing and bool(
                 io.spray.melt_flow < 0.6 * process.expected_flow * self._head()
                 and io.tundish.level > process.tail_level)),
@@ -194,8 +215,10 @@ class AtomizerSupervision(BuildController):
     def _hindrance(self) -> str:
         """Why nothing may be poured now; empty if it may."""
         io, process = self.io, self.process
-        if not io.tower.oxygen_a < process.oxygen_limit:
+        if not self._pure():
             return "oxygen above the limit"
+        if self._apart():
+            return "oxygen analysers disagree"
         if not io.gas.receiver_pressure > process.pressure + 6e5:
             return "gas receiver low"
         if not io.separator.filter_pressure < process.filter_limit:
@@ -208,15 +231,12 @@ class AtomizerSupervision(BuildController):
     def _power_allowed(self) -> bool:
         """Water, and vacuum or inert gas."""
         io = self.io
-        inert = io.tower.vacuum < 100.0 or io.tower.oxygen_a < self.process.oxygen_limit
-        return bool(io.chiller.flow > FLOWS and inert)
+        return bool(io.chiller.flow > FLOWS and (io.tower.vacuum < 100.0 or self._pure()))
 
     # -- hold, abort, end ---------------------------------------------------------------------
 
     def stop_work(self) -> None:
         io = self.io
-        if self.phase in POUR_PHASES or self.phase in ("melt", "superheat"):
-            self._mark()
         if self.viga:
             io.tundish.stopper = False
             io.crucible.tilting = 0.0
@@ -225,18 +245,48 @@ class AtomizerSupervision(BuildController):
             io.electrode.heat = False
             io.electrode.feed = 0.0
         io.generator.enable = False
-        io.gas.valve = False
+        io.gas.valve = io.gas.compressor = False
         io.gas.curtain = 0.0
         io.tower.vacuum_pump = io.tower.filling = io.tower.bleed = False
 
-    def _mark(self) -> None:
-        """What this charge gives is not as it should be: on hold until it is tested."""
-        self.io.separator.quarantine = self.pour.quarantined = True
+    def _mark(self, everything: bool = False) -> None:
+        """From now on this charge's powder is not as it should be: kept apart, on hold.
+
+        ``everything``: what came before is in doubt, too, or there is no other can.
+        """
+        self.pour.quarantined = True
+        if everything or not self.process.quarantine:
+            self.io.separator.quarantine = True
+        else:
+            self.io.separator.divert = True
+
+    def _divert(self, tail: bool = False) -> None:
+        """What comes off while the pour is disturbed, or in the tail, goes into its own can."""
+        io, process = self.io, self.process
+        cold = self.viga and io.tundish.nozzle_temperature < process.liquidus + self.NEAR
+        disturbed = tail or self.pour.quarantined or any(map(self.looked.get, _DISTURBED))
+        io.separator.divert = bool(process.quarantine and (disturbed or cold))
 
     def hold(self, state: MachineState, reason: str) -> None:
+        doubt = self.phase in HOT_PHASES and any(
+            self._alarm_names[alarm.path] in _DOUBTFUL for alarm in self.acting("B"))
+        if doubt:
+            # What the powder met is not known: nothing is moved until it is.
+            self.io.separator.rotary_valve = False
+        if doubt or self.phase in POUR_PHASES:
+            self._mark(doubt)
         super().hold(state, reason)
         if self.phase in CHARGE_PHASES:
             self.resume_phase = self._way_back(self.phase)
+
+    def complete(self) -> None:
+        if not self.resume_phase:
+            super().complete()
+            return
+        # Stopped with a charge in work: it cools down and comes out as a charge that is done.
+        self.resume_phase, self.stopping = "", True
+        self.enter_state(MachineState.COMPLETING)
+        self.enter("cool")
 
     def _way_back(self, phase: str) -> str:
         if phase == "leak test" or phase == "pump":
@@ -266,24 +316,57 @@ class AtomizerSupervision(BuildController):
             self._calm()
 
     def regulate(self) -> None:
-        if self.state in (MachineState.FINISHED, MachineState.ABORTED) \
-                and not self._settled and self._fresh:
+        if not self._fresh:
+            return
+        if self.state in (MachineState.FINISHED, MachineState.ABORTED) and not self._settled:
             self._calm()
+        elif self.viga and self.state in (*HOLDABLE, *INTERRUPTED) and self.phase in (
+                "pump", "leak test", "fill", *HOT_PHASES):
+            self.io.tundish.heat = self.io.safety.chain_closed and self._power_allowed()
+        if self.state in INTERRUPTED and self.phase in HOT_PHASES:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Inert gas through tower and outlet as long as a held job has met oxygen, or may have."""
+        io = self.io
+        if self._apart() or not self._pure():
+            io.tower.outlet, io.gas.curtain = True, self.plant.gas.CURTAIN
+        else:
+            io.gas.curtain = 0.0
+
+    def _hot(self) -> bool:
+        """Whether crucible, tundish or rod are too hot for air."""
+        io, most = self.io, float(self.process.open_temperature)
+        melt = io.crucible.temperature if self.viga else io.electrode.temperature
+        return bool(melt > max(most, _BELOW_RANGE)
+                    or (self.viga and io.tundish.temperature > most))
+
+    def _passivated(self) -> bool:
+        """Let a little air to fresh powder by and by; whether that has lasted long enough."""
+        io = self.io
+        if self._bled < 0.0:
+            self._bled = self.now
+        io.tower.outlet = True
+        # Air by and by: about 1 to 3 % of oxygen.
+        io.tower.bleed = io.tower.oxygen_a < 0.02
+        if self.now < self._bled + self.process.passivation:
+            return False
+        io.tower.bleed = self._bare = False
+        self._bled = -1.0
+        return True
 
     def _calm(self) -> None:
         """Water as long as anything is hot; the door is unlocked when nothing speaks against."""
         io = self.io
-        hot = bool(io.tower.gas_temperature > 333.15 or io.separator.powder_temperature > 353.15)
-        if self.viga:
-            hot = hot or bool(io.crucible.temperature > 878.15 or io.tundish.temperature > 878.15)
-        else:
-            hot = hot or bool(io.electrode.temperature > 878.15)
-        if hot:
+        if self._hot() or io.tower.gas_temperature > 333.15 \
+                or io.separator.powder_temperature > max(353.15, self.process.powder_temperature):
             if io.safety.chain_closed:
                 io.chiller.run = True
             return
+        if self._bare and io.safety.door_locked and not self._passivated():
+            return
         io.tower.outlet = io.separator.rotary_valve = io.separator.divert = False
-        io.chiller.run = False
+        io.chiller.run = io.tower.bleed = False
         io.tower.vent = io.tower.pressure < 0.98e5
         if io.tower.vent:
             return
@@ -298,18 +381,18 @@ class AtomizerSupervision(BuildController):
 
     def snapshot(self) -> dict[str, Any]:
         taken = super().snapshot()
-        taken["own"] |= {"index": self._index, "looked": dict(self._looked), "leaks": self._leaks,
-                         "first": self._first, "reached": self._reached,
+        taken["own"] |= {"leaks": self._leaks, "first": self._first, "reached": self._reached,
                          "settled": self._settled, "opened": self._opened,
-                         "weighed": list(self._weighed)}
+                         "weighed": list(self._weighed), "tilted": self._tilted,
+                         "bare": self._bare, "bled": self._bled}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
         own = snapshot["own"]
-        self._index, self._looked = own["index"], dict(own["looked"])
         self._leaks, self._first = own["leaks"], own["first"]
         self._reached, self._settled = own["reached"], own["settled"]
-        self._opened = own["opened"]
+        self._opened, self._tilted = own["opened"], own["tilted"]
+        self._bare, self._bled = own["bare"], own["bled"]
         since, mass = own["weighed"]
         self._weighed = (since, mass)

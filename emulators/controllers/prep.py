@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, pi, sqrt
+from math import pi, sqrt
 from typing import Any
 
 from emulators.controllers.base import Watch
@@ -19,6 +19,7 @@ from emulators.controllers.prep_signals import (
     RodStatus,
 )
 from emulators.controllers.states import MachineState
+from twin.equipment.services import SafetyChain
 from twin.image import Readings
 from twin.machine import AMBIENT
 from twin.machines.prep import Prep, PrepJob
@@ -44,7 +45,9 @@ class PrepController(BuildController):
     LAYERS = ROD_PHASES
     CHECKPOINT = "rod"
     RESET = ("arc_lost", "arc_shorted", "arc_not_struck", "speed_off", "oxygen_high")
-    LOOK = 10.0  # s between two looks at what is a difference of noisy readings
+    WATER = 100e-3 / 60  # m3/s, default
+    LOOK = 10.0  # s
+    LOOK_AFTER = 0.049  # s, the first scan of 50 ms that shows what the plant's tick did
     PUMPING = 3600.0  # s that the pumps may take
     FILLING = 5400.0  # s that filling may take
     STRIKING = 20.0  # s that striking the arc may take
@@ -58,16 +61,15 @@ class PrepController(BuildController):
         self.rod = self.add("Rod", RodStatus())
         self.add("Service", Service(plant, lambda: self.state not in WORKING))
         self.asked = False  # in this phase, what is asked for once
-        self.looked: dict[str, bool] = {}  # what the last look found
         self.arrival = 0.0  # s, when the spindle should be at its target
         self.assemble()
 
     def memory(self) -> Any:
-        return (super().memory(), self.asked, tuple(self.looked.values()))
+        return (super().memory(), self.asked)
 
     def load(self, program: Program) -> None:
         super().load(program)
-        self.asked, self.looked = False, {}
+        self.asked = False
 
     @property
     def made(self) -> PrepJob:
@@ -136,17 +138,15 @@ class PrepController(BuildController):
 
     def observe(self) -> dict[str, bool]:
         io = self.io
-        if self.phase in ("spin up", *HOT_PHASES) and self.state is MachineState.BUILDING:
-            due = self.LOOK * ceil(self.now / self.LOOK - 1e-9)
-            if self.now >= due - 1e-9 or not self.looked:
-                self._reckon()
-                self.looked = self._look()
-                due = self.LOOK * (round(self.now / self.LOOK) + 1)
-            self.wake = min(self.wake, due)
-        else:
-            self.looked = {}
+        self.looks(self.phase in ("spin up", *HOT_PHASES)
+                   and self.state is MachineState.BUILDING)
+        dry = not io.safety.chain_closed \
+            and io.safety.first_out == SafetyChain.COOLING_WATER
         atomizing = self.phase == "atomize" and self.state is MachineState.BUILDING
         return {
+            # Without water the arc is off and the spindle runs down, but nothing is lost for good.
+            "water_lost": dry,
+            **({"safety_chain": False} if dry else {}),
             "arc_lost": atomizing and not io.arc.burning and not io.arc.shorted,
             "arc_shorted": bool(io.arc.shorted),
             "arc_not_struck": self.phase == "arc on" and not io.arc.burning
@@ -167,7 +167,8 @@ class PrepController(BuildController):
         """Whether the phase has lasted so long (s) while the machine works."""
         return self.state in WORKING and self.waited(seconds)
 
-    def _look(self) -> dict[str, bool]:
+    def look(self) -> dict[str, bool]:
+        self._reckon()
         io = self.io
         settled = self.phase == "atomize" and self.now > self.since + _SETTLED
         expected = self.expected_feed()
@@ -221,10 +222,6 @@ class PrepController(BuildController):
         if io.spindle.speed < _STANDS:
             io.arc.gas, io.chamber.purge_flow = 0.0, 0.0
 
-    def restore_supplies(self) -> None:
-        super().restore_supplies()
-        self.io.chiller.run = True
-
     def make_safe(self) -> None:
         self.io.chamber.purge_flow = 0.0
 
@@ -253,26 +250,20 @@ class PrepController(BuildController):
         io.chamber.purge_flow = io.chamber.fill_flow = io.arc.gas = 0.0
         self.rod.number = 0
 
-    def _load(self) -> None:
-        if self.waited(self.process.loading_time):
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.waited(self.process.loading_time)
 
     def _begin_close(self) -> None:
-        io = self.io
-        io.safety.door_lock, io.chiller.run = True, True
-        io.chamber.vent_valve = False
+        super()._begin_close()
+        self.io.chamber.vent_valve = False
 
-    def _close(self) -> None:
+    def closed(self) -> str:
         io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        stands = io.spindle.speed < _STANDS
-        if io.safety.chain_closed and io.chiller.flow > 100e-3 / 60 and stands:
-            full = io.chamber.pressure > _INERT * self.process.pressure
-            inert = full and io.chamber.oxygen < self.process.oxygen_limit
-            self.enter("fill" if inert else "pump")
+        if io.spindle.speed >= _STANDS:
+            return ""
+        full = io.chamber.pressure > _INERT * self.process.pressure
+        inert = full and io.chamber.oxygen < self.process.oxygen_limit
+        return "fill" if inert else "pump"
 
     def _begin_pump(self) -> None:
         io = self.io
@@ -364,7 +355,7 @@ class PrepController(BuildController):
         if io.feed.stand_off > self.process.ignition_gap:
             return
         io.feed.feed = 0.0
-        safe = io.chamber.oxygen < self.process.oxygen_limit and io.chiller.flow > 100e-3 / 60
+        safe = io.chamber.oxygen < self.process.oxygen_limit and io.chiller.flow > self.WATER
         if self._in_band() and safe and io.arc.gas_flow > 0.0:
             io.arc.enable = self.asked = True
             self.since = self.now
@@ -406,13 +397,12 @@ class PrepController(BuildController):
         self.stop_work()
         self.asked = False
 
-    def _cool(self) -> None:
+    def cold(self) -> bool:
         io = self.io
         if io.spindle.speed >= _STANDS:
-            return
+            return False
         self._end_plasma_gas()
-        if io.chamber.temperature < self.process.unload_temperature:
-            self.enter("unload")
+        return bool(io.chamber.temperature < self.process.unload_temperature)
 
     def _begin_unload(self) -> None:
         self.io.canister.discharge = True
@@ -430,7 +420,7 @@ class PrepController(BuildController):
         standing = Watch("Spindle.Speed", _STANDS * 60.0)
         match self.phase:
             case "close":
-                return [Watch("Chiller.Flow", 100.0), standing]
+                return [standing]
             case "pump":
                 return [level("Chamber.Pressure", "Vacuum")]
             case "fill":
@@ -462,12 +452,10 @@ class PrepController(BuildController):
 
     def snapshot(self) -> dict[str, Any]:
         taken = super().snapshot()
-        taken["own"] |= {"asked": self.asked, "looked": dict(self.looked),
-                         "arrival": self.arrival}
+        taken["own"] |= {"asked": self.asked, "arrival": self.arrival}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         super().reinstate(snapshot)
         own = snapshot["own"]
-        self.asked, self.looked = own["asked"], dict(own["looked"])
-        self.arrival = own["arrival"]
+        self.asked, self.arrival = own["asked"], own["arrival"]

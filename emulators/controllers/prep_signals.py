@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import BuildAlarms, phase_status
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
 from emulators.recipes.prep import Recipe
 from twin.alarms import Priority
 from twin.signals import Component, alarm, parameter, setpoint, status
@@ -37,7 +37,7 @@ class RodStatus(Component):
     melt_rate = status("kg/h", low=0, high=1000, doc="from the feed and the rod's section")
 
 
-class Process(Component):
+class Process(ProcessSettings):
     """Setpoints an operator may move during a run, and parameters of the recipe."""
 
     speed = setpoint("rpm", low=1000, high=40_000, start=20_000, doc="speed while atomizing")
@@ -74,8 +74,7 @@ class Process(Component):
     unload_temperature = parameter("degC", low=22, high=150, start=40,
                                    doc="gas at which the canister may be taken away")
 
-    def take(self, recipe: Recipe) -> None:
-        """What a recipe says becomes setpoints and parameters."""
+    def adopt(self, recipe: Recipe) -> None:
         rods, gas, rotation, arc = recipe.rods, recipe.gas, recipe.rotation, recipe.arc
         self.speed, self.acceleration = rotation.speed, rotation.acceleration
         self.braking, self.band = rotation.braking, rotation.band
@@ -88,9 +87,6 @@ class Process(Component):
         self.oxygen_limit, self.oxygen_warning = gas.oxygen_limit, 0.6 * gas.oxygen_limit
         self.stub, self.loading_time = rods.stub, rods.loading
         self.unload_temperature = recipe.cooling.unload
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
 
 
 class Alarms(BuildAlarms):
@@ -330,6 +326,14 @@ class Alarms(BuildAlarms):
         on_delay=1,
         phases=("pump", "fill", *ROD_PHASES, "cool"),
         cause="pump, hose, filter of the chiller",
-        consequence="the safety chain opens when the flow is half",
+        consequence="the flow switch cuts the arc off when the flow is half",
         response="check the chiller",
+    )
+    water_lost = alarm(
+        doc="cooling water lost",
+        priority=Priority.URGENT,
+        action="P",
+        cause="pump, hose, filter of the chiller",
+        consequence="the flow switch has cut the arc off, the spindle runs down; the gas stays",
+        response="leave the chamber closed, restore the water, resume",
     )

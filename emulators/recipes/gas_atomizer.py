@@ -123,6 +123,8 @@ class Cooling(Section):
 
     powder: Annotated[float, Quantity("degC", 21, 300)] = 313.15
     """Powder that may be taken out."""
+    vessel: Annotated[float, Quantity("degC", 50, 1400)] = 573.15
+    """Crucible, tundish or rod that may meet air."""
     passivation: _Time = 900.0
     """Time under a little air."""
     discharge: _Time = 900.0

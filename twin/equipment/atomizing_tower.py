@@ -226,6 +226,7 @@ class Separator(Gridded):
     CLEANED = 0.9  # share of the cake that a pulse takes off, default
     CONE = 25.0  # kg that the cyclone's cone holds before it fails, default
     COOLING = 1_500.0  # s in which powder in the cans cools, default
+    BURST = 7_500.0  # Pa over the cloth at which its switch opens the chain, default
 
     filter_pressure = measured("mbar", low=0, high=100, noise=0.02, quantum=0.01,
                                companion="Monitoring/Health/FilterDifferentialPressure",
@@ -251,6 +252,9 @@ class Separator(Gridded):
     blinding = fault("%", low=0, high=95, doc="share of the filter cloth that is blocked for good")
     valve_jam = fault(bool, doc="the rotary valve jams")
 
+    GUARDS: Guards = (("filter_pressure", BURST, SafetyChain.DUST_FILTER,
+                       "filter differential pressure switch"),)
+
     def __init__(self, chain: SafetyChain) -> None:
         super().__init__()
         self.chain = chain
@@ -258,6 +262,12 @@ class Separator(Gridded):
         self.cone = 0.0  # kg in the cyclone
         self.hot = AMBIENT  # K of the powder
         self.out = 0.0  # kg/s of gas for pulses
+
+    def empty(self) -> None:
+        """Nothing is left in cyclone and cans."""
+        self.cone = 0.0
+        self.settle("powder_mass", 0.0)
+        self.settle("fines_mass", 0.0)
 
     @property
     def resistance(self) -> float:
@@ -319,6 +329,7 @@ class Separator(Gridded):
         self.show("powder_mass", step, visible, 0.5)
         self.show("fines_mass", step, fines, 0.5)
         self.show("powder_temperature", step, self.hot, 5.0)
+        self.guard()
 
     def hidden_state(self) -> dict[str, Any]:
         return {"cake": self.cake, "cone": self.cone, "hot": self.hot}

@@ -219,7 +219,8 @@ class MeltFace(Equipment):
                                        rod.diameter, omega)
         # One draw for each second of the grid, however it is divided.
         draw = self.plant.stream("drops", int(middle // self.STEP)).standard_normal()
-        median = make.size(rod.diameter, omega, rate) * exp(self.SHAKES * vibration * float(draw))
+        median = make.size(rod.diameter, omega, rate) * rod.drops \
+            * exp(self.SHAKES * vibration * float(draw))
         dripping = speed < self.SLOWEST
         fume = float(metal.evaporation_flux(min(face, metal.boiling))) * rod.area * step * mean
         return Drops(

@@ -173,6 +173,11 @@ class Crucible(Gridded):
         return self.content.temperature(self.enthalpy)
 
     @property
+    def was_molten(self) -> bool:
+        """Whether any of the charge that is in it has been melt."""
+        return self.gained > 0.0 or self.left < self.charge
+
+    @property
     def molten(self) -> bool:
         """Whether all of the charge is liquid."""
         return self.content is not None and self.left > 0.0 \

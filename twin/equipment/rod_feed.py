@@ -31,12 +31,17 @@ class Rod:
     """At room temperature, kg/m3."""
     oxygen: float
     """Mass fraction."""
+    drops: float = 1.0
+    """Its melt's drops over those of the usual melt: surface tension follows traces."""
+    told: bool = False
+    """Whether what became of it is accounted for."""
 
     @classmethod
     def of(cls, id: str, number: int, alloy: Alloy, diameter: float, length: float,
-           oxygen: float) -> Rod:
+           oxygen: float, drops: float = 1.0) -> Rod:
         """A rod as loaded."""
-        return cls(id, number, diameter, length, length, float(alloy.density(293.15)), oxygen)
+        return cls(id, number, diameter, length, length, float(alloy.density(293.15)), oxygen,
+                   drops)
 
     @property
     def area(self) -> float:
@@ -98,6 +103,7 @@ class RodFeed(Equipment):
         self.taken = 0  # rods taken out of the magazine in this job
         self.change_time = 60.0  # s to take a rod out of the magazine and chuck it
         self._due: float | None = None
+        self._epoch = 0
         self.loads: Callable[[int], Rod | None] = lambda number: None
         """Gives the rod of a number, or none if the magazine is empty."""
         self.let_go: Callable[[], None] = lambda: None
@@ -157,7 +163,7 @@ class RodFeed(Equipment):
         if attribute == "change" and self.change:
             if self._due is None and self.rod is None:
                 self._due = self.now + self.change_time
-                self.plant.run(self._load(self._due))
+                self.plant.run(self._load(self._due, self._epoch))
             return
         if attribute == "eject":
             if self.eject and self.rod is not None:
@@ -177,10 +183,12 @@ class RodFeed(Equipment):
 
     def started(self) -> None:
         if self._due is not None:
-            self.plant.run(self._load(self._due))
+            self.plant.run(self._load(self._due, self._epoch))
 
-    def _load(self, due: float) -> Generator[Any, Any, None]:
+    def _load(self, due: float, epoch: int) -> Generator[Any, Any, None]:
         yield self.plant.env.at(due)
+        if epoch != self._epoch:
+            return
         self._due = None
         rod = None if self.jam else self.loads(self.taken)
         if rod is None:
@@ -189,6 +197,10 @@ class RodFeed(Equipment):
         self.taken += 1
         self.place(rod)
         self.log("process", f"rod {rod.number + 1} chucked", mass=rod.mass, length=rod.length)
+
+    def stop_change(self) -> None:
+        """A rod that is on its way out of the magazine goes back."""
+        self._due, self._epoch = None, self._epoch + 1
 
     def place(self, rod: Rod | None) -> None:
         """A rod in the chuck, or none."""

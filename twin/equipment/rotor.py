@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from math import hypot, pi
+from math import exp, hypot, pi
 from typing import Any
 
 from twin.equipment.services import SafetyChain
@@ -25,7 +25,8 @@ class Spindle(Equipment):
     """
 
     MASS = 20.0  # kg of spindle and chuck that move with the rod, default
-    BARE_CRITICAL = 10_000 / 60  # 1/s without a rod, default
+    BARE_CRITICAL = 10_000 / 60  # 1/s without a rod, by its data sheet, default
+    SUPPORT = 0.01  # standard deviation of ln of a spindle's own critical speed about that, default
     CROSS = 0.95  # critical speed in y over that in x, default
     DAMPING = 0.06  # with damping rollers, default
     OWN_ECCENTRICITY = 0.25e-6  # m of spindle and chuck, balanced to G 1, default
@@ -86,11 +87,16 @@ class Spindle(Equipment):
         self.bow = 0.0  # m that the rod has bent in this run
         self.wear = 0.0  # of the bearings in this run
         self.heat = 0.0
+        self.bare = self.BARE_CRITICAL  # 1/s of this spindle
         self._epoch = 0
         self.changed: Callable[[], None] = lambda: None
         """Told before the drive's course changes."""
         self.after: Callable[[], None] = lambda: None
         """Told when it has changed."""
+
+    def started(self) -> None:
+        own = float(self.plant.stream("spindle's support").standard_normal())
+        self.bare = self.BARE_CRITICAL * exp(self.SUPPORT * own)
 
     # -- state now ----------------------------------------------------------------------------
 
@@ -113,7 +119,7 @@ class Spindle(Equipment):
 
     def critical(self) -> float:
         """Critical speed (1/s) in x with what is left of the rod."""
-        stiffness = self.MASS * (2.0 * pi * self.BARE_CRITICAL) ** 2 * (1.0 + self.preload)
+        stiffness = self.MASS * (2.0 * pi * self.bare) ** 2 * (1.0 + self.preload)
         return rotor.critical_speed(stiffness, self.mass) / (2.0 * pi)
 
     def eccentricity(self) -> float:
@@ -144,10 +150,10 @@ class Spindle(Equipment):
 
     # -- drive --------------------------------------------------------------------------------
 
-    def chuck(self, mass: float, number: int) -> None:
+    def chuck(self, mass: float, name: str) -> None:
         """Take a rod (kg) into the chuck; how well it runs true is its own luck."""
         low, high = self.ROD_ECCENTRICITY
-        draw = float(self.plant.stream("rod", number).random())
+        draw = float(self.plant.stream(f"rod {name}").random())
         self.rod_mass, self.rod_eccentricity = mass, low + (high - low) * draw
         self.bow = 0.0
 

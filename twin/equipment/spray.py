@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,15 @@ class Nozzle:
     bore: float
     protrusion: float
     slit: float
+
+    # One standard deviation of ln of a nozzle's own figures about those of its design, default.
+    SCATTER: ClassVar[tuple[float, float, float]] = (0.02, 0.004, 0.10)
+
+    def made(self, draw: np.random.Generator) -> Nozzle:
+        """A nozzle of this design: constant, spread and hollow share are near it, not on it."""
+        constant, spread, hollow = np.exp(np.array(self.SCATTER) * draw.standard_normal(3))
+        return replace(self, constant=self.constant * float(constant),
+                       spread=self.spread ** float(spread), hollow=self.hollow * float(hollow))
 
 
 def _zeros() -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from math import exp
 from typing import Any
 
 from twin.equipment.services import Chiller, SafetyChain
@@ -36,6 +37,7 @@ class PlasmaArc(Equipment):
     COLUMN = (550.0, 1100.0)  # V/m in argon, in helium, default
     WEAR_VOLTAGE = 12.0  # V more of a torch that is worn out, default
     BEST = 0.50  # share of the power that the rod takes up at the usual gap, default
+    TORCHES = 0.02  # standard deviation of ln of a torch's own share about that, default
     WEAR_LOSS = 0.45  # share of that which a worn-out torch loses, default
     TO_GAS = 0.35  # share of the rest that heats the chamber's gas, default; water takes the rest
     BY_DROPS = 0.7  # share of the rod's heat that its drops give to the gas, default
@@ -76,6 +78,7 @@ class PlasmaArc(Equipment):
         self._chain, self._water = chain, water
         self._due: float | None = None  # when it strikes
         self._epoch = 0
+        self.best = self.BEST  # of this torch
         self._lost = 0.0  # W last told to gas and water
         self.gap: Callable[[], float] = lambda: 1.0
         """Gap to the rod (m), now."""
@@ -101,7 +104,7 @@ class PlasmaArc(Equipment):
 
     def efficiency(self, gap: float) -> float:
         """Share of the arc's power that goes into the rod."""
-        best = self.BEST * (1.0 - self.WEAR_LOSS * self.electrode_wear)
+        best = self.best * (1.0 - self.WEAR_LOSS * self.electrode_wear)
         return physics.arc_efficiency(best, gap, self.USUAL)
 
     @property
@@ -164,6 +167,8 @@ class PlasmaArc(Equipment):
         self.after()
 
     def started(self) -> None:
+        own = float(self.plant.stream("torch").standard_normal())
+        self.best = self.BEST * exp(self.TORCHES * own)
         if self._due is not None:
             self.plant.run(self._strike(self._due, self._epoch))
 

@@ -35,6 +35,7 @@ class Tundish(Gridded):
     BLOCKED = 0.35  # share of the bore below which gas gets through against the melt, default
     BLOW = 0.02  # kg/s of melt thrown out by gas that blows back, default
     HEEL = 0.01  # share of what ran through that stays as a skull, default
+    TOLERANCE = 0.005  # standard deviation of a melt tube's bore, of what is written on it, default
 
     temperature = measured("degC", low=0, high=1800, start=20, noise=0.5, quantum=0.1,
                            companion="Monitoring/Process/TundishTemperature",
@@ -61,7 +62,7 @@ class Tundish(Gridded):
         self.chain = chain
         self.metal: Alloy | None = None
         self.content: HeatContent | None = None
-        self.bore = 4e-3
+        self.bore = self.true_bore = 4e-3  # m: as designed, and of the tube that is in
         self.protrusion = 5e-3
         self.wall = AMBIENT
         self.nozzle = AMBIENT
@@ -79,10 +80,16 @@ class Tundish(Gridded):
         """The alloy; a new nozzle with a bore and a tube that stands out (m)."""
         self.metal = metal
         self.content = None if metal is None else HeatContent(metal)
-        self.bore, self.protrusion = bore, protrusion
+        self.bore = self.true_bore = bore
+        self.protrusion = protrusion
+
+    def new_tube(self, name: str) -> None:
+        """A new melt tube is put in: its bore is not quite what is written on it."""
+        draw = float(self.plant.stream(f"melt tube {name}").standard_normal())
+        self.true_bore = self.bore * (1.0 + self.TOLERANCE * draw)
 
     def clean(self) -> float:
-        """Break out the skull (kg), put a clean nozzle in."""
+        """Break out the skull (kg) and what is frozen in the nozzle."""
         left, self.held, self.frozen, self.through = self.held, 0.0, 0.0, 0.0
         self.enthalpy = 0.0
         return left
@@ -97,7 +104,7 @@ class Tundish(Gridded):
     @property
     def opening(self) -> float:
         """Free bore of the nozzle, m."""
-        return float(max(self.bore * (1.0 + self.nozzle_wear) - self.frozen, 0.0))
+        return float(max(self.true_bore * (1.0 + self.nozzle_wear) - self.frozen, 0.0))
 
     @property
     def resting(self) -> bool:
@@ -139,7 +146,7 @@ class Tundish(Gridded):
         self.nozzle = end + (self.nozzle - end) * exp(-rate * step)
         if metal is not None and self.through > 0.0:
             short = metal.liquidus - self.nozzle
-            most = self.bore * (1.0 + self.nozzle_wear)
+            most = self.true_bore * (1.0 + self.nozzle_wear)
             if short < 0.0 or self.held > 1e-6:
                 self.frozen = min(max(self.frozen + self.FREEZING * short * step, 0.0), most)
         self.show("temperature", step, self.wall, 2.0)
@@ -203,8 +210,8 @@ class Tundish(Gridded):
     def tripped(self, power_lost: bool) -> None:
         self.heat, self.stopper = False, False
 
-    _STATE = ("bore", "protrusion", "wall", "nozzle", "held", "enthalpy", "oxygen", "frozen",
-              "through", "flow", "spilt", "splashed", "suction")
+    _STATE = ("bore", "true_bore", "protrusion", "wall", "nozzle", "held", "enthalpy", "oxygen",
+              "frozen", "through", "flow", "spilt", "splashed", "suction")
 
     def hidden_state(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._STATE}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator as Process
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Literal
 
@@ -80,6 +80,8 @@ class GasAtomizer(Plant):
         self.job: AtomizerJob | None = None
         self.accounts = PowderAccounts()
         self.charge: Charge | None = None
+        self.nozzle: Nozzle | None = None
+        """The nozzle that is in: what it really does, near what the job's design says."""
         self.done = 0
         self._due: float | None = None
         self.assemble()
@@ -87,15 +89,17 @@ class GasAtomizer(Plant):
     # -- jobs ---------------------------------------------------------------------------------
 
     def load(self, job: AtomizerJob | None) -> None:
-        """Take a job: nozzle and gas are set up; what an aborted one left is taken out."""
-        if self.charge is not None:
-            self.separator.quarantine = True
-            self.take_out()
+        """Take a job: nozzle and gas are set up; what an earlier one left is taken out."""
+        self.unload()
+        self._clear()
         self.job, self.done = job, 0
         self.separator.discharged = False
+        self.nozzle = None
         if job is None:
             return
         gas = GASES[job.gas]
+        # The gas nozzle is this machine's; every melt tube is another one.
+        self.nozzle = job.nozzle.made(self.stream(f"gas nozzle {job.nozzle.slit:.9g}"))
         self.gas.set_up(gas, job.nozzle.slit)
         self.tower.gas = gas
         if self.crucible is not None and self.tundish is not None:
@@ -112,10 +116,12 @@ class GasAtomizer(Plant):
         kind = "rod" if job.melting == "EIGA" else "charge"
         self.charge = Charge(self.new_id(kind), job.mass, job.oxygen, float(self.env.now),
                              self._energy(), self._gas_used())
-        self.accounts = PowderAccounts()
+        self._clear()
         unit = self.electrode or self.crucible
         assert unit is not None
         unit.fill(job.mass, job.oxygen)
+        if self.tundish is not None:
+            self.tundish.new_tube(self.charge.id)
         self.consumption.used(job.mass)
         self.tower.passivated = 0.0
         self.tower.air()
@@ -131,19 +137,51 @@ class GasAtomizer(Plant):
         return float(self.consumption.gas)
 
     def take_out(self) -> None:
-        """Cans, scrap and stub come out: the account of the charge is closed."""
+        """Cans, scrap and stub come out."""
+        if self.job is None:
+            return
+        self._settle(self.separator.quarantine)
+        self._clear()
+        self.separator.discharged = True
+        self.wake()
+
+    def unload(self) -> None:
+        """A job has ended; if a charge is still in work, what became of it is told, on hold.
+
+        Skull, powder and scrap may be hot and stay where they are until somebody takes them out;
+        powder that has not been passivated counts as met by air at once.
+        """
+        self._settle(held=True)
+
+    def _clear(self) -> None:
+        """Crucible, tundish, holder and cans are empty and clean."""
+        if self.crucible is not None and self.tundish is not None:
+            self.crucible.empty()
+            self.tundish.clean()
+        if self.electrode is not None:
+            self.electrode.empty()
+        self.accounts = PowderAccounts()
+        self.separator.empty()
+
+    def _settle(self, held: bool) -> None:
+        """Close the account of the charge in work, if any; ``held``: all its lots are on hold."""
         job, charge, accounts = self.job, self.charge, self.accounts
         if job is None or charge is None:
             return
         now = float(self.env.now)
+        rest = "stub" if job.melting == "EIGA" else "skull"
         if self.crucible is not None and self.tundish is not None:
             accounts.melt_oxygen = self.crucible.gained
-            accounts.skull = self.crucible.empty() + self.tundish.clean()
+            accounts.skull = self.crucible.left + self.tundish.held
+            if not self.crucible.was_molten:
+                rest = "charge"
         if self.electrode is not None:
-            accounts.skull = self.electrode.empty()
+            accounts.skull = self.electrode.left
+            if self.electrode.left == self.electrode.charge:
+                rest = "rod"
         operation = accounts.close(
-            charge, job.alloy, machine=self.name, time=now, name="gas atomization",
-            passivated=self.tower.passivated, held=self.separator.quarantine, new_id=self.new_id,
+            charge, job.alloy, machine=self.name, time=now, name="gas atomization", rest=rest,
+            passivated=self.tower.passivated, held=held, new_id=self.new_id,
             about={"melting": job.melting, "gas": job.gas, "charge": self.done + 1})
         self.record_operation(operation)
         made = accounts.powder.mass + accounts.tail.mass + accounts.fines.mass
@@ -151,12 +189,6 @@ class GasAtomizer(Plant):
         self.charge = None
         self.done += 1
         self._tell(job, charge, now)
-        self.accounts = PowderAccounts()
-        self.separator.cone = 0.0
-        self.separator.settle("powder_mass", 0.0)
-        self.separator.settle("fines_mass", 0.0)
-        self.separator.discharged = True
-        self.wake()
 
     def _tell(self, job: AtomizerJob, charge: Charge, now: float) -> None:
         accounts = self.accounts
@@ -259,7 +291,8 @@ class GasAtomizer(Plant):
         metal, held = mass * (1.0 - oxygen), mass * oxygen
         speed = gas.gas.speed(gas.before, gas.hot, max(tower.pure, 1e4))
         droplets = self.spray.atomize(
-            metal, job.alloy, hot, diameter, job.nozzle, gas.gas, gas.now_flow, speed,
+            metal, job.alloy, hot, diameter, self.nozzle or job.nozzle, gas.gas, gas.now_flow,
+            speed,
             gas.now_flow / flow, ripple, gas.now_curtain, tower.warm, tower.oxygen,
             tower.offered(step) * step, tower.HEIGHT)
         if droplets is None:
@@ -294,11 +327,14 @@ class GasAtomizer(Plant):
     def snapshot(self) -> dict[str, Any]:
         return {**super().snapshot(), "due": self._due, "done": self.done,
                 "charge": None if self.charge is None else self.charge.plain(),
+                "nozzle": None if self.nozzle is None else asdict(self.nozzle),
                 "accounts": self.accounts.plain()}
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
         self._due, self.done = snapshot["due"], snapshot["done"]
         charge = snapshot["charge"]
         self.charge = None if charge is None else Charge(**charge)
+        nozzle = snapshot["nozzle"]
+        self.nozzle = None if nozzle is None else Nozzle(**nozzle)
         self.accounts = PowderAccounts.of(snapshot["accounts"])
         super().reinstate(snapshot)

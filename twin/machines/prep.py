@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
+from math import exp, inf
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class Prep(Plant):
 
     STANDBY = 1_500.0  # W, default
     PRODUCT = (45e-6, 150e-6)  # m: cut that the summary counts
+    MELTS = 0.015  # standard deviation of ln of the drops' size from rod to rod, default
     SUSPECT = 100e-6  # oxygen in the gas above which the powder is held for a test, default
 
     def __init__(self, seed: int = 0) -> None:
@@ -99,7 +100,8 @@ class Prep(Plant):
 
     def load(self, job: PrepJob | None) -> None:
         """Take a job: rods go into the magazine, the chamber was open."""
-        self._discharge()
+        self.unload()
+        self._let_go()
         self.job = job
         self._done = 0
         self.feed.taken = 0
@@ -128,8 +130,10 @@ class Prep(Plant):
         job = self.job
         if job is None or number >= job.rods:
             return None
-        rod = Rod.of(self.new_id("rod"), number, job.alloy, job.diameter, job.length, job.oxygen)
-        self.spindle.chuck(rod.mass, number)
+        name = self.new_id("rod")
+        melt = exp(self.MELTS * float(self.stream(f"melt of {name}").standard_normal()))
+        rod = Rod.of(name, number, job.alloy, job.diameter, job.length, job.oxygen, melt)
+        self.spindle.chuck(rod.mass, name)
         self.face.cold()
         self.feed.rods_left = job.rods - number - 1
         self.consumption.used(rod.mass)
@@ -137,6 +141,14 @@ class Prep(Plant):
         self._began, self._energy = float(self.env.now), self.consumption.energy
         self._worst = 0.0
         return rod
+
+    def unload(self) -> None:
+        """A job has ended: the rod in work and the canister are told, hot as they may be.
+
+        A rod that is in the chuck stays there until it is ejected or the next job is loaded.
+        """
+        self.feed.stop_change()
+        self._discharge()
 
     def _give(self, drops: Drops, step: float) -> None:
         job, chamber = self.job, self.chamber
@@ -152,9 +164,20 @@ class Prep(Plant):
     # -- what leaves the machine --------------------------------------------------------------
 
     def _close_rod(self) -> None:
-        """The rod in work, used up or not, leaves the chuck: account for what became of it."""
+        """The rod in work, used up or not, leaves the chuck."""
+        self._settle()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The chuck is empty."""
+        self.face.before()
+        self.spindle.rod_mass = 0.0
+        self.feed.place(None)
+
+    def _settle(self) -> None:
+        """Account for what became of the rod in the chuck, used up or not, once."""
         job, rod, canister = self.job, self.feed.rod, self.canister
-        if job is None or rod is None:
+        if job is None or rod is None or rod.told:
             return
         self.face.before()
         now, stream, mix = float(self.env.now), canister.stream, job.composition
@@ -183,8 +206,7 @@ class Prep(Plant):
         self._done += 1
         canister.stream = Stream()
         canister.weigh()
-        self.spindle.rod_mass = 0.0
-        self.feed.place(None)
+        rod.told = True
 
     def _item(self, kind: str, mass: float, mix: dict[str, float], about: dict[str, Any]) -> Item:
         assert self.job is not None
@@ -216,8 +238,7 @@ class Prep(Plant):
         canister = self.canister
         if self.job is None:
             return
-        if self.feed.rod is not None:
-            self._close_rod()
+        self._settle()
         if not canister.held:
             return
         now, held = float(self.env.now), canister.held

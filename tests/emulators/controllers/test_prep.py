@@ -189,18 +189,38 @@ def test_pause_is_arc_first_then_down_and_back_with_a_spin_up() -> None:
     assert all(op.error() < 1e-9 for op in bench.operations)
 
 
-def test_aborted_rod_is_accounted_for() -> None:
+def test_aborted_rod_is_told_at_once() -> None:
     bench = atomizing()
     bench.job("Abort")
     assert bench.state is MachineState.ABORTED
-    bench.until(lambda: bench.plant.face._due is None, 300)
-    bench.call("Machine.Clear")
-    bench.rest(2)
+    bench.rest(0.1)
     assert [op.name for op in bench.operations] == ["atomize", "discharge"]
     for op in bench.operations:
         assert op.error() < 1e-9
     rest = next(o for o in bench.operations[0].outputs if isinstance(o, Item) and o.kind == "stub")
     assert rest.about["length"] > 0.08
+    # It still turns, with the rod in the chuck.
+    assert bench.plant.spindle.turning
+    assert bench.plant.spindle.rod_mass > 0.5 * rest.mass
+    bench.until(lambda: bench.plant.face._due is None, 300)
+    bench.call("Machine.Clear")
+    bench.until(lambda: not bench.plant.safety.door_locked, 5000)
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.finish()
+    assert [op.name for op in bench.operations] == [
+        "atomize", "discharge", "atomize", "atomize", "discharge"]
+    assert len({draw.id for op in bench.operations for draw in op.inputs}) == sum(
+        len(op.inputs) for op in bench.operations), "nothing is told twice"
+
+
+def test_a_rod_on_its_way_out_of_the_magazine_goes_back_when_the_job_is_aborted() -> None:
+    bench = PrepBench()
+    bench.start().to("rod")
+    bench.rest(3)
+    bench.job("Abort")
+    bench.rest(20)
+    assert bench.operations == []
+    assert bench.plant.feed.rod is None
 
 
 def test_stop_ends_with_the_rod_in_work() -> None:

@@ -10,6 +10,7 @@ import pytest
 from emulators.controllers.states import MachineState
 from tests.prep_bench import PrepBench, atomizing, prep_bench_program
 from twin.powder.operations import Item
+from twin.signals import Refused
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -390,17 +391,29 @@ def test_much_power_warms_the_gas_and_bad_drops_are_told() -> None:
     other.until(lambda: "DropsOff" in other.raised(), 60)
 
 
-def test_water_lost_is_the_chain_at_once() -> None:
+def test_water_lost_cuts_the_arc_at_once_and_the_rod_is_kept() -> None:
     bench = _atomizing()
     bench.watch("Chiller.Flow", "Arc.Current", "Spindle.Speed")
     with bench.closely():
         bench.step()
         bench.fault("Chiller.FlowLoss", 100.0)
-        bench.to_state(MachineState.ABORTED, 10)
+        bench.to_state(MachineState.SUSPENDED, 10)
         bench.rest(1)
     bench.ordered("Chiller.Flow", "Arc.Current", share=0.3)
     assert bench.departs("Arc.Current", 0.9) - bench.departs("Chiller.Flow", 0.3) < 1.0
     assert bench.read("Safety.FirstOut") == bench.plant.safety.COOLING_WATER
+    assert bench.raised()[-1] == "WaterLost"
+    _stopped(bench)
+    # Right: closed until there is water again; the gas is still good, the rod is used up.
+    with pytest.raises(Refused, match="keeps the safety chain open"):
+        bench.job("Resume")
+    assert bench.plant.chamber.true_oxygen < 200e-6
+    bench.fault("Chiller.FlowLoss", 0.0)
+    bench.rest(5)
+    bench.job("Resume")
+    bench.finish()
+    assert bench.layers()[0]["stub"] == pytest.approx(50e-3, abs=1e-3)
+    assert bench.lot.status == "new"
 
 
 def test_power_loss_coasts_and_the_rod_is_taken_up_again() -> None:
