@@ -29,6 +29,9 @@ UNITS: Mapping[str, tuple[float, str]] = {
     "apparent": (1.0, "kg/m3"), "tap": (1.0, "kg/m3"), "oxygen": (1e6, "ppm"),
     "moisture": (1e6, "ppm"), "hollow": (1e2, "%"), "satellites": (1e2, "%"),
     "irregular": (1e2, "%"), "foreign": (1e2, "%")}
+ABOUT: Mapping[str, tuple[float, str]] = {
+    "diameter": (1e3, "mm"), "oxygen": (1e6, "ppm"), "porosity": (1e2, "%"), "left": (1.0, "kg")}
+"""Units of what is known of an item."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ def _made(operations: list[Operation]) -> set[str]:
             if out.id not in {draw.id for draw in op.inputs}}
 
 
+def _bought(operations: list[Operation]) -> set[str]:
+    """What machines took that has a name of their own: a rod, a spool of their usual stock."""
+    return {draw.id for op in operations for draw in op.inputs
+            if draw.id.startswith(f"{op.machine}-")}
+
+
 def _key(operation: Operation) -> tuple[Any, ...]:
     return (operation.machine, tuple(draw.id for draw in operation.inputs),
             tuple(out.id for out in operation.outputs), operation.name)
@@ -113,7 +122,11 @@ def read_book(within: str | Path) -> Book:
             source, colon, identity = str(reference).rpartition(":")
             if colon and source:
                 given[folder][identity] = Path(source).resolve()
-    made = {folder: _made(operations) for folder, operations in told.items()}
+    made = {folder: _made(done) for folder, done in told.items()}
+    everywhere = {identity for ids in made.values() for identity in ids}
+    for folder, done in told.items():
+        # What is bought is known in its own run only, unless it came from another one.
+        made[folder] |= _bought(done) - everywhere - given[folder].keys()
     count = Counter(identity for ids in made.values() for identity in ids)
     homes = {identity: folder for folder, ids in made.items() for identity in ids}
     by_path = {folder.resolve(): folder for folder in told}
@@ -167,9 +180,18 @@ def _lines(found: PowderLot) -> list[str]:
 
 
 def _item_lines(thing: Item) -> list[str]:
-    lines = [f"{thing.id}: {thing.kind}, {thing.alloy}, {thing.mass:.4g} kg"]
-    for key, value in thing.about.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
+    return [f"{thing.id}: {thing.kind}, {thing.alloy}, {thing.mass:.4g} kg",
+            *_about_lines(thing.about)]
+
+
+def _about_lines(about: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for key, value in about.items():
+        factor, unit = ABOUT.get(key, (1.0, ""))
+        if isinstance(value, float):
+            shown = f"{value * factor:.4g} {unit}".rstrip()
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         lines.append(f"  {key:<12} {shown}")
     return lines
 
@@ -256,6 +278,8 @@ def _text(book: Book | None, identity: str, thing: PowderLot | Item | None) -> s
         lines = _item_lines(thing)
     else:
         lines = [f"{identity}: supplied from outside the runs searched"]
+        if book is not None:
+            lines += _about_lines(book.genealogy.supplied(identity))
     if book is not None and identity in book.genealogy:
         genealogy = book.genealogy
         above, below = tree(genealogy, identity, True), tree(genealogy, identity, False)

@@ -12,7 +12,7 @@ from typing import Any
 import networkx as nx
 
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Item, Operation
+from twin.powder.operations import Draw, Item, Operation
 
 __all__ = ["Genealogy"]
 
@@ -139,7 +139,17 @@ class Genealogy:
                     "status": thing.status, "cycle": thing.cycle, "origin": thing.origin}
         if isinstance(thing, Item):
             return {"kind": thing.kind, "alloy": thing.alloy, "mass": thing.mass}
-        drawn = [draw for op in self.used.get(identity, ()) for draw in op.inputs
-                 if draw.id == identity]
-        known = next((draw.about for draw in drawn if draw.about), {})
-        return {"kind": "supplied", "alloy": "", **known, "mass": sum(d.mass for d in drawn)}
+        mass = sum(draw.mass for draw in self._drawn(identity))
+        return {"kind": "supplied", "alloy": "", **self.supplied(identity), "mass": mass}
+
+    def _drawn(self, identity: str) -> list[Draw]:
+        return [draw for op in self.used.get(identity, ()) for draw in op.inputs
+                if draw.id == identity]
+
+    def supplied(self, identity: str) -> Mapping[str, Any]:
+        """What those who took of something tell of it, the last word first: it came from outside.
+
+        Kind, alloy and more; nothing if nobody tells.
+        """
+        told = [draw.about for draw in self._drawn(identity) if draw.about]
+        return told[-1] if told else {}
