@@ -12,19 +12,14 @@ and on a physical one that has the same signals::
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import os
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
-from plc_interfaces.connect import connect
-from twin.image import Device, Sample
+from scenarios.loop import INTERRUPTED, OVER, command_line, finished_layers, number, run
+from twin.image import Device
 
 __all__ = ["Step", "hold_bed"]
-
-OVER = (5, 6)  # job states: ended, aborted
-INTERRUPTED = 4
 
 
 @dataclass(frozen=True)
@@ -80,33 +75,16 @@ async def hold_bed(
     up to `most_current` times the first one (more charges the bed), the rest in time. With gains of
     0 it only watches. Ends after `layers` layers, or when the job ends or is interrupted.
     """
-    finished: asyncio.Queue[int] = asyncio.Queue()
-
-    def seen(path: str, sample: Sample) -> None:
-        if isinstance(sample.value, int):
-            finished.put_nowait(sample.value)
-
     if target is None:
-        target = await _number(device, "Process.BedTemperature")
-    first_time = await _number(device, "Process.Preheat2Time")
-    first_current = await _number(device, "Process.Preheat2Current")
+        target = await number(device, "Process.BedTemperature")
+    first_time = await number(device, "Process.Preheat2Time")
+    first_current = await number(device, "Process.Preheat2Current")
     loop = _Loop(proportional, integral, most)
     passive = proportional == 0.0 and integral == 0.0
-    subscription = await device.subscribe(["Layer.Layer"], seen, 0.05)
     steps: list[Step] = []
-    last = -1
-    try:
-        while layers is None or len(steps) < layers:
-            try:
-                layer = await asyncio.wait_for(finished.get(), 1.0)
-            except TimeoutError:
-                if await _number(device, "Job.State") in (*OVER, INTERRUPTED):
-                    break
-                continue
-            if layer in (last, 0):
-                continue
-            last = layer
-            temperature = await _number(device, "Platform.SurfaceTemperature")
+    async with aclosing(finished_layers(device, layers, (*OVER, INTERRUPTED))) as finished:
+        async for layer in finished:
+            temperature = await number(device, "Platform.SurfaceTemperature")
             effort, saturated = loop.effort(target - temperature)
             if passive:
                 effort, saturated = 1.0, False
@@ -117,27 +95,13 @@ async def hold_bed(
                 await device.write("Process.Preheat2Time", time)
             steps.append(Step(layer, temperature, effort, time, current, saturated))
             report(steps[-1])
-    finally:
-        await subscription.close()
     return steps
 
 
-async def _number(device: Device, path: str) -> float:
-    value = (await device.read(path)).value
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"{path} is no number: {value!r}")
-    return float(value)
-
-
-async def _main() -> None:
-    parser = argparse.ArgumentParser(description="Hold the bed temperature by the preheat.")
-    parser.add_argument("url", help="opc.tcp://… or modbus://…?map=pbf-eb")
-    parser.add_argument("--user")
-    parser.add_argument("--password", default=os.environ.get("AMTWIN_PASSWORD"))
+def _main() -> None:
+    parser = command_line("Hold the bed temperature by the preheat.", "pbf-eb")
     parser.add_argument("--target", type=float, help="bed surface, degC")
-    parser.add_argument("--layers", type=int, help="end after so many layers")
     options = parser.parse_args()
-    device = await connect(options.url, user=options.user, password=options.password)
 
     def report(step: Step) -> None:
         warning = "  AT ITS LIMIT: calibrate the beam" if step.saturated else ""
@@ -147,11 +111,9 @@ async def _main() -> None:
             flush=True,
         )
 
-    try:
-        await hold_bed(device, target=options.target, layers=options.layers, report=report)
-    finally:
-        await device.close()
+    run(options, lambda device: hold_bed(
+        device, target=options.target, layers=options.layers, report=report))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    _main()

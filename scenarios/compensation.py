@@ -9,14 +9,12 @@ on an emulated machine and on a physical one that has the same signals::
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import os
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
-from plc_interfaces.connect import connect
-from twin.image import Device, Sample
+from scenarios.loop import command_line, finished_layers, number, run
+from twin.image import Device
 
 __all__ = ["Step", "compensate"]
 
@@ -52,30 +50,13 @@ async def compensate(
     deviation asks for, at most `limit` (share) from where it began. Ends after `layers` layers, or
     with the job. Returns what was done.
     """
-    finished: asyncio.Queue[int] = asyncio.Queue()
-
-    def seen(path: str, sample: Sample) -> None:
-        if isinstance(sample.value, int):
-            finished.put_nowait(sample.value)
-
-    began = float(await _number(device, "Process.LaserPower"))
-    subscription = await device.subscribe(["Layer.Layer"], seen, 0.05)
+    began = await number(device, "Process.LaserPower")
     steps: list[Step] = []
     references: list[float] = []
-    last = -1
-    try:
-        while layers is None or len(steps) < layers:
-            try:
-                layer = await asyncio.wait_for(finished.get(), 5.0)
-            except TimeoutError:
-                if await _number(device, "Job.State") in (5, 6):
-                    break
-                continue
-            if layer == last or layer == 0:
-                continue
-            last = layer
-            photodiode = await _number(device, "Layer.PhotodiodeMean")
-            power = await _number(device, "Process.LaserPower")
+    async with aclosing(finished_layers(device, layers)) as finished:
+        async for layer in finished:
+            photodiode = await number(device, "Layer.PhotodiodeMean")
+            power = await number(device, "Process.LaserPower")
             saturated = False
             if len(references) < reference_layers:
                 references.append(photodiode)
@@ -88,26 +69,12 @@ async def compensate(
                 await device.write("Process.LaserPower", power)
             steps.append(Step(layer, photodiode, power, saturated))
             report(steps[-1])
-    finally:
-        await subscription.close()
     return steps
 
 
-async def _number(device: Device, path: str) -> float:
-    value = (await device.read(path)).value
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"{path} is no number: {value!r}")
-    return value
-
-
-async def _main() -> None:
-    parser = argparse.ArgumentParser(description="Hold the melt pool by moving the laser power.")
-    parser.add_argument("url", help="opc.tcp://… or modbus://…?map=pbf-lb")
-    parser.add_argument("--user")
-    parser.add_argument("--password", default=os.environ.get("AMTWIN_PASSWORD"))
-    parser.add_argument("--layers", type=int, help="end after so many layers")
+def _main() -> None:
+    parser = command_line("Hold the melt pool by moving the laser power.", "pbf-lb")
     options = parser.parse_args()
-    device = await connect(options.url, user=options.user, password=options.password)
 
     def report(step: Step) -> None:
         warning = "  AT ITS LIMIT: look at window and laser" if step.saturated else ""
@@ -117,11 +84,8 @@ async def _main() -> None:
             flush=True,
         )
 
-    try:
-        await compensate(device, layers=options.layers, report=report)
-    finally:
-        await device.close()
+    run(options, lambda device: compensate(device, layers=options.layers, report=report))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    _main()

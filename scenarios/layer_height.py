@@ -14,14 +14,12 @@ in Arnold 2018 for laser wire, and vision of the stick-out for powder and wire);
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import isfinite
 
-from plc_interfaces.connect import connect
+from scenarios.loop import OVER, command_line, number, run
 from twin.image import Device
 
 __all__ = ["LOOPS", "HeightLoop", "LayerSeen", "Move", "hold_height"]
@@ -30,7 +28,6 @@ PERIOD = 0.05
 """Between two looks, s."""
 WORTH = 0.004
 """A setpoint is written when it changes by more than this share."""
-_ENDED = (5, 6)  # job states Ended and Aborted
 
 
 @dataclass(frozen=True)
@@ -116,16 +113,16 @@ async def hold_height(
     is that of a clock if it is not given. The setpoints are left as they are at the end.
     """
     pause = wait or (lambda: asyncio.sleep(PERIOD))
-    began = {move.path: await _number(device, move.path) for move in loop.moves}
+    began = {move.path: await number(device, move.path) for move in loop.moves}
     written = dict(began)
     kept = 0.0
     errors: list[float] = []
     seen: list[LayerSeen] = []
-    last = int(await _number(device, "Job.Layer"))
+    last = int(await number(device, "Job.Layer"))
     while layers is None or len(seen) < layers:
-        if await _number(device, "Job.State") in _ENDED:
+        if await number(device, "Job.State") in OVER:
             break
-        layer = int(await _number(device, "Job.Layer"))
+        layer = int(await number(device, "Job.Layer"))
         if layer != last:
             mean = sum(errors) / len(errors) if errors else 0.0
             bound = max((move.limit / move.weight for move in loop.moves), default=0.0)
@@ -136,7 +133,7 @@ async def hold_height(
             report(seen[-1])
             errors, last = [], layer
         if await _flag(device, loop.active):
-            error = await _number(device, loop.measure) - await _number(device, loop.demand)
+            error = await number(device, loop.measure) - await number(device, loop.demand)
             if isfinite(error) and abs(error) < loop.reach:
                 errors.append(error)
                 await _correct(device, loop, kept + loop.gain * error, began, written)
@@ -154,37 +151,22 @@ async def _correct(device: Device, loop: HeightLoop, share: float, began: dict[s
             await device.write(move.path, value)
 
 
-async def _number(device: Device, path: str) -> float:
-    value = (await device.read(path)).value
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"{path} is no number: {value!r}")
-    return float(value)
-
-
 async def _flag(device: Device, path: str) -> bool:
     return bool((await device.read(path)).value)
 
 
-async def _main() -> None:
-    parser = argparse.ArgumentParser(description="Hold the height of a deposition.")
-    parser.add_argument("machine", choices=sorted(LOOPS))
-    parser.add_argument("url", help="opc.tcp://… or modbus://…?map=MACHINE")
-    parser.add_argument("--user")
-    parser.add_argument("--password", default=os.environ.get("AMTWIN_PASSWORD"))
-    parser.add_argument("--layers", type=int, help="end after so many layers")
+def _main() -> None:
+    parser = command_line("Hold the height of a deposition.", *sorted(LOOPS))
     options = parser.parse_args()
-    device = await connect(options.url, user=options.user, password=options.password)
 
     def report(seen: LayerSeen) -> None:
         warning = "  AT ITS LIMIT: look at feed and nozzle" if seen.saturated else ""
         print(f"layer {seen.layer}: {seen.error:+.2f} mm, correction {seen.correction:+.0%}"
               f"{warning}", flush=True)
 
-    try:
-        await hold_height(device, LOOPS[options.machine], layers=options.layers, report=report)
-    finally:
-        await device.close()
+    run(options, lambda device: hold_height(
+        device, LOOPS[options.machine], layers=options.layers, report=report))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    _main()
