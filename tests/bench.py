@@ -1,10 +1,10 @@
-"""A PBF-LB machine on a bench: a small part, quick gas and heat, run in the test's own thread."""
+"""A machine on a bench, run in the test's own thread; a PBF-LB one with a small quick part."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import trimesh
 
@@ -19,6 +19,7 @@ from twin.image import Readings
 from twin.machines.pbf_lb import PbfLb
 from twin.parts import Part
 from twin.parts.geometry import part_from_mesh
+from twin.powder.operations import Operation
 
 QUICK = {
     "atmosphere.purge_flow": 0.4 / 60,
@@ -35,6 +36,11 @@ def block(size: Sequence[float] = (4e-3, 4e-3, 2.4e-4), name: str = "block") -> 
     return part_from_mesh(trimesh.creation.box(extents=size), name, name)
 
 
+def dotted(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of a recipe, named with __ for a dot as keywords can be."""
+    return {path.replace("__", "."): value for path, value in changes.items()}
+
+
 def program(
     parts: Sequence[Part] = (),
     alloy: str = "IN718",
@@ -43,37 +49,31 @@ def program(
     **changes: Any,
 ) -> Program:
     """A quick program of `parts` (a block of six layers); `changes` use __ for a dot."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    recipe = recipe_for(alloy).changed({**QUICK, **dotted})
+    recipe = recipe_for(alloy).changed({**QUICK, **dotted(changes)})
     return build_program(parts or [block()], recipe, lasers, positions=positions)
 
 
-class Bench:
-    """One machine, its events and alarms so far, and the usual things done to it."""
+class MachineBench:
+    """One machine, its events, alarms and operations so far, and the usual things done to it."""
 
-    def __init__(
-        self,
-        built: Program | None = None,
-        *,
-        seed: int = 1,
-        every_scan: bool = False,
-        lasers: int = 1,
-        blade: str = "hard",
-    ) -> None:
-        built = built or program(lasers=lasers)
+    def __init__(self, kind: str, plant: Any, control: Callable[..., Any], built: Program, *,
+                 seed: int = 1, every_scan: bool = False, name: str = "") -> None:
         self.name = built.job.name
-        self.plant = PbfLb(seed, lasers, blade, built.recipe.wavelength)
-        readings = Readings(self.plant, seed)
-        self.controller = PbfLbController(self.plant, readings, {self.name: built})
-        identity = Identity("PBF-LB-01", "pbf-lb", "PBF", "M", "1")
+        self.plant = plant
+        plant.name = name = name or f"{kind.upper()}-01"
+        self.operations: list[Operation] = []
+        record = plant.record_operation
+
+        def keep(operation: Operation) -> None:
+            self.operations.append(operation)
+            record(operation)
+
+        plant.record_operation = keep
+        readings = Readings(plant, seed)
+        self.controller = control(plant, readings, {self.name: built})
         self.emulator = Emulator(
-            self.plant,
-            self.controller,
-            identity,
-            speed=float("inf"),
-            readings=readings,
-            every_scan=every_scan,
-        )
+            plant, self.controller, Identity(name, kind, "", "M", "1"), speed=float("inf"),
+            readings=readings, every_scan=every_scan)
         self.events: list[Event] = []
         self.alarms: list[AlarmStatus] = []
         self._raised: dict[str, None] = {}
@@ -120,7 +120,7 @@ class Bench:
             readings = emulator.readings
             trace.append((self.time, float(readings.values[readings.index[path]])))
 
-    def until(self, done: Callable[[], bool], limit: float = 20_000.0) -> Bench:
+    def until(self, done: Callable[[], bool], limit: float = 20_000.0) -> Self:
         """Scan until something is so; fails after `limit` simulated s."""
         end = self.time + limit
         while not done():
@@ -134,7 +134,7 @@ class Bench:
         active = [p for p, a in self.controller.alarms.items() if a.active]
         return f"{self.controller.phase}, layer {self.layer}, {active}"
 
-    def rest(self, seconds: float) -> Bench:
+    def rest(self, seconds: float) -> Self:
         """Let simulated time pass, to the scan."""
         emulator = self.emulator
         last = emulator.scan_number + round(seconds / emulator.scan_period)
@@ -145,7 +145,7 @@ class Bench:
         return self
 
     @contextmanager
-    def closely(self) -> Iterator[Bench]:
+    def closely(self) -> Iterator[Self]:
         """Look at every scan meanwhile."""
         emulator = self.emulator
         emulator.every_scan, emulator.next_scan = True, emulator.scan_number + 1
@@ -178,21 +178,21 @@ class Bench:
         value = None if kind is None else {"kind": kind, "magnitude": magnitude}
         return self.act(ActKind.SENSOR_FAULT, path, value)
 
-    def start(self) -> Bench:
+    def start(self) -> Self:
         self.call("Job.StoreAndStart", "J1", self.name)
         return self
 
-    def to(self, phase: str, layer: int = 0, limit: float = 20_000.0) -> Bench:
+    def to(self, phase: str, layer: int = 0, limit: float = 20_000.0) -> Self:
         """Run to a phase, with so many layers finished."""
         return self.until(
             lambda: self.controller.phase == phase and self.layer >= layer, limit
         )
 
-    def to_state(self, state: MachineState, limit: float = 20_000.0) -> Bench:
+    def to_state(self, state: MachineState, limit: float = 20_000.0) -> Self:
         return self.until(lambda: self.state is state, limit)
 
-    def finish(self) -> Bench:
-        return self.to_state(MachineState.FINISHED)
+    def finish(self, limit: float = 20_000.0) -> Self:
+        return self.to_state(MachineState.FINISHED, limit)
 
     def layers(self) -> list[dict[str, Any]]:
         """What became of each layer exposed so far."""
@@ -214,3 +214,24 @@ class Bench:
         times = [self.departs(path, share, floor) for path in paths]
         assert times == sorted(times), dict(zip(paths, times, strict=True))
         assert times[-1] < float("inf"), dict(zip(paths, times, strict=True))
+
+
+class Bench(MachineBench):
+    """A PBF-LB machine."""
+
+    plant: PbfLb
+    controller: PbfLbController
+
+    def __init__(
+        self,
+        built: Program | None = None,
+        *,
+        seed: int = 1,
+        every_scan: bool = False,
+        lasers: int = 1,
+        blade: str = "hard",
+    ) -> None:
+        built = built or program(lasers=lasers)
+        plant = PbfLb(seed, lasers, blade, built.recipe.wavelength)
+        super().__init__("pbf-lb", plant, PbfLbController, built, seed=seed,
+                         every_scan=every_scan)

@@ -7,12 +7,9 @@ from typing import Any
 
 from emulators.controllers.build import Program
 from emulators.controllers.ded_powder import DedPowderController
-from emulators.emulator import Emulator
 from emulators.machines.ded_powder import powder_program
 from emulators.recipes import load_recipe
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench, block
-from twin.image import Readings
+from tests.bench import MachineBench, block, dotted
 from twin.machines.ded_powder import DedPowder
 from twin.parts import Part, arrange
 from twin.parts.passes import PassPlan
@@ -34,8 +31,7 @@ def ded_program(
     parts: Sequence[Part] = (), recipe: str = "316L", layers: int = 12, **changes: Any
 ) -> Program:
     """A program of `parts` (a block of so many layers); `changes` use __ for a dot."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    chosen = load_recipe(recipe, "ded-powder").changed({**QUICK, **dotted})
+    chosen = load_recipe(recipe, "ded-powder").changed({**QUICK, **dotted(changes)})
     height = chosen.passes.layer_height
     made = list(parts) or [block((*SIZE, layers * height))]
     placed = arrange(made, DedPowder.PLATE, DedPowder.HEIGHT)
@@ -43,28 +39,19 @@ def ded_program(
     return powder_program(made[0].name, plan, chosen)
 
 
-class DedBench(Bench):
-    """One machine, its events and alarms so far, and the usual things done to it."""
+class DedBench(MachineBench):
+    """A powder deposition machine."""
 
-    plant: DedPowder  # type: ignore[assignment]
-    controller: DedPowderController  # type: ignore[assignment]
+    plant: DedPowder
+    controller: DedPowderController
 
     def __init__(
         self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False,
         summary: bool = False,
     ) -> None:
         built = built or ded_program()
-        self.name = built.job.name
-        self.plant = DedPowder(seed, summary=summary)
-        readings = Readings(self.plant, seed)
-        self.controller = DedPowderController(self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("DED-POWDER-01", "ded-powder", "DED", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self._raised: dict[str, None] = {}
-        self.traces: dict[str, list[tuple[float, float]]] = {}
+        super().__init__("ded-powder", DedPowder(seed, summary=summary), DedPowderController,
+                         built, seed=seed, every_scan=every_scan)
         self.passes: list[dict[str, Any]] = []
         """Columns of each finished layer's passes."""
         take = self.plant.take_tables
@@ -75,7 +62,6 @@ class DedBench(Bench):
             return made
 
         self.plant.take_tables = keep  # type: ignore[method-assign]
-        self.emulator.listen(self._update)
 
     def depositing(self) -> DedBench:
         """Run on to the middle of a pass."""

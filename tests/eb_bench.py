@@ -7,12 +7,9 @@ from typing import Any
 
 from emulators.controllers.build import Program
 from emulators.controllers.pbf_eb import PbfEbController
-from emulators.emulator import Emulator
 from emulators.machines.pbf_eb import pbf_eb_plan, pbf_eb_program
 from emulators.recipes import recipe_for
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench, block
-from twin.image import Readings
+from tests.bench import MachineBench, block, dotted
 from twin.machines.pbf_eb import PbfEb
 from twin.parts import Part
 
@@ -35,35 +32,24 @@ def eb_program(
     parts: Sequence[Part] = (), alloy: str = "Ti-6Al-4V", guns: int = 1, **changes: Any
 ) -> Program:
     """A program of `parts` (a block of six layers); `changes` use __ for a dot."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    recipe = recipe_for(alloy, "pbf-eb").changed({**QUICK, **dotted})
+    recipe = recipe_for(alloy, "pbf-eb").changed({**QUICK, **dotted(changes)})
     made = list(parts) or [block((8e-3, 8e-3, 3e-4))]
     return pbf_eb_program(made[0].name, pbf_eb_plan(made, recipe, guns), recipe)
 
 
-class EbBench(Bench):
-    """One machine, its events and alarms so far, and the usual things done to it."""
+class EbBench(MachineBench):
+    """A PBF-EB machine."""
 
-    plant: PbfEb  # type: ignore[assignment]
-    controller: PbfEbController  # type: ignore[assignment]
+    plant: PbfEb
+    controller: PbfEbController
 
     def __init__(
         self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False,
         guns: int = 1,
     ) -> None:
         built = built or eb_program(guns=guns)
-        self.name = built.job.name
-        self.plant = PbfEb(seed, guns, built.recipe.exposure.splits)
-        readings = Readings(self.plant, seed)
-        self.controller = PbfEbController(self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("PBF-EB-01", "pbf-eb", "PBF", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self._raised: dict[str, None] = {}
-        self.traces: dict[str, list[tuple[float, float]]] = {}
-        self.emulator.listen(self._update)
+        super().__init__("pbf-eb", PbfEb(seed, guns, built.recipe.exposure.splits),
+                         PbfEbController, built, seed=seed, every_scan=every_scan)
 
 
 def hot(layer: int = 1, **more: Any) -> EbBench:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from emulators.controllers.binder_jet import BinderJetController
 from emulators.controllers.build import Program
 from emulators.controllers.sinter_furnace import SinterFurnaceController
-from emulators.controllers.states import MachineState
-from emulators.emulator import Emulator
 from emulators.machines.binder_jet import jet_program
 from emulators.machines.sinter_furnace import _from_part, sinter_program
 from emulators.recipes import recipe_for
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench, block
+from tests.bench import MachineBench, block, dotted
 from twin.equipment.charge import GreenPart
-from twin.image import Readings
 from twin.machines.binder_jet import BinderJet
 from twin.machines.sinter_furnace import SinterFurnace
 from twin.parts import Part
@@ -49,10 +45,6 @@ FURNACE = {
 }
 
 
-def dotted(changes: dict[str, Any]) -> dict[str, Any]:
-    return {path.replace("__", "."): value for path, value in changes.items()}
-
-
 def jet(parts: Sequence[Part] = (), **changes: Any) -> Program:
     """A quick program of `parts` (a block of six layers); `changes` use __ for a dot."""
     recipe = recipe_for("316L", "binder-jet").changed({**JET, **dotted(changes)})
@@ -72,24 +64,9 @@ def sinter(parts: Sequence[GreenPart] = (), **changes: Any) -> Program:
     return sinter_program(list(parts) or [green()], recipe)
 
 
-class _Bench(Bench):
-    def _put(self, plant: Any, control: Any, built: Program, kind: str, seed: int,
-             every_scan: bool) -> None:
-        self.name = built.job.name
-        self.plant = plant
-        readings = Readings(plant, seed)
-        self.controller = control(plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            plant, self.controller, Identity("M-01", kind, "BJT", "M", "1"), speed=float("inf"),
-            readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self.traces = {}
-        self._raised = {}
-        self.emulator.listen(self._update)
-
-    def finish(self, limit: float = 2e5) -> Bench:
-        return self.to_state(MachineState.FINISHED, limit)
+class _Bench(MachineBench):
+    def finish(self, limit: float = 2e5) -> Self:
+        return super().finish(limit)
 
     def parts(self) -> list[dict[str, Any]]:
         """What became of the parts."""
@@ -113,7 +90,8 @@ class JetBench(_Bench):
         if built.recipe.curing.time == 0:
             # Hours in the oven take time to look at: a binder that sets by itself.
             plant.oven.fill = lambda: setattr(plant.oven, "_uncured", 0.02)  # type: ignore[method-assign]
-        self._put(plant, BinderJetController, built, "binder-jet", seed, every_scan)
+        super().__init__("binder-jet", plant, BinderJetController, built, seed=seed,
+                         every_scan=every_scan, name="M-01")
 
 
 class FurnaceBench(_Bench):
@@ -126,10 +104,10 @@ class FurnaceBench(_Bench):
                  ) -> None:
         plant = SinterFurnace(seed)
         plant.furnace.STEP = 30.0
-        self._put(plant, SinterFurnaceController, built or sinter(), "sinter-furnace", seed,
-                  every_scan)
+        super().__init__("sinter-furnace", plant, SinterFurnaceController, built or sinter(),
+                         seed=seed, every_scan=every_scan, name="M-01")
 
-    def sintered(self) -> Bench:
+    def sintered(self) -> Self:
         """Run to the end of the programme and look at the parts without waiting for the cold."""
         self.to("cool", limit=2e5)
         self.plant.furnace.unload = True

@@ -6,15 +6,11 @@ from typing import Any
 
 from emulators.controllers.build import Program
 from emulators.controllers.prep import PrepController
-from emulators.emulator import Emulator
 from emulators.machines.prep import prep_program
 from emulators.recipes import load_recipe
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench
-from twin.image import Readings
+from tests.bench import MachineBench, dotted
 from twin.machines.prep import Prep
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Operation
 
 __all__ = ["PrepBench", "atomizing", "prep_bench_program"]
 
@@ -36,34 +32,20 @@ QUICK = {
 
 def prep_bench_program(alloy: str = "Ti-6Al-4V", **changes: Any) -> Program:
     """A quick program; `changes` use __ for a dot."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    return prep_program(load_recipe(alloy, "prep").changed({**QUICK, **dotted}))
+    return prep_program(load_recipe(alloy, "prep").changed({**QUICK, **dotted(changes)}))
 
 
-class PrepBench(Bench):
-    """One machine, its events, alarms and operations so far, and the usual things done to it."""
+class PrepBench(MachineBench):
+    """A rotating electrode machine."""
 
-    plant: Prep  # type: ignore[assignment]
-    controller: PrepController  # type: ignore[assignment]
+    plant: Prep
+    controller: PrepController
 
     def __init__(self, built: Program | None = None, *, seed: int = 1,
                  every_scan: bool = False) -> None:
         built = built or prep_bench_program()
-        self.name = built.job.name
-        self.plant = Prep(seed)
-        self.plant.name = "PREP-01"
-        readings = Readings(self.plant, seed)
-        self.controller = PrepController(self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("PREP-01", "prep", "", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self._raised: dict[str, None] = {}
-        self.traces: dict[str, list[tuple[float, float]]] = {}
-        self.operations: list[Operation] = []
-        self.emulator.followers.append(self.operations.append)
-        self.emulator.listen(self._update)
+        super().__init__("prep", Prep(seed), PrepController, built, seed=seed,
+                         every_scan=every_scan)
 
     @property
     def lot(self) -> PowderLot:

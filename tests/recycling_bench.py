@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from emulators.controllers.build import Program
 from emulators.controllers.recycling_line import RecyclingLineController
-from emulators.controllers.states import MachineState
-from emulators.emulator import Emulator
 from emulators.machines.recycling_line import recycling_program, stock
 from emulators.recipes import load_recipe
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench
-from twin.image import Readings
+from tests.bench import MachineBench, dotted
 from twin.machines.recycling_line import RecyclingLine
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Operation
@@ -35,12 +31,11 @@ QUICK = {
 
 def program(name: str = "Ti-6Al-4V", lots: tuple[PowderLot, ...] = (), **changes: Any) -> Program:
     """A quick program of one batch; `changes` use __ for a dot."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    recipe = load_recipe(name, "recycling-line").changed({**QUICK, **dotted})
+    recipe = load_recipe(name, "recycling-line").changed({**QUICK, **dotted(changes)})
     return recycling_program(recipe, lots or stock(recipe))[0]
 
 
-class RecyclingBench(Bench):
+class RecyclingBench(MachineBench):
     """A recycling line, its operations and what became of its batches."""
 
     plant: Any
@@ -49,30 +44,11 @@ class RecyclingBench(Bench):
     def __init__(self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False
                  ) -> None:
         built = built or program()
-        self.name = built.job.name
-        self.plant = RecyclingLine(seed)
-        self.plant.name = "RECYCLING-01"
-        self.operations: list[Operation] = []
-        record = self.plant.record_operation
+        super().__init__("recycling-line", RecyclingLine(seed), RecyclingLineController, built,
+                         seed=seed, every_scan=every_scan, name="RECYCLING-01")
 
-        def keep(operation: Operation) -> None:
-            self.operations.append(operation)
-            record(operation)
-
-        self.plant.record_operation = keep
-        readings = Readings(self.plant, seed)
-        self.controller = RecyclingLineController(self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("RECYCLING-01", "recycling-line", "", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self.traces = {}
-        self._raised = {}
-        self.emulator.listen(self._update)
-
-    def finish(self, limit: float = 3e4) -> Bench:
-        return self.to_state(MachineState.FINISHED, limit)
+    def finish(self, limit: float = 3e4) -> Self:
+        return super().finish(limit)
 
     def batch(self) -> dict[str, Any]:
         """What became of the last batch, as it truly is."""

@@ -7,15 +7,11 @@ from typing import Any
 from emulators.controllers.build import Program
 from emulators.controllers.spheroidizer import SpheroidizerController
 from emulators.controllers.states import MachineState
-from emulators.emulator import Emulator
 from emulators.machines.spheroidizer import spheroid_program
 from emulators.recipes import recipe_for
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench
-from twin.image import Readings
+from tests.bench import MachineBench, dotted
 from twin.machines.spheroidizer import Spheroidizer
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Operation
 
 QUICK = {
     "gas.purge": 0.4 / 60,
@@ -30,12 +26,11 @@ QUICK = {
 
 def program(alloy: str = "316L", lots: tuple[PowderLot, ...] = (), **changes: Any) -> Program:
     """A quick program; `changes` use __ for a dot."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    recipe = recipe_for(alloy, "spheroidizer").changed({**QUICK, **dotted})
+    recipe = recipe_for(alloy, "spheroidizer").changed({**QUICK, **dotted(changes)})
     return spheroid_program(recipe, lots)
 
 
-class SpheroidBench(Bench):
+class SpheroidBench(MachineBench):
     """A spheroidizer."""
 
     plant: Any
@@ -44,21 +39,8 @@ class SpheroidBench(Bench):
     def __init__(self, built: Program | None = None, *, seed: int = 1, every_scan: bool = False
                  ) -> None:
         built = built or program()
-        self.name = built.job.name
-        self.plant = Spheroidizer(seed)
-        self.plant.name = "S-01"
-        readings = Readings(self.plant, seed)
-        self.controller = SpheroidizerController(self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("S-01", "spheroidizer", "", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self.operations: list[Operation] = []
-        self.traces = {}
-        self._raised = {}
-        self.emulator.listen(self._update)
-        self.emulator.followers.append(self.operations.append)
+        super().__init__("spheroidizer", Spheroidizer(seed), SpheroidizerController, built,
+                         seed=seed, every_scan=every_scan, name="S-01")
 
     def feeding(self, seconds: float = 30.0, batch: int = 0) -> SpheroidBench:
         """A batch is being fed for so long."""

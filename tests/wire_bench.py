@@ -7,13 +7,10 @@ from typing import Any
 from emulators.controllers.build import Program
 from emulators.controllers.ded_arc import DedArcController
 from emulators.controllers.ded_wire_laser import DedWireLaserController
-from emulators.emulator import Emulator
 from emulators.machines.ded_arc import arc_program
 from emulators.machines.ded_wire_laser import wire_program
 from emulators.recipes import load_recipe
-from plc_interfaces.host import AlarmStatus, Event, Identity
-from tests.bench import Bench, block
-from twin.image import Readings
+from tests.bench import MachineBench, block, dotted
 from twin.machines.ded_arc import DedArc
 from twin.machines.ded_wire_laser import DedWireLaser
 from twin.parts import arrange
@@ -32,8 +29,7 @@ PROGRAMS: dict[str, Any] = {"ded-arc": arc_program, "ded-wire-laser": wire_progr
 def wire_job(machine: str, recipe: str = "", layers: int = 8, size: tuple[float, float] = SIZE,
              **changes: Any) -> Program:
     """A program of a block of so many layers; `changes` use __ for a dot, SI."""
-    dotted = {path.replace("__", "."): value for path, value in changes.items()}
-    chosen = load_recipe(recipe or USUAL[machine], machine).changed({**QUICK, **dotted})
+    chosen = load_recipe(recipe or USUAL[machine], machine).changed({**QUICK, **dotted(changes)})
     height = chosen.passes.layer_height
     plant = PLANTS[machine]
     placed = arrange([block((*size, layers * height))], plant.PLATE, plant.HEIGHT)
@@ -42,8 +38,8 @@ def wire_job(machine: str, recipe: str = "", layers: int = 8, size: tuple[float,
     return built
 
 
-class WireBench(Bench):
-    """One machine, its events and alarms so far, and the usual things done to it."""
+class WireBench(MachineBench):
+    """A wire deposition machine."""
 
     plant: Any
     controller: Any
@@ -51,18 +47,8 @@ class WireBench(Bench):
     def __init__(self, machine: str, built: Program | None = None, *, seed: int = 1,
                  every_scan: bool = False, summary: bool = False) -> None:
         built = built or wire_job(machine)
-        self.name = built.job.name
-        self.plant = PLANTS[machine](seed, summary)
-        readings = Readings(self.plant, seed)
-        self.controller = CONTROLLERS[machine](self.plant, readings, {self.name: built})
-        self.emulator = Emulator(
-            self.plant, self.controller, Identity("DED-01", machine, "DED", "M", "1"),
-            speed=float("inf"), readings=readings, every_scan=every_scan)
-        self.events: list[Event] = []
-        self.alarms: list[AlarmStatus] = []
-        self._raised: dict[str, None] = {}
-        self.traces: dict[str, list[tuple[float, float]]] = {}
-        self.emulator.listen(self._update)
+        super().__init__(machine, PLANTS[machine](seed, summary), CONTROLLERS[machine], built,
+                         seed=seed, every_scan=every_scan, name="DED-01")
 
     def depositing(self, seconds: float = 1.0) -> WireBench:
         """Run on to the middle of a pass."""

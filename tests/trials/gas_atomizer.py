@@ -58,6 +58,7 @@ def _thorough(folder: Path, layers: int) -> Settings:
         gas__temperature=120,
         filter__pulse=1,
         cooling__powder=300,
+        cooling__vessel=1000,
         cooling__passivation=1,
         cooling__discharge=1,
     )
