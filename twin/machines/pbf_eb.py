@@ -17,6 +17,7 @@ from twin.equipment.heated_bed import BeamHeatedStage, Preheater, Rake, adhesion
 from twin.equipment.live_pool import PoolModels
 from twin.equipment.powder_lots import PowderLots, PowderPlant
 from twin.equipment.services import Chiller, SafetyChain
+from twin.equipment.solidified import solid_height
 from twin.equipment.vacuum import VacuumSystem
 from twin.machine import Equipment
 from twin.meltpool import Mode
@@ -327,7 +328,8 @@ class PbfEb(PowderPlant):
                 return 0.0
             return float(np.average(values[hatch], weights=marked[hatch]))
 
-        volume = layer.area * layer.thickness
+        volume = layer.area * solid_height(pool, result.powder, np.where(hatch, length, 0.0),
+                                           job.hatch_spacing, layer.thickness)
         mass = max(volume * float(alloy.density(293.15)), 1e-12)
         lot = self.powder.mixed(alloy.name)
         content = alloy.composition.get("Al", 0.0)

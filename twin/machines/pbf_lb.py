@@ -17,6 +17,7 @@ from twin.equipment.powder_bed import Platform, Recoater
 from twin.equipment.powder_lots import PowderLots, PowderPlant
 from twin.equipment.scanner import Scanner
 from twin.equipment.services import Chiller, SafetyChain
+from twin.equipment.solidified import solid_height
 from twin.machine import Equipment
 from twin.meltpool import Mode
 from twin.meltpool.defects import (
@@ -250,10 +251,12 @@ class PbfLb(PowderPlant):
             if asked > 0:
                 laser.power_ratio = float((result.metered * weight).sum()) / asked
         self.finished.append((result, defects))
-        self.consumption.built(layer.area * layer.thickness)
+        volume = layer.area * solid_height(pool, result.powder, np.where(hatch, length, 0.0),
+                                           job.hatch_spacing, layer.thickness)
+        self.consumption.built(volume)
         # Gas pores are far too many to place one by one; their number is enough.
-        gas_pores = float(gas_pore_density(GAS_POROSITY + gas)) * layer.area * layer.thickness
-        mass = layer.area * layer.thickness * float(alloy.density(293.15))
+        gas_pores = float(gas_pore_density(GAS_POROSITY + gas)) * volume
+        mass = volume * float(alloy.density(293.15))
         self.melted += mass
         self.fume += fume
         self.pores += mass * mean(porosity)

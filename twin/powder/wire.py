@@ -63,7 +63,7 @@ def wire_operation(
         made = _share(metal, share)
         held = sum(made.values())
         about = {"what": what, "spools": ids} if what else {
-            **use.about, "oxygen": made.get("O", 0.0) / held, "spools": ids}
+            **use.about, **({"oxygen": made["O"] / held} if "O" in made else {}), "spools": ids}
         outputs.append(Item(new_id(use.kind.split()[0] if kind == "part" else kind),
                             use.kind if kind == "part" else kind, alloy, held, made, about))
     return Operation(

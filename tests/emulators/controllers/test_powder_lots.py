@@ -82,6 +82,35 @@ def test_the_account_of_a_build_closes_and_names_its_lot(machine: str) -> None:
         lot.elements["Fe" if "Fe" in held else "Ti"], rel=1e-9)
 
 
+@pytest.mark.parametrize(("machine", "acts"), [
+    ("pbf-lb", {"Laser1.CalibrationError": -50, "Process.LaserPower": 60.0}),
+    ("pbf-eb", {"Beam1.CalibrationLoss": 80}),
+    ("ded-powder", {"Process.PoolRegulation": False, "Process.LaserPower": 350.0}),
+])
+def test_only_what_a_beam_has_melted_is_part(machine: str, acts: dict[str, Any]) -> None:
+    """A beam that lost most of its power: less of the powder is part, the rest comes back."""
+    def masses(fails: bool) -> tuple[float, float, float]:
+        bench = BENCHES[machine]()
+        operations: list[Operation] = []
+        bench.emulator.followers.append(operations.append)
+        bench.plant.supply([load_lot(GOOD[machine])])
+        bench.start()
+        for path, value in acts.items() if fails else ():
+            (bench.write if path.startswith("Process.") else bench.fault)(path, value)
+        bench.to_state(MachineState.FINISHED, 4e5)
+        (operation,) = operations
+        assert operation.error() < 1e-9
+        part = sum(o.mass for o in operation.outputs
+                   if isinstance(o, Item) and o.kind == "part")
+        back = sum(o.mass for o in operation.outputs if isinstance(o, PowderLot))
+        return part, back, float(bench.plant.consumption.built_volume)
+
+    sound, failed = masses(False), masses(True)
+    assert failed[0] < 0.5 * sound[0]
+    assert failed[1] > sound[1]
+    assert failed[0] == pytest.approx(sound[0] * failed[2] / sound[2], rel=0.05)
+
+
 def test_feedstock_shows_the_lot() -> None:
     bench = BENCHES["pbf-lb"]()
     bench.plant.supply([renamed(load_lot("316l-fresh"), "LOT-77", cycle=3)])
