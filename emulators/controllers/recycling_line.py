@@ -434,7 +434,8 @@ class RecyclingLineController(BuildController):
                 return [level("Line.OxygenA", "OxygenLimit"), level("Line.OxygenB", "OxygenLimit")]
             case "heat":
                 return [level("Dryer.PowderTemperature", "DryingTemperature", -5.0)]
-            case "dry":
+            case "dry" if self.now >= self.since + self.process.drying_time - self.dried:
+                # Before, the dew point decides nothing.
                 return [level("Dryer.ExhaustDewPoint", "DewLimit")]
             case "cool" | "empty":
                 return [unload]

@@ -21,7 +21,7 @@ MOST = 0.8
 """Virgin share beyond which a blend is no longer recycling."""
 
 _UNTOUCHED = ("hollow",)
-"""What working-up does not change: the certificate of the virgin powder stands."""
+"""What working-up does not change: unless it is measured, the powder's certificate stands."""
 
 
 def virgin_needed(process: Process, measured: float) -> tuple[float, float]:
@@ -44,14 +44,15 @@ def judge(laboratory: Any, process: Process, alloy: str, use: str, suspect: bool
           repeats: int) -> tuple[str, str]:
     """Released, hold or scrap, and why: readings against the specification with their guard."""
     rule = specification(use, alloy)
-    limits = {name: limit for name, limit in rule.limits.items() if name not in _UNTOUCHED}
+    known_now = properties(tuple(TESTS)[process.tests])
+    limits = {name: limit for name, limit in rule.limits.items()
+              if name not in _UNTOUCHED or name in known_now}
     limits["oversize"] = Limit(high=max(process.oversize_limit, 1e-6), remedy="sieve")
     if "oxygen" in limits:
         known = limits["oxygen"]
         limits["oxygen"] = replace(
             known, high=max(process.powder_limit, 1e-9),
             scrap=max(known.scrap, 1.001 * process.powder_limit))
-    known_now = properties(tuple(TESTS)[process.tests])
     values = {name: float(getattr(laboratory, name)) for name in limits if name in known_now}
     errors = {name: sigma(name, value, repeats if name == "oxygen" else 1)
               for name, value in values.items()}

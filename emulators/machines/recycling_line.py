@@ -21,6 +21,7 @@ from emulators.settings import (
     chosen_recipe,
     one_of,
 )
+from twin.equipment.powder_laboratory import oversize
 from twin.image import Readings
 from twin.machine import Plant
 from twin.machines.recycling_line import RecyclingJob, RecyclingLine, check_powder, virgin
@@ -31,6 +32,8 @@ from twin.powder.operations import blend, renamed
 __all__ = ["FIGURES", "build", "recycling_program", "stock", "trees"]
 
 KIND = MACHINES["recycling-line"]
+COARSE = 0.5
+"""Share of the powder that may be over the mesh: what is sieved should be mostly product."""
 FIGURES = (
     Figure("released powder", "sum(mass * released)", "kg", 2),
     Figure("powder turned out", "sum(mass)", "kg", 2),
@@ -87,7 +90,8 @@ def recycling_program(
 ) -> tuple[Program, list[str]]:
     """A program of batches, and what its separation promises.
 
-    `SettingsError` for what cannot be separated so, for too much powder or none.
+    `SettingsError` for what cannot be separated so, for too much powder or none, and for powder
+    that is mostly coarser than the mesh.
     """
     used = [lot for lot in lots if not virgin(lot)] or list(lots)
     mass, batches = sum(lot.mass for lot in used), recipe.recovery.batches
@@ -97,14 +101,22 @@ def recycling_program(
     if mass / batches > RecyclingLine.HOPPER:
         raise SettingsError(f"recovery.batches: {mass:.4g} kg in {batches} batches are more than "
                             f"the {RecyclingLine.HOPPER:g} kg that the line's hopper holds")
-    separating = recipe.separating
+    separating, mesh = recipe.separating, recipe.sieving.mesh
     job = RecyclingJob(recipe.name, alloy(recipe.alloy), batches, separating.method, lots, given,
                        separating.frequency)
     try:
         promise = check_powder(lots, job)
     except ValueError as reason:
         raise SettingsError(str(reason)) from None
-    return Program(job, recipe), [promise] if promise else []
+    notes = [promise] if promise else []
+    coarse = oversize(blend(used, "used"), mesh) if recipe.sieving.use else 0.0
+    told = f"{coarse:.0%} of the powder is coarser than the mesh of {mesh * 1e6:.4g} um"
+    if coarse > COARSE:
+        raise SettingsError(f"sieving.mesh: {told}; take a coarser mesh or another recipe for "
+                            f"{recipe.alloy}")
+    if coarse > 0.1:
+        notes.append(told)
+    return Program(job, recipe), notes
 
 
 def build(settings: Settings, progress: Progress) -> Built:

@@ -24,10 +24,11 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "sizes": ("psd", "hall"),
     "oxygen": ("oxygen",),
     "all": ("psd", "hall", "oxygen", "moisture", "foreign", "shape"),
+    "full": ("psd", "hall", "oxygen", "moisture", "foreign", "shape", "hollow"),
 }
 """Methods of a sample, by what is asked for."""
 _PROPERTIES: Final = ("d10", "d50", "d90", "fines", "hall", "oxygen", "moisture", "foreign",
-                      "satellites", "irregular")
+                      "satellites", "irregular", "hollow")
 _OVERSIZE: Final = Method("oversize", ("oversize",), 300.0, absolute=0.002, relative=0.03)
 
 
@@ -75,6 +76,7 @@ class PowderLaboratory(Equipment):
     foreign = measured("%", low=0, high=100, doc="share of other alloys, X-ray fluorescence")
     satellites = measured("%", low=0, high=100, doc="share of grains with satellites")
     irregular = measured("%", low=0, high=100, doc="share of grains that are not round")
+    hollow = measured("%", low=0, high=100, doc="share of hollow grains, computed tomography")
     tests = actuator(int, choices=tuple(TESTS), start=3, doc="what is measured")
     repeats = actuator(int, low=1, high=5, start=1, doc="determinations of oxygen")
     mesh = actuator("um", low=10, high=1000, start=63, doc="mesh that the powder was sieved by")

@@ -111,6 +111,7 @@ def test_titanium_from_steel_by_eddy_current_is_refused(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize(("changes", "words"), [
     ({"stock.used": 200.0}, "hopper holds"),
+    ({"stock.d50": 90e-6}, r"8\d% of the powder is coarser than the mesh of 63 um"),
     ({"stock.foreign": "unobtainium", "stock.foreign_share": 0.1}, "unobtainium"),
 ])
 def test_what_cannot_be_is_told_before_the_run(changes: dict[str, Any], words: str) -> None:
@@ -237,6 +238,19 @@ def test_an_aborted_job_gives_all_its_powder_back_held(phase: str) -> None:
             if isinstance(o, PowderLot) and o.id not in gone]
     assert sum(o.mass for o in left) == pytest.approx(11.0, abs=0.2)
     assert all(o.status != "released" for o in left)
+
+
+def test_hollow_grains_are_held_if_somebody_looks_for_them() -> None:
+    """Working-up does not change them: the certificate stands unless they are counted."""
+    for tests, decision in (("all", "released"), ("full", "hold")):
+        bench = RecyclingBench(program(quality__tests=tests, stock__oxygen=1300e-6))
+        waits = [PowderLot.virgin("H", "Ti-6Al-4V", 6.0, 40e-6, 1.35, oxygen=1.3e-3, hollow=0.1,
+                                  cycle=1, high=60e-6)]
+        bench.plant.supply(waits)
+        bench.start().finish()
+        assert bench.read("Batch.Decision") == decision
+        assert ("hollow" in bench.read("Batch.Reason")) == (decision == "hold")
+    assert bench.read("Laboratory.Hollow") == pytest.approx(10.0, abs=1.0)
 
 
 def test_stop_ends_after_the_batch_and_returns_what_waits() -> None:

@@ -440,7 +440,7 @@ def test_without_argon_the_purge_does_not_end() -> None:
 
 
 def test_a_full_bin_is_told_until_it_is_emptied() -> None:
-    bench = RecyclingBench(program(stock__used=30.0, stock__coarse=0.9, blending__use=False))
+    bench = RecyclingBench(program(stock__used=50.0, stock__coarse=0.48, blending__use=False))
     bench.controller.BLINDED = (0.0, 9.0)
     bench.start().finish()
     assert "BinFull" in bench.raised()
