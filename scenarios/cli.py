@@ -216,7 +216,7 @@ def signals(
         grown, rows = append(table, present)
         path = grown.save(machine)
         typer.echo(f"{len(rows)} rows appended to {path}", err=True)
-    usual = MACHINES[machine].name if machine in MACHINES else machine
+    usual = MACHINES[machine].name if machine in MACHINES else plant.name
     listed = signal_list(name or usual, table, load_table(machine), external)
     typer.echo(render(listed, form.value), nl=False)
 

@@ -32,7 +32,7 @@ def test_node_ids_of_the_list_are_those_of_a_run_without_a_name(machine: str) ->
 
 def test_node_ids_of_a_machine_in_a_works() -> None:
     assert node_ids("gas-atomizer", "--name", "VIGA-01") == {"nsu=urn:amtwin:VIGA-01"}
-    assert node_ids("works") == {"nsu=urn:amtwin:works"}
+    assert node_ids("works") == {"nsu=urn:amtwin:WORKS"}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
