@@ -256,7 +256,7 @@ class Emulator:
         if callable(until):
             return partial(until, self), inf
         last = floor(until / self.scan_period + 1e-9)
-        return (lambda: self.scan_number >= last), last
+        return (lambda: self.loop.number >= last), last
 
     def run(self, until: Callable[[Emulator], bool] | float) -> None:
         """Run in this thread until a simulated time (s), a condition, or `stop`."""
@@ -264,7 +264,7 @@ class Emulator:
 
     def run_to(self, scan: int, until: Callable[[Emulator], bool] | None = None) -> None:
         """Run in this thread up to a scan, which is run itself."""
-        done = partial(until, self) if until else lambda: self.scan_number >= scan
+        done = partial(until, self) if until else lambda: self.loop.number >= scan
         self.loop.run(done, scan)
 
     @property

@@ -8,6 +8,8 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from scenarios.running import RunOptions, Subject, scans
 
 if TYPE_CHECKING:
@@ -94,5 +96,7 @@ def works_subject(
     assert options.plant is not None
     settings = options.settings
     run = WorksRun(options.plant, settings["seed"], settings["fidelity"], settings["scan_ms"])
-    built = begin(run, folder, lambda built: serve(WorksSubject(options, built)), progress)
+    say = Console(stderr=True, highlight=False, soft_wrap=True)
+    built = begin(run, folder, lambda built: serve(WorksSubject(options, built)), progress,
+                  tell=lambda text: say.print(f"note: {text}", markup=False))
     return WorksSubject(options, built)

@@ -213,11 +213,12 @@ def _coarse(
 def build_members(
     plan: Plan, seed: int, fidelity: str, scan_ms: float = 50.0,
     progress: Progress = lambda share: None, given: Given | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[Member, ...]:
     """The machines of a plan, not yet together.
 
-    At layer fidelity job summaries that are not `given` are looked up or made. Raises
-    `SettingsError` and what `build` raises.
+    At layer fidelity job summaries that are not `given` are looked up or made; before they are
+    made, which takes long, it says so (`tell`). Raises `SettingsError` and what `build` raises.
     """
     if fidelity not in FIDELITIES:
         raise SettingsError(f"fidelity must be {' or '.join(FIDELITIES)}, not {fidelity!r}")
@@ -225,8 +226,12 @@ def build_members(
     if fidelity == "layer" and given is None:
         from emulators.works.preparing import missing, prepare
 
-        prepare(missing(jobs_of(plan, scan_ms).values()), _share(progress, 0, 2))
-        progress = _share(progress, 1, 2)
+        if wanted := missing(jobs_of(plan, scan_ms)):
+            jobs = ", ".join(f"{machine} ({program})" for machine, program in wanted)
+            tell(f"jobs that are run once now, whole, so that they can be repeated by their sums; "
+                 f"this may take minutes, the next time it will not: {jobs}")
+            prepare([*wanted.values()], _share(progress, 0, 2))
+            progress = _share(progress, 1, 2)
     made = []
     for number, machine in enumerate(plan.machines):
         made.append(make(machine, member_seed(seed, machine.name), scan_ms,
@@ -237,13 +242,14 @@ def build_members(
 def build_works(
     plan: Plan, seed: int = 0, fidelity: str = "layer", scan_ms: float = 50.0,
     progress: Progress = lambda share: None, given: Given | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> BuiltWorks:
     """A works of a plan: all plants in one environment, all emulators on one clock.
 
     Raises what `build_members` raises.
     """
     in_range("scan_ms", scan_ms, 1, 1000)
-    members = build_members(plan, seed, fidelity, scan_ms, progress, given)
+    members = build_members(plan, seed, fidelity, scan_ms, progress, given, tell)
     plant = make_works(plan, seed)
     stations = [Station(m.emulator, m.programs, m.expectations) for m in members]
     readings = Readings(plant, seed)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 from emulators.catalog import Progress, Settings
 from emulators.works.keys import summary_key
@@ -14,18 +14,20 @@ from emulators.works.summaries import kept, summarise
 
 __all__ = ["missing", "prepare"]
 
+Name = TypeVar("Name")
+
 _LOOK = 0.5  # wall s between looks at what is done
 
 
-def missing(jobs: Iterable[Settings]) -> list[Settings]:
+def missing(jobs: Mapping[Name, Settings]) -> dict[Name, Settings]:
     """Those of which there is no summary yet, each once; without those that cannot be done."""
-    keyed: dict[str, Settings] = {}
-    for job in jobs:
+    keyed: dict[str, tuple[Name, Settings]] = {}
+    for name, job in jobs.items():
         try:
-            keyed[summary_key(job)] = job
+            keyed.setdefault(summary_key(job), (name, job))
         except ValueError:  # told when it is built, with the names of machine and program
             continue
-    return [job for key, job in keyed.items() if kept(key) is None]
+    return dict(found for key, found in keyed.items() if kept(key) is None)
 
 
 _shares: Any = None

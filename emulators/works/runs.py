@@ -117,15 +117,19 @@ def begin(
     prepare: Callable[[BuiltWorks], None] = lambda built: None,
     progress: Progress = lambda share: None,
     epoch: float | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> BuiltWorks:
     """Build a works and open its record in `folder` (None: no record); compare `runs.begin`.
+
+    What takes long is told before it is done (`tell`), and how far it is (`progress`).
 
     Raises `PlanError`, `SettingsError` and what else `build_works` raises, `RecordError`.
     """
     plan = load_plan(run.plan)
     if folder is not None and (folder / "run.json").exists():
         raise RecordError(f"{folder} holds a run already; name another folder")
-    built = build_works(plan, run.seed, run.fidelity or plan.fidelity, run.scan_ms, progress)
+    built = build_works(plan, run.seed, run.fidelity or plan.fidelity, run.scan_ms, progress,
+                        tell=tell)
     stamp = time.time() if epoch is None else epoch
     for emulator in built.emulators:
         emulator.epoch = stamp

@@ -68,6 +68,7 @@ def save(file: Path, summary: JobSummary) -> None:
     try:
         with os.fdopen(handle, "wb") as part:
             np.savez_compressed(part, about=told, **arrays)  # type: ignore[arg-type]
+        Path(name).chmod(0o644)  # whoever may read the record, or the package, may read it, too
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)

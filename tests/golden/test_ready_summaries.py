@@ -38,11 +38,10 @@ def renew(jobs: dict[str, tuple[str, Settings]]) -> None:
     for file in SHIPPED.glob("*"):
         if file.stem not in jobs:
             file.unlink()
-    prepare(missing(job for _, job in jobs.values()))
+    prepare([*missing({key: job for key, (_, job) in jobs.items()}).values()])
     for key, (_, job) in jobs.items():
         if not (file := SHIPPED / f"{key}.npz").is_file():
             save(file, summarise(job))
-            file.chmod(0o644)
 
 
 @pytest.mark.timeout(1800 if os.environ.get("AMTWIN_UPDATE_SUMMARIES") else 120)
