@@ -231,7 +231,8 @@ class AtomizerSupervision(BuildController):
     def _power_allowed(self) -> bool:
         """Water, and vacuum or inert gas."""
         io = self.io
-        return bool(io.chiller.flow > FLOWS and (io.tower.vacuum < 100.0 or self._pure()))
+        inert = io.tower.vacuum < 100.0 or (self._pure() and not self._apart())
+        return bool(io.chiller.flow > FLOWS and inert)
 
     # -- hold, abort, end ---------------------------------------------------------------------
 

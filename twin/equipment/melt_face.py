@@ -71,7 +71,8 @@ class MeltFace(Equipment):
 
     STEP = 1.0  # s
     COLD = 25.0  # s in which a face without an arc cools, default
-    SHAKES = 17.0  # standard deviation of ln d from second to second per m/s of vibration, default
+    SHAKES = 0.12  # standard deviation of ln d from second to second of a rim that shakes as at the
+    # monitor's trip; with the square of vibration, for a little does not reach the drops: default
     SLOWEST = 500 / 60  # 1/s below which melt only drips, default
 
     temperature = measured("degC", low=0, high=4000, start=20, noise=3, quantum=1,
@@ -220,7 +221,7 @@ class MeltFace(Equipment):
         # One draw for each second of the grid, however it is divided.
         draw = self.plant.stream("drops", int(middle // self.STEP)).standard_normal()
         median = make.size(rod.diameter, omega, rate) * rod.drops \
-            * exp(self.SHAKES * vibration * float(draw))
+            * exp(self.SHAKES * (vibration / spindle.TRIP) ** 2 * float(draw))
         dripping = speed < self.SLOWEST
         fume = float(metal.evaporation_flux(min(face, metal.boiling))) * rod.area * step * mean
         return Drops(

@@ -147,7 +147,6 @@ class Prep(Plant):
 
         A rod that is in the chuck stays there until it is ejected or the next job is loaded.
         """
-        self.feed.stop_change()
         self._discharge()
 
     def _give(self, drops: Drops, step: float) -> None:
@@ -238,6 +237,7 @@ class Prep(Plant):
         canister = self.canister
         if self.job is None:
             return
+        self.feed.stop_change()
         self._settle()
         if not canister.held:
             return

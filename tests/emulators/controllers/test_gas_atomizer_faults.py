@@ -10,6 +10,7 @@ import pytest
 from emulators.controllers.states import MachineState as S
 from tests.atomizer_bench import AtomizerBench, program
 from twin.equipment.services import SafetyChain
+from twin.powder.lot import PowderLot
 from twin.signals import Refused
 
 Poured = tuple[Any, str]
@@ -206,6 +207,8 @@ def test_air_leak_stops_the_pour(pouring: Poured) -> None:
     assert bench.raised() == ["OxygenHigh"]
     assert not bench.plant.generator.enable
     assert not bench.plant.gas.valve
+    bench.rest(2)
+    assert bench.plant.gas.curtain > 0.0
     bench.call("Service.TightenVessel")
     bench.job("Resume")
     bench.finish()
@@ -218,13 +221,38 @@ def test_disagreeing_analysers_are_a_fault(pouring: Poured) -> None:
     bench.to_state(S.SUSPENDED, 60)
     assert bench.raised() == ["AnalysersDisagree"]
     assert bench.read("Pour.Quarantined") is True
-    assert bench.plant.safety.door_locked
+    bench.rest(20)
+    # Inert purge; no heat, no transport, no opening.
+    plant = bench.plant
+    assert plant.gas.now_curtain > 0.1
+    assert plant.tower.outlet
+    assert plant.generator.power < 1e-3
+    assert plant.tundish.heater_power == 0.0
+    assert not plant.separator.rotary_valve
+    assert not plant.gas.compressor
+    assert plant.safety.door_locked
     with pytest.raises(Refused, match="disagree"):
         bench.job("Resume")
     bench.sensor_fault("Tower.OxygenB", None)
     bench.rest(20)
+    assert plant.gas.now_curtain == 0.0
     bench.job("Resume")
-    bench.to("steady", 0, 2000)
+    bench.finish()
+    # Whatever was made is on hold until its oxygen is tested.
+    assert {lot.status for lot in bench.operations[0].outputs if isinstance(lot, PowderLot)} == {
+        "hold"}
+
+
+def test_a_failed_analyser_does_not_let_melt_be_poured_in_air(melting: Poured) -> None:
+    """A shows nothing, B the leak: neither alone is believed."""
+    bench = AtomizerBench.at(*melting)
+    bench.to("superheat").sensor_fault("Tower.OxygenA", "stuck")
+    bench.fault("Tower.Leak", 2000.0)
+    bench.plant.tower.oxygen = 4e-3
+    bench.to_state(S.SUSPENDED, 200)
+    assert "AnalysersDisagree" in bench.raised()
+    assert not bench.plant.generator.enable
+    assert "oxygen" in bench.read("Pour.Hindrance")
 
 
 def test_leak_test_finds_a_leak() -> None:

@@ -402,7 +402,7 @@ def test_water_lost_cuts_the_arc_at_once_and_the_rod_is_kept() -> None:
     bench.ordered("Chiller.Flow", "Arc.Current", share=0.3)
     assert bench.departs("Arc.Current", 0.9) - bench.departs("Chiller.Flow", 0.3) < 1.0
     assert bench.read("Safety.FirstOut") == bench.plant.safety.COOLING_WATER
-    assert bench.raised()[-1] == "WaterLost"
+    assert "WaterLost" in bench.raised()
     _stopped(bench)
     # Right: closed until there is water again; the gas is still good, the rod is used up.
     with pytest.raises(Refused, match="keeps the safety chain open"):
