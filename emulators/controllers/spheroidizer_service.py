@@ -46,7 +46,8 @@ class Service(ServiceWork):
 
     @command()
     def change_filter(self) -> str:
-        """Put new filter cartridges in and check hoses and flaps of the gas loop."""
+        """Passivate the soot, put new cartridges in, check hoses and flaps of the gas loop."""
+        self._plant.collector.make_safe()
         done = self._mend("filter changed", Loop__FilterClog=1.0, Loop__FlowLoss=0.0)
         self._plant.loop.clean()
         return done

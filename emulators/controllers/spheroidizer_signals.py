@@ -251,7 +251,7 @@ class Alarms(BuildAlarms):
         phases=BATCH_PHASES,
         cause="soot, wet or sticky",
         consequence="the pressure rises, soot stays in the powder",
-        response="change the filter, resume",
+        response="passivate the soot, change the filter, resume",
     )
     gas_hot = alarm(
         doc="gas at the reactor's outlet hot",

@@ -390,6 +390,12 @@ class Collector(Equipment):
         self.soot = [made]
         self.soot_mass = made.mass
 
+    def make_safe(self) -> None:
+        """Somebody lets a little air to the soot that is there, and waits, before he opens."""
+        if not self.passivated and self.soot:
+            self._merge(self.OXIDE, "passivate")
+            self.passivated = True
+
     def burn(self) -> None:
         """Air came to soot that was not passivated: it burns."""
         if not self.passivated and self.soot:

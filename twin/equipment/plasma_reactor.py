@@ -86,7 +86,7 @@ class Reactor(InertChamber):
     OVER_PRESSURE = 800.0
     SOOTED = 0.55  # Pa of over-pressure per Pa over the filter: the vent is behind it, default
     PURGE = 400e-3 / 60
-    COOLING = (40.0, 12.0)  # W/K from gas to wall, and per m/s of loop gas through its cooler
+    COOLING = (8.0, 2.4)  # W/K of the drum, and per m/s of loop gas through its cooler, default
     WARMING = 20.0  # s, default
     LIMIT = 0.02  # oxygen at which the hard-wired analyser opens the chain with a flame, default
     WALL_SHARE = 0.8  # share of the gas's heat that the wall's water takes, default
@@ -153,7 +153,8 @@ class Reactor(InertChamber):
         speed = self._loop.trajectories.get("speed")
         blown = speed.target if isinstance(speed, Relaxation) else 0.0
         wall, loop = self.COOLING
-        rise = power / (wall + loop * blown)
+        # What the wall has not taken is taken further down.
+        rise = (1 - self.WALL_SHARE) * power / (wall + loop * blown)
         self.follow("temperature", Relaxation(now, self.temperature, AMBIENT + rise, self.WARMING))
         water: Any = self.plant.children["Chiller"]
         flow = max(float(water.trajectories["flow"].target if water.trajectories else 0.0),

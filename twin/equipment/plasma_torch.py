@@ -152,6 +152,7 @@ class PlasmaTorch(Equipment):
     LEAST_ARGON = 20 * LITRE_PER_MIN  # m3/s of central and sheath argon, default
     COUPLING = 0.33  # share of the plate power that stays in the gas, default
     EFFICIENCY = 0.65  # of the generator, mains to plate, default
+    COOLED = 0.95  # share of what does not stay in the gas that the water takes, default
     RESPONSE = 1.5  # s of the generator's regulator, default
     SHUT = 0.1  # s in which the plate power is gone when the high voltage is, default
     VOLTAGE = 12e3  # V at full power, default
@@ -204,7 +205,7 @@ class PlasmaTorch(Equipment):
     def water_heat(self) -> float:
         """W that torch and coil give to the cooling water once power has settled."""
         in_gas = self.COUPLING * (1 - self.torch_wear) * self.lit
-        return float(self._target * (1 - in_gas) * 0.6)
+        return float(self._target * (1 - in_gas) * self.COOLED)
 
     @property
     def _target(self) -> float:

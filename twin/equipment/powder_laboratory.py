@@ -135,8 +135,8 @@ class PowderLaboratory(Equipment):
         if "foreign" in names and self.specified:
             # Fluorescence counts what is not the alloy on the order, even if it is the larger part.
             own = sum(c.mass for c in batch.constituents if c.alloy == self.specified)
-            more = 1.0 - own / batch.metal - batch.foreign
-            values["foreign"] = min(max(values["foreign"] + more, 0.0), 1.0)
+            besides = 1.0 - own / batch.metal - batch.foreign
+            values["foreign"] = min(max(values["foreign"] + besides, 0.0), 1.0)
         if "psd" in names:
             for name in ("d10", "d50", "d90"):
                 values[name] *= 1.0 + self.psd_error

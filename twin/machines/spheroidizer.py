@@ -81,7 +81,8 @@ class Spheroidizer(Plant):
         if self.reactor.trajectories:
             self.reactor.flame(in_gas, bool(torch.lit))
         if self.water.trajectories:
-            self.water.heat(torch.water_heat + self.reactor.WALL_SHARE * in_gas)
+            # Tube, coil and valve; wall and gas cooler. What powder carries off is next to nothing.
+            self.water.heat(torch.water_heat + in_gas)
 
     def drive(self, path: str, value: Any) -> bool:
         changed = super().drive(path, value)

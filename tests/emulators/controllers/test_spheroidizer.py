@@ -309,6 +309,39 @@ def test_a_blocked_filter_holds_or_trips() -> None:
     assert {"FilterBlocked", "PressureHigh"} & {*bench.raised()}
 
 
+def test_soot_is_passivated_before_a_filter_is_changed_and_burns_if_somebody_just_opens() -> None:
+    for careful in (True, False):
+        bench = SpheroidBench()
+        bench.feeding(10.0, batch=1)
+        bench.fault("Loop.FilterClog", 50.0)
+        bench.until(lambda b=bench: b.state in (S.SUSPENDED, S.ABORTED), 60.0)
+        if careful:
+            bench.call("Service.ChangeFilter")
+        else:
+            bench.fault("Safety.DoorForced", True)
+        bench.rest(1.0)
+        done = next(o for o in reversed(bench.operations) if o.name in ("passivate", "burn"))
+        assert done.name == ("passivate" if careful else "burn")
+        before = sum(d.mass for d in done.inputs)
+        assert done.gained["O"] == pytest.approx((0.03 if careful else 0.3) * before)
+        assert done.error() < 1e-9
+
+
+def test_plate_power_goes_into_gas_water_and_hall_and_nowhere_else() -> None:
+    bench = SpheroidBench()
+    bench.feeding(60.0)
+    plant = bench.plant
+    plate, gas = 1e3 * bench.read("Torch.PlatePower"), plant.torch.gas_power
+    hall = (plate - gas) * (1.0 - plant.torch.COOLED)
+    rise = bench.read("Chiller.ReturnTemperature") - bench.read("Chiller.SupplyTemperature")
+    water = rise * bench.read("Chiller.Flow") / 60e3 * 4.18e6
+    assert gas == pytest.approx(0.33 * plate, rel=0.01)
+    assert water + hall == pytest.approx(plate, rel=0.03)
+    # What powder carries off is a few per cent of what is in the gas.
+    heat = plant.feeder.content.heat * bench.read("Feeder.Rate") / 3600.0
+    assert 0.005 * gas < heat < 0.2 * gas
+
+
 def test_a_flame_that_does_not_light_holds_the_job() -> None:
     bench = SpheroidBench()
     bench.fault("Torch.IgnitionFailure", True)
