@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any
 
+from emulators.canonical import plain
 from emulators.controllers.base import Controller
 from plc_interfaces.host import Act, ActKind, Event
 from twin.faults import SensorFault, SensorFaultKind
@@ -49,6 +50,9 @@ def checked(act: Act, table: SignalTable, external_control: bool) -> Act:
         ActKind.FORCE: (Kind.MEASURED,),
         ActKind.UNFORCE: (Kind.MEASURED,),
     }.get(act.kind, (Kind.ALARM,))
+    if signal.fixed and act.kind is ActKind.WRITE:
+        raise Refused(f"{act.path} is what the job was planned with: it cannot be written",
+                      "read-only")
     if signal.kind not in allowed:
         raise Refused(
             f"{act.path} is a {signal.kind.value}: {act.kind.value} is not possible", "read-only"
@@ -59,6 +63,10 @@ def checked(act: Act, table: SignalTable, external_control: bool) -> Act:
         value = _arguments(signal.path, signal.arguments, value)
     elif act.kind is ActKind.SENSOR_FAULT and value is not None:
         value = _sensor_fault(act.path, value)
+    try:
+        value = plain(value, act.path, finite=True)  # What the journal could not keep.
+    except ValueError as error:
+        raise Refused(str(error), "range") from None
     return Act(act.kind, act.path, value, act.user, act.source)
 
 
@@ -82,6 +90,8 @@ def _arguments(path: str, declared: Mapping[str, type], given: Any) -> list[Any]
     for (name, kind), value in zip(declared.items(), values, strict=True):
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise Refused(f"{path}: {name} takes {kind.__name__}, not {value!r}", "type")
+        if isinstance(value, float) and not isfinite(value):
+            raise Refused(f"{path}: {name} takes a finite number, not {value}", "range")
         if isinstance(value, str) and len(value.encode()) > _LONGEST_TEXT:
             raise Refused(f"{path}: {name} takes at most {_LONGEST_TEXT} bytes", "range")
         if isinstance(value, str) and not value.isprintable():
