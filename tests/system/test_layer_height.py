@@ -31,7 +31,7 @@ class Disturbance:
     """A wall of one pass per layer, which is quick."""
     recipe: tuple[str, dict[str, Any]] = ("", {})
     """A packaged recipe, and what is quicker of it."""
-    idle: int = 4
+    idle: int = 8
     """Scans between two looks while nothing is deposited."""
 
 
@@ -67,15 +67,22 @@ DISTURBED = {
 }
 
 
+@pytest.fixture
+def wire() -> str:
+    """In process, unless a test says otherwise."""
+    return "local"
+
+
 @pytest.fixture(params=sorted(LOOPS))
-def building(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
-    """Amid its layers, served on every wire, its clock in the test's hands."""
+def building(request: pytest.FixtureRequest, tmp_path: Path, wire: str) -> Iterator[Machine]:
+    """Amid its layers, served on one wire, its clock in the test's hands."""
     kind = request.param
+    ports = {port: 0 if port == wire else None for port in ("opcua", "modbus", "instructor")}
     path = tmp_path / "wall.nc"
     path.write_text(DISTURBED[kind].gcode)
     name, changes = DISTURBED[kind].recipe
     quick = str(recipe(tmp_path, name, kind, **changes))
-    with machine(kind, tmp_path / "m", served={}, parts=(str(path),), recipe=quick, speed=0.0,
+    with machine(kind, tmp_path / "m", served=ports, parts=(str(path),), recipe=quick, speed=0.0,
                  warm_up=lambda m: m.value("Job.Layer") >= 3) as running:
         yield running
 
@@ -92,7 +99,7 @@ async def run(building: Machine, wire: str, held: bool) -> tuple[list[LayerSeen]
 
     async def wait() -> None:
         works = building.value(loop.active)
-        await asyncio.to_thread(building.step, 4 if works else disturbance.idle)
+        await asyncio.to_thread(building.step, 8 if works else disturbance.idle)
         await settled(building.emulator, device)
 
     steps: list[LayerSeen] = []
