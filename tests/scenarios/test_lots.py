@@ -16,14 +16,16 @@ from typer.testing import CliRunner
 from emulators.catalog import Settings
 from emulators.catalog import build as build_machine
 from emulators.journal import FILE as JOURNAL
-from emulators.lots import LotError, load_lot, load_lots, lot_names
+from emulators.lots import LotError, load_lot, load_lots, load_spools, lot_names
 from emulators.record import META
 from emulators.recorder import Recorder
 from scenarios.cli import app
 from scenarios.lots import read_book
+from twin.materials import alloy
 from twin.powder.ageing import Use, build_operation
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Draw, Item, Operation, draw
+from twin.powder.wire import spool, wire_operation
 from twin.signals import Component, SignalTable
 
 
@@ -84,6 +86,34 @@ def test_a_lot_is_told_with_what_was_measured_and_became_of_it(runs: Path) -> No
     found = json.loads(amtwin("GA-0001", "--within", runs, "--json").output)
     assert PowderLot.of(found["lot"]).mass == pytest.approx(60.0)
     assert {"one:LB-part-0001", "two:LB-part-0001"} <= set(found["descendants"])
+
+
+def test_spools_that_machines_bought_are_of_their_runs_and_one_given_is_the_same(
+        tmp_path: Path) -> None:
+    """Two runs that each bought a spool, and a third that took the rest of the first one's."""
+    def weld(number: int, mass: float) -> Operation:
+        bought = spool(f"ARC-spool-{number:04d}", alloy("316L"), mass, 1.2e-3)
+        names = iter(["ARC-part-0002", "ARC-scrap-0003"])
+        return wire_operation([(bought, 1.0, mass - 1.0)], "ded-arc", "ARC", 9.0,
+                              Use(0.9, 1.0), lambda kind: next(names))
+
+    root = tmp_path / "runs"
+    record(root / "one", [weld(1, 15.0)])
+    record(root / "two", [weld(1, 15.0)])
+    rest = load_spools([f"{root / 'one'}:ARC-spool-0001"])[0]
+    assert rest.mass == pytest.approx(14.0)
+    record(root / "three", [weld(1, rest.mass)], (f"{root / 'one'}:ARC-spool-0001",))
+    book = read_book(root)
+    first = {"one:ARC-part-0002", "three:ARC-part-0002"}
+    assert first <= book.genealogy.descendants("one:ARC-spool-0001")
+    assert "two:ARC-part-0002" in book.genealogy.descendants("two:ARC-spool-0001")
+    assert not first & book.genealogy.descendants("two:ARC-spool-0001")
+    told = amtwin("one:ARC-spool-0001", "--within", root)
+    assert told.exit_code == 0, told.output
+    for word in ("spool", "1.2 mm", "three:ARC-part-0002"):
+        assert word in told.output
+    with pytest.raises(LotError, match="it made ARC-spool-0001"):
+        load_lot(f"{root / 'one'}:ARC-nothing")
 
 
 def test_a_works_and_its_machines_are_one_run(runs: Path, tmp_path: Path) -> None:
