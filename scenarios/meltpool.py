@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scenarios.options import Alloy, AsJson, Page, RecipeName, Supports, Unit, refuse
+
 if TYPE_CHECKING:
     from emulators.recipes.pbf_lb import Recipe
     from scenarios.levels import Process, Span, Spent
@@ -23,7 +25,6 @@ app = typer.Typer(
     help="Melt pools by four levels of physics: laws, table, sources, solver.",
 )
 
-BAD_INPUT = 2
 KELVIN = 273.15
 # What the options allow, in their units; preheat and wavelength depend on the alloy.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -42,7 +43,6 @@ _Wavelength = Annotated[float, typer.Option(help="laser wavelength, nm")]
 _Level = Annotated[str, typer.Option(help="laws, table, sources or solver")]
 _Cell = Annotated[float, typer.Option(help="cell of the solver, um")]
 _Picture = Annotated[Path | None, typer.Option(help="write a picture to this file (PNG, SVG, PDF)")]
-_Json = Annotated[bool, typer.Option("--json", help="print one JSON object per line, nothing else")]
 
 
 @contextmanager
@@ -53,8 +53,7 @@ def _refusing() -> Iterator[None]:
     except BrokenPipeError:
         raise  # nobody reads on: no fault of the input
     except (ValueError, OSError) as error:
-        typer.echo(f"amtwin: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+        refuse(error)
 
 
 @contextmanager
@@ -152,7 +151,7 @@ def point(
     alloy: _Alloy, power_w: _Power, speed_mm_s: _Speed, d4sigma_um: _Spot,
     preheat_c: _Preheat = 20.0, powder_um: _Powder = 0.0, wavelength_nm: _Wavelength = 1070.0,
     level: _Level = "laws", cell_um: _Cell = 20.0,
-    picture: _Picture = None, as_json: _Json = False,
+    picture: _Picture = None, as_json: AsJson = False,
 ) -> None:
     """The settled melt pool of one beam on a straight track."""
     with _refusing():
@@ -193,7 +192,7 @@ def track(
     samples: Annotated[int, typer.Option(help="number of times at which pools are told")] = 16,
     preheat_c: _Preheat = 20.0, powder_um: _Powder = 0.0, wavelength_nm: _Wavelength = 1070.0,
     level: _Level = "laws", cell_um: _Cell = 20.0,
-    picture: _Picture = None, as_json: _Json = False,
+    picture: _Picture = None, as_json: AsJson = False,
 ) -> None:
     """Melt pools along a track, a raster of tracks with turns, or a path from a file.
 
@@ -260,7 +259,7 @@ def _path(
 
 @app.command("map")
 def process_window(
-    alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
+    alloy: Alloy = None,
     recipe: Annotated[str | None, typer.Option(help="recipe file or name; is marked")] = None,
     power_w: Annotated[str, typer.Option(help="range LOW:HIGH of laser power, W")] = "50:500",
     speed_mm_s: Annotated[str, typer.Option(help="range LOW:HIGH of speed, mm/s")] = "200:2500",
@@ -272,7 +271,7 @@ def process_window(
         float | None, typer.Option(help="temperature before the beam comes, degC")
     ] = None,
     level: _Level = "laws", cell_um: _Cell = 20.0,
-    picture: _Picture = None, as_json: _Json = False,
+    picture: _Picture = None, as_json: AsJson = False,
 ) -> None:
     """Process map over power and speed: modes, limits of sound tracks, and where a recipe sits.
 
@@ -348,10 +347,10 @@ def process_window(
 def layer(
     part: Annotated[str, typer.Option(help="part file (STL, 3MF, CLI) or example:NAME")],
     number: Annotated[int, typer.Option("--layer", help="layer, counted from 1")] = 1,
-    unit: Annotated[str | None, typer.Option(help="unit of an STL file: mm, in, …")] = None,
-    recipe: Annotated[str | None, typer.Option(help="recipe file or name")] = None,
-    alloy: Annotated[str | None, typer.Option(help="alloy, when no recipe is named")] = None,
-    supports: Annotated[bool, typer.Option(help="supports under overhangs")] = True,
+    unit: Unit = None,
+    recipe: RecipeName = None,
+    alloy: Alloy = None,
+    supports: Supports = True,
     preheat_c: Annotated[
         float | None, typer.Option(help="temperature of the part, degC (default: the recipe's)")
     ] = None,
@@ -362,7 +361,7 @@ def layer(
         "depth"
     ),
     level: Annotated[str, typer.Option(help="laws, table or sources")] = "laws",
-    picture: _Picture = None, as_json: _Json = False,
+    picture: _Picture = None, as_json: AsJson = False,
 ) -> None:
     """Melt pools along all scan vectors of one layer of a part."""
     with _refusing():
@@ -411,8 +410,8 @@ def validate(
     cell_um: Annotated[
         list[float] | None, typer.Option(help="cell of the solver, um; may be repeated")
     ] = None,
-    write: Annotated[Path | None, typer.Option(help="write the page (Markdown) here")] = None,
-    as_json: _Json = False,
+    write: Page = None,
+    as_json: AsJson = False,
 ) -> None:
     """Every published track against one or several levels: measured, computed, error."""
     with _refusing():
