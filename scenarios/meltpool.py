@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scenarios.options import Alloy, AsJson, Page, RecipeName, Supports, Unit, refuse
+from scenarios.options import Alloy, AsJson, RecipeName, Supports, Unit, refuse
 
 if TYPE_CHECKING:
     from emulators.recipes.pbf_lb import Recipe
@@ -410,7 +410,7 @@ def validate(
     cell_um: Annotated[
         list[float] | None, typer.Option(help="cell of the solver, um; may be repeated")
     ] = None,
-    write: Page = None,
+    write: Annotated[Path | None, typer.Option(help="write the page (Markdown) here")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Every published track against one or several levels: measured, computed, error."""
