@@ -94,6 +94,8 @@ class BuildController(PhasedController):
     """Phases of a layer: a hold comes back to the one that it interrupted."""
     CHECKPOINT: ClassVar[str] = ""
     """Phase of a layer at which a run can be re-entered from a snapshot."""
+    SPARED: ClassVar[dict[int, str]] = {}
+    """What opens the safety chain and yet only holds the job: cause, and the alarm that does so."""
     RESET: ClassVar[tuple[str, ...]] = ()
     """Alarms (by name) whose cause the way back removes by itself, such as a drive's fault."""
     machine: MachineCommands
@@ -257,12 +259,15 @@ class BuildController(PhasedController):
         self.machine.power_on_duration = float(floor(self.now))
         self.machine.operation_duration = float(floor(self._operation()))
         idle = self.state in (MachineState.IDLE, MachineState.FINISHED)
+        spared = "" if io.safety.chain_closed else self.SPARED.get(io.safety.first_out, "")
         self.conditions = {
-            "safety_chain": not io.safety.chain_closed and not lost,
+            "safety_chain": not (io.safety.chain_closed or lost or spared),
             "power_loss": lost,
             "start_blocked": idle and self.job.waiting and not self.unblocked(),
             **self.observe(),
         }
+        if spared:
+            self.conditions[spared] = True
 
     def _interlocks(self) -> bool:
         """Trips and holds; True if the program must not go on in this scan."""

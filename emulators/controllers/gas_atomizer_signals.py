@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
 from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import WATER_FLOW_LOW, WATER_LOST, WATER_WARM, like
 from emulators.recipes.gas_atomizer import Recipe
 from twin.alarms import Priority
 from twin.materials import alloy
@@ -246,24 +247,16 @@ class Alarms(BuildAlarms):
         consequence="oxygen pick-up, time; a rod no longer drips",
         response="check generator and charge",
     )
-    water_flow_low = alarm(
-        doc="cooling water flow low", priority=Priority.HIGH, source="Chiller.Flow", low=150,
-        deadband=5, on_delay=2, phases=CHARGE_PHASES[1:-1],
+    water_flow_low = like(
+        WATER_FLOW_LOW, low=150, deadband=5, on_delay=2, phases=CHARGE_PHASES[1:-1],
         cause="pump, hose, filter of the cooling circuit",
         consequence="at half the flow the flow switch cuts the generator off; the job is held",
         response="check the circuit",
     )
-    water_lost = alarm(
-        doc="cooling water lost", priority=Priority.URGENT, action="P",
-        cause="pump, hose, filter of the cooling circuit",
-        consequence="the flow switch has cut generator, heater and gas; the melt freezes, inert",
-        response="leave it closed, restore the water, resume: it is melted again",
-    )
-    water_hot = alarm(
-        doc="cooling water hot", priority=Priority.HIGH, source="Chiller.ReturnTemperature",
-        high=45, deadband=3, on_delay=2,
-        cause="refrigeration lost, coil losses", consequence="hoses and coil suffer",
-        response="check the chiller",
+    water_lost = WATER_LOST
+    water_hot = like(
+        WATER_WARM, doc="cooling water hot", priority=Priority.HIGH, high=45, deadband=3,
+        on_delay=2, cause="refrigeration lost, coil losses", consequence="hoses and coil suffer",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 from emulators.controllers.build import (
     HOLDABLE,
@@ -46,6 +46,8 @@ class AtomizerSupervision(BuildController):
     Everything but alarms with a source is judged once a second, on the plant's grid.
     """
 
+    # Without water the melt freezes, but nothing is lost for good.
+    SPARED: ClassVar = {SafetyChain.COOLING_WATER: "water_lost"}
     LOOK = 1.0  # s
     LOOK_AFTER = 0.049  # s, the first scan of 50 ms that shows what the plant's tick did
     PUMPING = 3600.0  # s that an evacuation may take
@@ -94,11 +96,7 @@ class AtomizerSupervision(BuildController):
         self._fresh = False
         waits = self.phase in ("charge", "discharge")  # for people's hands only
         self.looks(not waits and (self.state in (*WORKING, *INTERRUPTED) or not self._settled))
-        safety = self.io.safety
-        dry = not safety.chain_closed and safety.first_out == SafetyChain.COOLING_WATER
-        # Without water the source is off and the melt freezes, but nothing is lost for good.
-        spared = {"safety_chain": False} if dry else {}
-        return {"leak_found": self._leaks, "water_lost": dry, **spared, **self.looked}
+        return {"leak_found": self._leaks, **self.looked}
 
     def look(self) -> dict[str, bool]:
         self._fresh = True

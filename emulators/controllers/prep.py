@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import pi, sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 from emulators.controllers.base import Watch
 from emulators.controllers.build import INTERRUPTED, WORKING, BuildController, Program
@@ -46,6 +46,8 @@ class PrepController(BuildController):
     CHECKPOINT = "rod"
     RESET = ("arc_lost", "arc_shorted", "arc_not_struck", "speed_off", "oxygen_high")
     WATER = 100e-3 / 60  # m3/s, default
+    # Without water the arc is off and the spindle runs down, but nothing is lost for good.
+    SPARED: ClassVar = {SafetyChain.COOLING_WATER: "water_lost"}
     LOOK = 10.0  # s
     LOOK_AFTER = 0.049  # s, the first scan of 50 ms that shows what the plant's tick did
     PUMPING = 3600.0  # s that the pumps may take
@@ -140,13 +142,8 @@ class PrepController(BuildController):
         io = self.io
         self.looks(self.phase in ("spin up", *HOT_PHASES)
                    and self.state is MachineState.BUILDING)
-        dry = not io.safety.chain_closed \
-            and io.safety.first_out == SafetyChain.COOLING_WATER
         atomizing = self.phase == "atomize" and self.state is MachineState.BUILDING
         return {
-            # Without water the arc is off and the spindle runs down, but nothing is lost for good.
-            "water_lost": dry,
-            **({"safety_chain": False} if dry else {}),
             "arc_lost": atomizing and not io.arc.burning and not io.arc.shorted,
             "arc_shorted": bool(io.arc.shorted),
             "arc_not_struck": self.phase == "arc on" and not io.arc.burning

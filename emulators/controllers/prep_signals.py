@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulators.controllers.build import MachineCommands
 from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import WATER_FLOW_LOW, WATER_LOST, like
 from emulators.recipes.prep import Recipe
 from twin.alarms import Priority
 from twin.signals import Component, alarm, parameter, setpoint, status
@@ -317,23 +318,12 @@ class Alarms(BuildAlarms):
         consequence="drops cool more slowly",
         response="lower the power, check the water",
     )
-    chiller_flow_low = alarm(
-        doc="cooling water flow low",
-        priority=Priority.HIGH,
-        source="Chiller.Flow",
+    chiller_flow_low = like(
+        WATER_FLOW_LOW,
         low=95,
         deadband=5,
         on_delay=1,
         phases=("pump", "fill", *ROD_PHASES, "cool"),
-        cause="pump, hose, filter of the chiller",
         consequence="the flow switch cuts the arc off when the flow is half",
-        response="check the chiller",
     )
-    water_lost = alarm(
-        doc="cooling water lost",
-        priority=Priority.URGENT,
-        action="P",
-        cause="pump, hose, filter of the chiller",
-        consequence="the flow switch has cut the arc off, the spindle runs down; the gas stays",
-        response="leave the chamber closed, restore the water, resume",
-    )
+    water_lost = WATER_LOST

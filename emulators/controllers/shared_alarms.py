@@ -17,6 +17,7 @@ __all__ = [
     "RECOATER_FAULT",
     "SHORT_FEED",
     "WATER_FLOW_LOW",
+    "WATER_LOST",
     "WATER_WARM",
     "like",
 ]
@@ -43,6 +44,15 @@ WATER_FLOW_LOW = alarm(
     consequence="the safety chain opens when the flow is half",
     response="check the chiller",
 )
+WATER_LOST = alarm(
+    doc="cooling water lost",
+    priority=Priority.URGENT,
+    action="P",
+    cause="pump, hose, filter of the chiller",
+    consequence="the flow switch has cut the source of heat off; the job is held, the gas stays",
+    response="leave it closed, restore the water, resume",
+)
+"""Of machines whose job outlives it, see `BuildController.SPARED`."""
 WATER_WARM = alarm(
     doc="cooling water return warm",
     priority=Priority.MEDIUM,
