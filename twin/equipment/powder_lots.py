@@ -7,7 +7,7 @@ from typing import Any
 
 from twin.equipment.feedstock_plant import FeedstockPlant
 from twin.machine import Equipment
-from twin.powder.ageing import Use, build_operation
+from twin.powder.ageing import Use, build_operation, joined
 from twin.powder.effects import NEUTRAL, Effects, effects
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Item, blend, renamed
@@ -119,13 +119,12 @@ class PowderLots(Equipment):
         return lots[0] if lots else None
 
     def close(self, uses: Mapping[str, Use]) -> None:
-        """The job is over: parts and powder leave the machine, by alloy; recorded as operations."""
+        """The job is over: part and powder of all alloys leave the machine; one operation."""
         plant = self.plant
-        for alloy, use in uses.items():
-            lots = self.of(alloy)
-            if lots:
-                plant.record_operation(build_operation(
-                    lots, self.process, plant.name, self.now, use, plant.new_id))
+        made = [build_operation(lots, self.process, plant.name, self.now, use, plant.new_id)
+                for alloy, use in uses.items() if (lots := self.of(alloy))]
+        if made:
+            plant.record_operation(joined(made))
         self.taken, self._known = [], {}
 
     def forget(self) -> None:

@@ -101,8 +101,11 @@ class DedPowder(DepositionPlant, PowderPlant):
         about = {"name": job.name, "layers": self.layers_done, "defects": round(self.flaws),
                  "complete": self.layers_done >= job.layers,
                  "porosity": self.pores / self.melted if self.melted else 0.0}
-        return {name: Use(min(self.melted * mass / whole, mass) if whole else 0.0, mass,
-                          hours=hours, about=about) for name, mass in fed.items()}
+        ground = self.head.ground * float(job.alloy.density(300.0))
+        kept = max(self.melted - ground, 0.0)
+        return {name: Use(min(kept * mass / whole, mass) if whole else 0.0, mass, hours=hours,
+                          about=about, ground=min(ground, self.melted) * mass / whole
+                          if whole else 0.0) for name, mass in fed.items()}
 
     def drive(self, path: str, value: Any) -> bool:
         changed = super().drive(path, value)

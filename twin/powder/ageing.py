@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import exp
 from typing import Any, Final
@@ -28,7 +28,7 @@ from twin.powder.operations import (
 )
 from twin.powder.sizes import CENTRES, lognormal
 
-__all__ = ["AGEING", "Ageing", "Use", "aged", "ageing_of", "build_operation"]
+__all__ = ["AGEING", "Ageing", "Use", "aged", "ageing_of", "build_operation", "joined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ ROOM: Final = (295.15, 0.45)
 """Temperature (K) and relative humidity of the room where powder is unpacked, default."""
 
 _KINETICS: Final = DryingKinetics()
+_WASTE: Final = ("dust", "scrap")
 _SPATTER_SIZE: Final = (70e-6, 1.6)  # median and width of spatter, default
 _SPATTER_OXYGEN: Final = 1.5e-3  # mass fraction that spatter takes up in flight, default
 _LONGEST: Final = 3.0  # times the usual length, beyond which nothing more happens, default
@@ -251,3 +252,33 @@ def build_operation(
                             {"lots": list(parents)}))
     return Operation(f"{process} build", machine, time, inputs, tuple(outputs), gained, lost,
                      about={**use.about, "hours": use.hours, "process": process})
+
+
+def joined(operations: Sequence[Operation]) -> Operation:
+    """What one build did to several alloys, as one operation that makes one part of them all.
+
+    The part is of the alloy of which most is in it; ``alloys`` tells the share of each.
+    """
+    if len(operations) == 1:
+        return operations[0]
+    first = operations[0]
+    found = [(op, out) for op in operations for out in op.outputs
+             if isinstance(out, Item) and out.kind not in _WASTE]
+    outputs = [out for op in operations for out in op.outputs
+               if not any(out is piece for _, piece in found)]
+    if found:
+        pieces = [piece for _, piece in found]
+        main = max(pieces, key=lambda piece: piece.mass)
+        elements = totals([piece.elements for piece in pieces])
+        mass = sum(elements.values())
+        shares: dict[str, float] = {}
+        for piece in pieces:
+            shares[piece.alloy] = shares.get(piece.alloy, 0.0) + piece.mass / mass
+        lots = [lot for piece in pieces for lot in piece.about.get("lots", ())]
+        about = {**main.about, "oxygen": elements.get("O", 0.0) / mass,
+                 "lots": list(dict.fromkeys(lots)), "alloys": shares}
+        outputs.insert(0, Item(pieces[0].id, main.kind, main.alloy, mass, elements, about))
+    return Operation(
+        first.name, first.machine, first.time, tuple(d for op in operations for d in op.inputs),
+        tuple(outputs), totals([op.gained for op in operations]),
+        totals([op.lost for op in operations]), about=first.about)

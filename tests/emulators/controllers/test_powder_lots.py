@@ -230,6 +230,32 @@ def test_a_green_part_becomes_a_sintered_one_with_its_lots() -> None:
         bench.plant.supply_items([part])
 
 
+def test_a_graded_part_is_one_part_of_both_powders() -> None:
+    bench = DedBench(ded_program(recipe="316L-to-IN625", layers=4, grading__first_layer=1,
+                                 grading__last_layer=4))
+    bench.plant.name = "M"
+    operations: list[Operation] = []
+    bench.emulator.followers.append(operations.append)
+    nickel = PowderLot.virgin("NI-1", "IN625", 20.0, 75e-6, 1.3, low=45e-6, high=106e-6,
+                              status="released")
+    bench.plant.supply([load_lot("316l-ded-fresh"), nickel])
+    bench.start().to_state(MachineState.FINISHED, 4e5)
+    (operation,) = operations
+    assert operation.error() < 1e-9
+    assert {d.id for d in operation.inputs} == {"316l-ded-fresh", "NI-1"}
+    (part,) = (o for o in operation.outputs if isinstance(o, Item) and o.kind == "part")
+    shares = part.about["alloys"]
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["IN625"] == pytest.approx(0.5, abs=0.1)
+    assert part.alloy == max(shares, key=shares.__getitem__)
+    assert part.elements["Nb"] > 0.0
+    assert set(part.about["lots"]) == {"316l-ded-fresh", "NI-1"}
+    density = float(bench.plant.head.job.alloy.density(300.0))
+    assert part.mass == pytest.approx(bench.plant.head.map.volume * density, rel=1e-6)
+    back = [o for o in operation.outputs if isinstance(o, PowderLot)]
+    assert {lot.alloy for lot in back} == {"316L", "IN625"}
+
+
 # -- what is refused --------------------------------------------------------------------------
 
 
