@@ -6,7 +6,7 @@ from asyncua import Client, ua
 
 from plc_interfaces.home import home
 from plc_interfaces.mapping import instance_namespace
-from plc_interfaces.opcua.device import OpcUaDevice, client_for
+from plc_interfaces.opcua.device import OpcUaDevice, address, client_for
 from twin.faults import SensorFaultKind
 from twin.signals import Kind, Refused
 
@@ -36,6 +36,7 @@ async def break_sensor(
     kinds = [each.value for each in SensorFaultKind]
     if kind is not None and kind not in kinds:
         raise Refused(f"a sensor fault is {', '.join(kinds)} (or clear), not {kind!r}")
+    url, named = address(url)
     client: Client = await client_for(url, user, password, home() / "client")
     async with client:
         names = await client.get_namespace_array()
@@ -46,10 +47,14 @@ async def break_sensor(
             and u.count(":") == 2
             and not u.endswith(":types")
         ]
-        if len(machines) != 1:
-            raise Refused(f"the endpoint has {len(machines)} machines; name a signal of one")
-        name = machines[0].rpartition(":")[2]
-        index = names.index(machines[0])
+        known = [uri.rpartition(":")[2] for uri in machines]
+        if named is None and len(known) > 1:
+            raise Refused("the server has several machines, name one with ?machine=NAME at the "
+                          f"end of its address: {', '.join(known)}")
+        name = named or known[0]
+        if name not in known:
+            raise Refused(f"the server has no machine {name!r} but {', '.join(known)}")
+        index = names.index(instance_namespace(name))
         machine = client.get_node(ua.NodeId(f"Machines/{name}", index))
         try:
             if kind is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
@@ -20,7 +21,7 @@ from twin.image import Quality, Sample
 from twin.signals import Kind, Refused, Signal, SignalTable, Value
 from twin.units import UNITS, Unit, unit
 
-__all__ = ["OpcUaDevice", "client_for", "read_node_map"]
+__all__ = ["OpcUaDevice", "address", "client_for", "read_node_map"]
 
 _MACHINE_URI = "urn:amtwin:"
 _CHUNK = 500
@@ -111,11 +112,14 @@ class OpcUaDevice:
         """Connect to ``opc.tcp://…`` and learn the machine's signals.
 
         Without `node_map` the server must be one of this project's: its tree is read, and
-        `machine` names one where it has several. With `node_map` (see `read_node_map`) any
-        server will do. `security` is a folder for this client's certificate (made on first use)
-        and asks for Basic256Sha256, signed and encrypted; None for policy None. ValueError
-        for a machine that is not there; ConnectionError and OSError if there is no connection.
+        `machine`, or ``?machine=NAME`` of the URL, names one where it has several. With
+        `node_map` (see `read_node_map`) any server will do. `security` is a folder for this
+        client's certificate (made on first use) and asks for Basic256Sha256, signed and
+        encrypted; None for policy None. ValueError for a machine that is not there or a URL that
+        is none; ConnectionError and OSError if there is no connection.
         """
+        url, named = address(url)
+        machine = machine or named
         client = await client_for(url, user, password, security)
         await client.connect()
         try:
@@ -239,6 +243,20 @@ def _argument(path: str, name: str, type_: type, value: Value) -> ua.Variant:
     return ua.Variant(type_(value), kinds[type_])
 
 
+def address(url: str) -> tuple[str, str | None]:
+    """An address without its ``?machine=NAME``, and that name; `ValueError` if it is none."""
+    parts = urlsplit(url)
+    try:
+        usable = parts.scheme == "opc.tcp" and parts.hostname and parts.port != 0
+    except ValueError:  # A port that is no number.
+        usable = False
+    if not usable:
+        raise ValueError(f"an address is opc.tcp://HOST:PORT/…, not {url!r}")
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    machine = query.pop("machine", None)
+    return urlunsplit(parts._replace(query=urlencode(query))), machine
+
+
 async def client_for(url: str, user: str, password: str, security: Path | None) -> Client:
     """A client that has not connected yet; see `OpcUaDevice.connect`."""
     client = Client(url, timeout=10)
@@ -281,7 +299,8 @@ class _Reader:
         if TYPES_URI not in self._uris or not machines:
             raise ValueError("the server has no machine of this project's: give a node map")
         if machine is None and len(machines) > 1:
-            raise ValueError(f"the server has several machines, name one: {', '.join(machines)}")
+            raise ValueError("the server has several machines, name one with ?machine=NAME at the "
+                             f"end of its address: {', '.join(machines)}")
         name = machine or machines[0]
         if name not in machines:
             raise ValueError(f"the server has no machine {name!r} but {', '.join(machines)}")

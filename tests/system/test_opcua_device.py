@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from plc_interfaces.opcua.device import OpcUaDevice, read_node_map
+from plc_interfaces.opcua.device import OpcUaDevice, address, read_node_map
 from plc_interfaces.opcua.server import Endpoint
 from tests.build_machine import BuildHost
 from tests.opcua_machine import PASSWORD, serving
@@ -102,6 +102,22 @@ async def test_which_machine_must_be_said(server: Endpoint) -> None:
         await OpcUaDevice.connect(server.url)
     with pytest.raises(ValueError, match="no machine 'PBF'"):
         await OpcUaDevice.connect(server.url, "PBF")
+    named = await OpcUaDevice.connect(f"{server.url}?machine=AUX-01", user="olive",
+                                      password=PASSWORD)
+    await named.close()
+    with pytest.raises(ValueError, match="no machine 'PBF'"):
+        await OpcUaDevice.connect(f"{server.url}?machine=PBF")
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "http://h:1/", "opc.tcp://", "opc.tcp://h:99999/"])
+async def test_what_is_no_address_is_told(url: str) -> None:
+    with pytest.raises(ValueError, match=r"an address is opc\.tcp://HOST:PORT"):
+        address(url)
+
+
+async def test_the_machine_of_an_address() -> None:
+    assert address("opc.tcp://h:4840/a/") == ("opc.tcp://h:4840/a/", None)
+    assert address("opc.tcp://h:4840/a/?machine=B-1") == ("opc.tcp://h:4840/a/", "B-1")
 
 
 async def test_a_node_map(server: Endpoint, host: BuildHost, tmp_path: Path) -> None:
