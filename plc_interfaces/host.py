@@ -38,6 +38,8 @@ def role_to_write(signal: Signal, external_control: bool = False) -> Role | None
 
     Under external control the client is the PLC: it writes actuators as an operator.
     """
+    if signal.fixed:
+        return None
     match signal.kind:
         case Kind.SETPOINT | Kind.COMMAND:
             return Role.OPERATOR

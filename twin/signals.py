@@ -91,6 +91,8 @@ class Signal:
     """A bool that acts when it rises; a controller gives it for one scan."""
     companion: str = ""
     """Where the companion specification wants the value: a browse path below the machine."""
+    fixed: bool = False
+    """A setpoint or parameter that nobody can write, as nothing would follow it."""
     arguments: Mapping[str, builtins.type] = field(default_factory=dict)
     alarm: AlarmDefinition | None = None
     attribute: str = ""
@@ -99,7 +101,7 @@ class Signal:
     @property
     def writable(self) -> bool:
         """Whether clients may write it with the right role (actuators are a mode of their own)."""
-        return self.kind in (Kind.SETPOINT, Kind.PARAMETER)
+        return self.kind in (Kind.SETPOINT, Kind.PARAMETER) and not self.fixed
 
     def to_si(self, value: Any) -> Any:
         """Wire value to the value inside."""

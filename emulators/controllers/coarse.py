@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from emulators.controllers.base import Controller
 from emulators.controllers.build import BuildController, MachineCommands, Program
 from emulators.controllers.build_signals import BuildAlarms, Feedstock, phase_status
 from emulators.controllers.states import MachineState
 from twin.image import Readings
-from twin.signals import Component
+from twin.signals import Component, Kind, public_name
 from twin.works.coarse import CoarseJob, CoarseMachine
 
 __all__ = ["CoarseController", "coarse_controller"]
@@ -20,11 +22,37 @@ _EARLY = 1e-6  # s by which the last bits of a time may be off
 _STANDING = (MachineState.IDLE, MachineState.FINISHED, MachineState.ABORTED)
 
 
-class NoSettings(Component):
-    """A recipe was followed when the job was summarised; nothing can be set any more."""
+class Followed(Component):
+    """What the job was summarised with: shown, and not to be changed any more."""
 
     def take(self, recipe: Any) -> None:
-        """Nothing to take."""
+        """Show the settings of a program."""
+        for name, value in recipe.settings.items():
+            if name in self.signals:
+                setattr(self, name, value)
+
+
+def followed(process: type[Component]) -> type[Followed]:
+    """A machine's setpoints and parameters as those of a job that is repeated."""
+    return type("Process", (Followed,), {
+        name: replace(signal, fixed=True) for name, signal in process.signals.items()})
+
+
+def recalled(bank: type[BuildAlarms], paths: Collection[str]) -> type[BuildAlarms]:
+    """Of a machine's alarms those that all machines have, and those of some paths.
+
+    They come and go as they did; what they made the machine do is in the summary already.
+    """
+    known = {f"Alarms.{public_name(name)}": signal for name, signal in bank.signals.items()}
+    own = {}
+    for path in {*paths} & known.keys():
+        signal = known[path]
+        if signal.attribute not in BuildAlarms.signals and signal.alarm is not None:
+            bare = replace(signal.alarm, action="C", source="", phases=(), high=None, low=None,
+                           on_delay=0.0, off_delay=0.0)
+            own[signal.attribute] = replace(signal, alarm=bare)
+    # In the machine's own order, so that lists of alarms look alike.
+    return type("Alarms", (BuildAlarms,), {n: own[n] for n in bank.signals if n in own})
 
 
 class CoarseController(BuildController):
@@ -37,9 +65,12 @@ class CoarseController(BuildController):
     plant: CoarseMachine
 
     def __init__(self, plant: CoarseMachine, readings: Readings, programs: Mapping[str, Program],
-                 machine: type[MachineCommands]) -> None:
-        super().__init__(plant, readings, programs, machine, NoSettings(), Feedstock(),
-                         BuildAlarms())
+                 machine: type[MachineCommands], process: type[Component],
+                 bank: type[BuildAlarms]) -> None:
+        super().__init__(plant, readings, programs, machine, process(), Feedstock(), bank())
+        self._recalled = {name: f"Alarms.{public_name(name)}" for name in bank.signals
+                          if name not in BuildAlarms.signals
+                          and bank.signals[name].kind is Kind.ALARM}
         self.stage = 0
         """Place in the course of phases that was reached."""
         self.returning = False
@@ -58,7 +89,23 @@ class CoarseController(BuildController):
 
     def observe(self) -> dict[str, bool]:
         self._look()
-        return {}
+        if not self._recalled:
+            return {}
+        on = self._raised()
+        return {name: path in on for name, path in self._recalled.items()}
+
+    def _raised(self) -> set[str]:
+        """Alarms that were active at this place of the job; asks to be scanned at the next."""
+        work, summary = self.plant.job, self.plant.job.summary
+        if summary is None:
+            return set()
+        position = work.position(self.now) + _EARLY
+        if work.moving:
+            # Times of the work: on its way back from a hold it stands where it was.
+            ahead = [t for begin, _, end in summary.alarms for t in (begin, end) if t > position]
+            if ahead:
+                self._wake(work.due(min(ahead)))
+        return {path for begin, path, end in summary.alarms if begin <= position < end}
 
     def _look(self) -> None:
         """Layer, phase and feedstock as they are now."""
@@ -264,9 +311,12 @@ class CoarseController(BuildController):
 
 
 def coarse_controller(
-    plant: CoarseMachine, readings: Readings, programs: Mapping[str, Program]
+    plant: CoarseMachine, readings: Readings, programs: Mapping[str, Program], real: Controller
 ) -> CoarseController:
-    """The controller for summaries of one machine type; `ValueError` if they are of several."""
+    """The controller for summaries of one machine type; `ValueError` if they are of several.
+
+    `real`: a controller of that type, whose settings and alarms are declared here again.
+    """
     jobs: list[CoarseJob] = [p.job for p in programs.values()]
     kinds = {(j.summary.machine, j.summary.phases, j.summary.layer_phases) for j in jobs}
     if len(kinds) != 1:
@@ -281,5 +331,9 @@ def coarse_controller(
     made = type("CoarseController", (CoarseController,), {
         "FIRST": names[0], "RESUME": summary.resume, "COMPLETE": complete,
         "LAYERS": summary.layer_phases})
-    controller: CoarseController = made(plant, readings, programs, machine)
+    raised = {path for job in jobs for _, path, _ in job.summary.alarms}
+    bank: Any = type(real.children["Alarms"])
+    controller: CoarseController = made(
+        plant, readings, programs, machine, followed(type(real.children["Process"])),
+        recalled(bank, raised))
     return controller

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from emulators.catalog import MACHINES, SettingsError
+from emulators.catalog import MACHINES, SettingsError, signal_trees
 from emulators.controllers.build import Program
 from emulators.controllers.coarse import coarse_controller
 from emulators.emulator import Emulator
@@ -27,9 +28,10 @@ RECORD_PERIOD = 600.0
 
 @dataclass(frozen=True)
 class SummaryRecipe:
-    """What a job was summarised with has gone into its figures."""
+    """What a job was summarised with, SI; it has gone into the figures."""
 
     name: str
+    settings: Mapping[str, Any]
 
 
 def coarse_member(
@@ -58,10 +60,10 @@ def coarse_member(
     plant = CoarseMachine(seed, kind, standby)
     plant.name = name
     readings = Readings(plant, seed)
-    loaded = {n: Program(CoarseJob(n, s, rules_of(s)), SummaryRecipe(n))
+    loaded = {n: Program(CoarseJob(n, s, rules_of(s)), SummaryRecipe(n, s.settings))
               for n, s in programs.items()}
     try:
-        controller = coarse_controller(plant, readings, loaded)
+        controller = coarse_controller(plant, readings, loaded, signal_trees(kind)[1])
     except ValueError as error:
         raise SettingsError(f"machine {name}: {error}") from None
     identity = Identity(

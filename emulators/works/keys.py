@@ -14,7 +14,7 @@ from emulators.works.digests import meaning, module
 
 __all__ = ["source_digest", "sources", "summary_key"]
 
-_FORMAT = 10
+_FORMAT = 11
 _ASIDE = frozenset(
     "acts canonical catalog emulator journal loop pacer publication record recorder runs serving "
     "snapshots tracehash works".split())

@@ -59,6 +59,7 @@ class Notes:
         self.counts: dict[str, dict[tuple[int, int], int]] = {
             name: defaultdict(int) for name in COUNTS}
         self.alarms: list[tuple[float, str]] = []
+        self.cleared: list[tuple[float, str]] = []
         self.parts: list[tuple[float, str, str, dict[str, Any]]] = []
         self.operations: list[dict[str, Any]] = []
         self.meters: list[tuple[float, float, float, float, float]] = []
@@ -111,6 +112,8 @@ class Notes:
         """What was raised."""
         if status.active and not status.acknowledged:
             self.alarms.append((time, status.path))
+        elif not status.active:
+            self.cleared.append((time, status.path))
 
     def row(self, table: str, scan: int, values: Mapping[str, Any]) -> None:
         """Rows of layers."""
@@ -236,6 +239,12 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
     return summary, None if middle is None else _Middle(middle, ends, meters)
 
 
+def _end(notes: Notes, time: float, path: str) -> float:
+    """When an alarm that was raised at `time` (s) was over; the end of all that was seen if not."""
+    return min((t for t, name in notes.cleared if name == path and t >= time),
+               default=notes.meters[-1][0])
+
+
 def _summed(settings: Settings, emulator: Emulator, notes: Notes,
             stages: list[tuple[float, str, int]], meters: npt.NDArray[np.float64], program: str,
             standby: float, ready: float, remaining: float) -> JobSummary:
@@ -281,7 +290,8 @@ def _summed(settings: Settings, emulator: Emulator, notes: Notes,
         locks=tuple((t - start, on) for t, on in notes.locks if t >= start),
         ready=ready, remaining=remaining, rows=rows, defects=counts("defects"),
         indications=counts("indications"),
-        alarms=tuple((t - start, path) for t, path in notes.alarms if t >= start),
+        alarms=tuple((t - start, path, _end(notes, t, path) - start)
+                     for t, path in notes.alarms if t >= start),
         parts=tuple((t - start, source, message, about)
                     for t, source, message, about in notes.parts),
         operations=tuple({**op, "time": op["time"] - start} for op in notes.operations),

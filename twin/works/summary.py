@@ -145,8 +145,8 @@ class JobSummary:
     defects: Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     """(n, 3): layer, kind, number."""
     indications: Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
-    alarms: tuple[tuple[float, str], ...] = ()
-    """What was raised, and when."""
+    alarms: tuple[tuple[float, str, float], ...] = ()
+    """What was raised: when, path, until when."""
     parts: tuple[tuple[float, str, str, Mapping[str, Any]], ...] = ()
     """What was told of parts: time, source, message, fields."""
     operations: tuple[Mapping[str, Any], ...] = ()
@@ -278,7 +278,8 @@ class JobSummary:
             built_times=move(self.built_times), built=grow(self.built_times, self.built),
             locks=tuple((float(move(t)), on) for t, on in self.locks),
             ready=float(move(self.ready)), rows=rows, operations=shifted,
-            alarms=tuple((float(move(t)), path) for t, path in self.alarms),
+            alarms=tuple((float(move(t)), path, float(move(end)))
+                         for t, path, end in self.alarms),
             parts=tuple((float(move(t)), source, message, about)
                         for t, source, message, about in self.parts))
 
@@ -311,7 +312,8 @@ class JobSummary:
             "after": tuple(about["after"]), "phases": tuple(about["phases"]),
             "layer_phases": tuple(about["layer_phases"]),
             "locks": tuple((float(t), bool(on)) for t, on in about["locks"]),
-            "alarms": tuple((float(t), str(path)) for t, path in about["alarms"]),
+            "alarms": tuple((float(t), str(path), float(end))
+                            for t, path, end in about["alarms"]),
             "parts": tuple(tuple(part) for part in about["parts"]),
             "operations": tuple(about["operations"]), "supplied": tuple(about["supplied"]),
             "interruptions": tuple(Interruption.of(i) for i in about["interruptions"])}

@@ -203,6 +203,30 @@ def test_a_build_gives_its_powder_back_as_the_real_one(folder: Path) -> None:
     assert [d.id for d in done.inputs] == [d.id for d in then.inputs]
 
 
+def test_alarms_come_and_go_as_they_did(folder: Path) -> None:
+    """A line that holds a batch raises the alarm of it, at the same time and for as long."""
+    summary = summary_of("recycling-line", folder)
+    told = ((60.0, "Alarms.BatchHeld", 90.0), (120.0, "Alarms.BatchHeld", 120.05))
+    hashes = []
+    for every_scan in (False, True):
+        machine = coarse(replace(summary, alarms=told), every_scan=every_scan)
+        alarm = machine.controller.alarms["Alarms.BatchHeld"]
+        began = machine.notes.stages[0][0]
+        machine.rest(59.0)
+        assert not alarm.active
+        machine.rest(2.0)
+        assert alarm.active
+        assert machine.state in (MachineState.PREPARING, MachineState.BUILDING)
+        machine.finish()
+        own = [time - began for time, path in machine.notes.alarms if path == alarm.path]
+        assert own == pytest.approx([60.0, 120.0], abs=0.06)
+        gone = [time - began for time, path in machine.notes.cleared if path == alarm.path]
+        assert gone == pytest.approx([90.0, 120.05], abs=0.06)
+        machine.emulator.trace.image(0, machine.emulator.shown.values())
+        hashes.append(machine.emulator.trace.hexdigest)
+    assert hashes[0] == hashes[1]
+
+
 def test_half_a_build_takes_half_the_powder(folder: Path) -> None:
     summary = summary_of("pbf-lb", folder)
     machine = coarse(summary, lots=("in718-fresh",))

@@ -14,11 +14,12 @@ from emulators.controllers.states import MachineState
 from emulators.serving import Ports, Serving
 from emulators.works.coarse import coarse_member
 from plc_interfaces.connect import connect
+from plc_interfaces.host import Act, ActKind, role_to_write
 from plc_interfaces.registers import has_registers, load_table
 from tests.coarse_bench import JOB, coarse, summary_of
 from tests.machines import settled
 from tests.opcua_machine import PASSWORD, security
-from twin.signals import Kind, SignalTable
+from twin.signals import Kind, Refused, SignalTable
 
 PATHS = ("Machine.State", "Machine.Phase", "Job.Layer", "Consumption.Energy",
          "Feedstock.RemainingQuantity", "Safety.ChainClosed", "Job.LayersPlanned")
@@ -50,7 +51,17 @@ def test_signals_are_the_real_ones(kind: str, folder: Path) -> None:
             wanted.length, wanted.doc), path
         if has_registers(signal):
             assert path in registers
-    assert not emulator.table.of_kind(Kind.SETPOINT, Kind.PARAMETER), "nothing that does nothing"
+    summary = summary_of(kind, folder)
+    shown = emulator.table.of_kind(Kind.SETPOINT, Kind.PARAMETER)
+    assert {s.path for s in shown} == {p for p in real if p.startswith("Process.")
+                                       and real[p].kind in (Kind.SETPOINT, Kind.PARAMETER)}
+    assert all(s.fixed and role_to_write(s) is None for s in shown), "nothing follows them"
+    runner = coarse(summary, order=True)
+    for signal in shown:
+        value = getattr(runner.controller.children["Process"], signal.attribute)
+        assert value == summary.settings[signal.attribute], signal.path
+    with pytest.raises(Refused, match="cannot be written"):
+        runner.emulator.submit(Act(ActKind.WRITE, shown[0].path, shown[0].low or 0.0))
 
 
 def test_a_client_sees_the_real_machines_nodes_and_registers(folder: Path) -> None:
