@@ -218,8 +218,7 @@ def run(options: RunOptions) -> int:
         say.print(f"note: {note}", markup=False, soft_wrap=True)
     # Before anybody is told that the machine is there: whoever is told may stop it at once.
     stopped = _stop_when_told(subject.loop)
-    for number, emulator in enumerate(subject.emulators, 1):
-        _announce(options, say, number, emulator, serving)
+    _announce(options, say, subject.emulators, serving)
     if not options.as_json:
         _announce_users(say, serving)
     subject.warm()  # The ports are open; what takes long is needed at the first exposure.
@@ -342,33 +341,39 @@ def _machine(
 
 
 def _announce(
-    options: RunOptions, say: Console, unit: int, emulator: Emulator, serving: Serving | None
+    options: RunOptions, say: Console, emulators: Sequence[Emulator], serving: Serving | None
 ) -> None:
+    """Tell where they can be reached: a line of JSON each, or what people want to know."""
     opcua = serving.opcua.url if serving and serving.opcua else ""
     modbus = f"{options.host}:{serving.modbus.port}" if serving and serving.modbus else ""
     instructor = serving.instructor.url if serving and serving.instructor else ""
-    record = str(emulator.recorder.folder) if emulator.recorder else ""
     if options.as_json:
-        ready = {
-            "event": "ready",
-            "machine": emulator.identity.machine,
-            "name": emulator.identity.name,
-            "opcua": opcua,
-            "modbus": modbus,
-            "unit": unit,
-            "instructor": instructor,
-            "record": record,
-        }
-        print(json.dumps(ready), flush=True)
+        for unit, emulator in enumerate(emulators, 1):
+            ready = {
+                "event": "ready",
+                "machine": emulator.identity.machine,
+                "name": emulator.identity.name,
+                "opcua": opcua,
+                "modbus": modbus,
+                "unit": unit,
+                "instructor": instructor,
+                "record": str(emulator.recorder.folder) if emulator.recorder else "",
+            }
+            print(json.dumps(ready), flush=True)
         return
-    say.print(f"[bold]{emulator.identity.name}[/bold]")
+    first, *others = emulators
+    say.print(f"[bold]{first.identity.name}[/bold]"
+              + (f" and {len(others)} machines" if others else ""))
+    names = [emulator.identity.name for emulator in emulators]
+    units = ", ".join(f"{unit} {name}" for unit, name in enumerate(names, 1)) if others else "1"
     if serving is not None:
         say.print(f"  OPC UA  {opcua}", markup=False)
-        say.print(f"  Modbus  {modbus} unit {unit}", markup=False)
+        say.print(f"  Modbus  {modbus} unit {units}", markup=False, soft_wrap=True)
         if instructor:
-            say.print(f"  instructor  {instructor}", markup=False)
-    if record:
-        say.print(f"  record  {record}", markup=False)
+            whose = "?machine=NAME" if others else ""
+            say.print(f"  instructor  {instructor}{whose}", markup=False)
+    if first.recorder is not None:
+        say.print(f"  record  {first.recorder.folder}", markup=False)
 
 
 def _announce_users(say: Console, serving: Serving | None) -> None:
