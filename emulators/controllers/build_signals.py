@@ -126,16 +126,16 @@ class BuildAlarms(AlarmBank):
         priority=Priority.URGENT,
         action="A",
         cause="what Safety.FirstOut names: emergency stop, door, cooling water, watchdog …",
-        consequence="beams, drives and heaters are without power, the job ends",
-        response="find the first cause, remove it, clear the machine",
+        consequence="sources of heat and drives are without power, the job ends",
+        response="find the first cause, remove it, clear the machine (Machine.Clear)",
     )
     power_loss = alarm(
         doc="mains voltage lost",
         priority=Priority.URGENT,
         action="P",
         cause="power dip",
-        consequence="everything stopped; gas, heat and layer time are lost",
-        response="judge interlayer temperature and oxygen history, then resume or abort",
+        consequence="everything stopped; heat and time are lost, gas or vacuum may be",
+        response="judge how far it has cooled and what oxygen did meanwhile, then resume or abort",
     )
     start_blocked = alarm(
         doc="a job waits, but the machine cannot be loaded",

@@ -98,7 +98,7 @@ class WorksAlarms(AlarmBank):
     mains_lost = alarm(
         doc="mains voltage of the works lost", priority=Priority.URGENT,
         cause="failure of the grid or of the works' transformer",
-        consequence="all machines stand; gas, heat and layer time are lost",
+        consequence="all machines stand; heat and time are lost, gas or vacuum may be",
         response="wait for the mains; jobs that can go on are resumed by themselves")
     power_limit = alarm(
         doc="power limit of the works reached", priority=Priority.MEDIUM,
