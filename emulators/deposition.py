@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from emulators.catalog import MACHINES
 from emulators.controllers.build import BuildController, Program
-from emulators.programs import load_parts
+from emulators.part_files import file_name, job_name, parts_of
 from emulators.recipes import RecipeError
 from emulators.recipes.ded import DedRecipe
 from emulators.settings import (
@@ -29,7 +29,7 @@ from twin.parts import PartError, arrange
 from twin.parts.passes import PassPlan
 
 __all__ = ["FIGURES", "GCODE", "HOTTEST", "WIRE_FIGURES", "WIRE_QUALITY", "build_wire",
-           "check_deposition", "deposition_job", "gcode_plan", "is_gcode", "job_name",
+           "check_deposition", "deposition_job", "gcode_plan", "is_gcode",
            "pass_plan", "wire_point"]
 
 GCODE = (".gcode", ".nc", ".ngc", ".tap", ".cnc")
@@ -73,19 +73,12 @@ def is_gcode(file: str | Path) -> bool:
 
 def check_deposition(settings: Settings) -> None:
     """`SettingsError` for what no deposition machine can do."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
     check_common(settings)
     if settings.lasers != 1:
         raise SettingsError(f"lasers: {settings.machine} has one source")
     if settings.pictures:
         raise SettingsError(f"pictures: {settings.machine} has no camera that keeps them")
-
-
-def job_name(names: Sequence[str]) -> str:
-    """What a job of these parts is called."""
-    name, more = names[0].encode()[:48].decode(errors="ignore"), len(names) - 1
-    return f"{name}+{more}" if more else name
 
 
 def gcode_plan(file: str | Path, recipe: DedRecipe, area: tuple[float, float],
@@ -111,20 +104,17 @@ def pass_plan(settings: Settings, recipe: DedRecipe, area: tuple[float, float],
     """Name, passes and notes of a job from a run's settings; `PartError` or `SettingsError`."""
     if len(settings.parts) == 1 and is_gcode(settings.parts[0]):
         plan = gcode_plan(settings.parts[0], recipe, area, height)
-        name = Path(settings.parts[0]).stem.encode()[:56].decode(errors="ignore")
+        name = file_name(settings.parts[0])
         notes = list(plan.notes)
         empty = sum(each.feedstock == 0 for i in range(len(plan)) for each in plan.layer(i).passes)
         if empty:
             notes.append(f"{empty} passes with no feedstock (M302 P0): nothing is laid in them")
         return name, plan, notes
-    parts = load_parts(settings.parts, settings.unit)
-    notes = [f"{part.name}: {note}" for part in parts for note in part.notes]
-    if settings.places and len(settings.places) != len(parts):
-        raise SettingsError(f"{len(settings.places)} places for {len(parts)} parts")
+    parts, notes = parts_of(settings)
     spacing = 2 * recipe.passes.bead_width
     placed = arrange(parts, area, height, spacing, positions=settings.places or None)
     plan = PassPlan(placed, recipe.passes.layer_height, recipe.passes.style(), settings.supports)
-    return job_name([part.name for part in parts]), plan, notes
+    return job_name(parts), plan, notes
 
 
 def wire_point(

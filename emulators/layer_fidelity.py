@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emulators.controllers.build import Program
-from emulators.settings import Progress, Settings, SettingsError, one_of
+from emulators.settings import Progress, Settings, SettingsError
 from plc_interfaces.home import home
 from twin.parts import BuildPlan
 from twin.parts.summaries import Cells, summaries_for
@@ -17,8 +17,7 @@ LEVELS = ("laws", "table")
 
 
 def check_fidelity(settings: Settings) -> None:
-    """`SettingsError` for a fidelity that there is not, or that lacks what else is asked for."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
+    """`SettingsError` for a fidelity that lacks what else is asked for."""
     if settings.fidelity != "layer":
         return
     for wrong, asked in (

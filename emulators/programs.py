@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emulators.controllers.build import Program
+from emulators.part_files import file_name, job_name
 from emulators.recipes.pbf_lb import Recipe
 from twin.equipment.exposure import BuildJob, VectorSet
 from twin.machines.pbf_lb import PbfLb
@@ -18,20 +19,9 @@ from twin.parts import (
     Role,
     SupportStyle,
     arrange,
-    example_part,
-    load_part,
 )
 
-__all__ = ["build_program", "cli_program", "is_layers", "load_parts", "pbf_lb_program"]
-
-
-def load_parts(files: Sequence[str | Path], unit: str | None = None) -> list[Part]:
-    """Parts of the named files; ``example:NAME`` is one of the project's own. `PartError`."""
-    parts = []
-    for file in files:
-        kind, _, name = str(file).partition(":")
-        parts.append(example_part(name) if kind == "example" else load_part(file, unit))
-    return parts
+__all__ = ["build_program", "cli_program", "pbf_lb_program"]
 
 
 def hatch_style(recipe: Recipe) -> HatchStyle:
@@ -110,16 +100,10 @@ def build_program(
     plan = BuildPlan(
         placed, recipe.layer_thickness, hatch_style(recipe), style, lasers, plate_size=PbfLb.PLATE
     )
-    name, more = parts[0].name.encode()[:48].decode(errors="ignore"), len(parts) - 1
-    return pbf_lb_program(f"{name}+{more}" if more else name, plan, recipe)
-
-
-def is_layers(file: str | Path) -> bool:
-    """Whether a file holds ready layers (Common Layer Interface) instead of a part's surface."""
-    return not str(file).startswith("example:") and Path(file).suffix.lower() == ".cli"
+    return pbf_lb_program(job_name(parts), plan, recipe)
 
 
 def cli_program(file: str | Path, recipe: Recipe, lasers: int = 1) -> Program:
     """A program that marks the layers of a Common Layer Interface file as they are."""
     plan = BuildPlan.from_cli(file, None, lasers, plate_size=PbfLb.PLATE)
-    return pbf_lb_program(Path(file).stem.encode()[:56].decode(errors="ignore"), plan, recipe)
+    return pbf_lb_program(file_name(file), plan, recipe)

@@ -190,6 +190,7 @@ def in_range(name: str, value: float, low: float, high: float) -> None:
 
 def check_common(settings: Settings) -> None:
     """`SettingsError` for what no machine can do."""
+    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     one_of("control", settings.control, ("internal", "external"))
     in_range("scan_ms", settings.scan_ms, 1, 1000)
 

@@ -279,7 +279,7 @@ def run_comparison(
 
     1 if no machine could build the part. Raises what loading a part raises.
     """
-    from emulators.programs import load_parts
+    from emulators.part_files import load_parts
 
     (loaded,) = load_parts([part], unit)
     errors = Console(stderr=True)

@@ -388,7 +388,8 @@ def layer_pools(
     unit: str | None, supports: bool, progress: Progress, spent: Spent,
 ) -> LayerPools:
     """Pools along all vectors of layer ``number`` (from 1), in pieces of ``every`` (m)."""
-    from emulators.programs import build_program, cli_program, is_layers, load_parts
+    from emulators.part_files import is_layers, load_parts
+    from emulators.programs import build_program, cli_program
     from twin.parts import Role
 
     if not 10e-6 <= every <= 0.1:

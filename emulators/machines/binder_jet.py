@@ -9,18 +9,16 @@ from emulators.catalog import MACHINES
 from emulators.controllers.base import Controller
 from emulators.controllers.binder_jet import BinderJetController
 from emulators.controllers.build import Program
-from emulators.programs import load_parts
+from emulators.part_files import job_name, parts_of
 from emulators.recipes.binder_jet import Recipe
 from emulators.settings import (
     Built,
     Figure,
     Progress,
     Settings,
-    SettingsError,
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
 from twin.equipment.print_head import JetJob
 from twin.image import Readings
@@ -77,9 +75,8 @@ def jet_program(
     placed = arrange(large, BinderJet.PLATE, BinderJet.HEIGHT, positions=positions)
     plan = BuildPlan(placed, recipe.layer_thickness, plate_size=BinderJet.PLATE)
     spans = [unsupported_span(part) for part in large]
-    name, more = parts[0].name.encode()[:48].decode(errors="ignore"), len(parts) - 1
     job = JetJob(
-        name=f"{name}+{more}" if more else name,
+        name=job_name(parts),
         plan=plan,
         alloy=alloy(recipe.alloy),
         nominal=tuple(part.size for part in parts),
@@ -98,13 +95,9 @@ def jet_program(
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "316L")
-    parts = load_parts(settings.parts, settings.unit)
-    notes = [f"{part.name}: {note}" for part in parts for note in part.notes]
-    if settings.places and len(settings.places) != len(parts):
-        raise SettingsError(f"{len(settings.places)} places for {len(parts)} parts")
+    parts, notes = parts_of(settings)
     program = jet_program(parts, recipe, settings.places or None)
     x, _, z = program.job.scale
     notes.append(f"parts enlarged by {x:.4f} in x and y and {z:.4f} in z for sintering")

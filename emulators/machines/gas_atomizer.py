@@ -16,7 +16,6 @@ from emulators.settings import (
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
 from twin.equipment.spray import Nozzle
 from twin.image import Readings
@@ -58,7 +57,6 @@ def atomizer_program(recipe: Recipe) -> Program:
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "316L")
     program = atomizer_program(recipe)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from emulators.controllers.build import Program
 from emulators.controllers.pbf_eb import PbfEbController
 from emulators.layer_fidelity import check_fidelity, with_fidelity
 from emulators.melt_pools import melt_pools
-from emulators.programs import is_layers, load_parts
+from emulators.part_files import file_name, is_layers, job_name, parts_of
 from emulators.recipes.pbf_eb import Recipe
 from emulators.settings import (
     Built,
@@ -223,18 +222,13 @@ def build(settings: Settings, progress: Progress) -> Built:
             raise SettingsError(f"{file}: ready layers are marked as they are, with the lines of "
                                 f"one beam; recipe {recipe.name} or beams want another pattern")
         plan = BuildPlan.from_cli(file, None, plate_size=PbfEb.PLATE)
-        name = Path(file).stem
+        name = file_name(file)
     else:
-        parts = load_parts(settings.parts, settings.unit)
-        notes += [f"{part.name}: {note}" for part in parts for note in part.notes]
-        if settings.places and len(settings.places) != len(parts):
-            raise SettingsError(f"{len(settings.places)} places for {len(parts)} parts")
+        parts, notes = parts_of(settings)
         plan = pbf_eb_plan(parts, recipe, settings.beams, settings.supports,
                            settings.places or None)
-        more = len(parts) - 1
-        name = parts[0].name.encode()[:48].decode(errors="ignore")
-        name = f"{name}+{more}" if more else name
-    program = pbf_eb_program(name.encode()[:56].decode(errors="ignore"), plan, recipe)
+        name = job_name(parts)
+    program = pbf_eb_program(name, plan, recipe)
     program = with_fidelity(program, settings, PbfEb.CELLS, progress)
     chosen: Any = recipe
     pools = melt_pools(

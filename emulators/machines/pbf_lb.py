@@ -8,7 +8,8 @@ from emulators.controllers.build import Program
 from emulators.controllers.pbf_lb import PbfLbController
 from emulators.layer_fidelity import check_fidelity, with_fidelity
 from emulators.melt_pools import LEVELS, melt_pools
-from emulators.programs import build_program, cli_program, is_layers, load_parts
+from emulators.part_files import is_layers, parts_of
+from emulators.programs import build_program, cli_program
 from emulators.settings import (
     Built,
     Figure,
@@ -60,10 +61,7 @@ def build(settings: Settings, progress: Progress) -> Built:
     if len(settings.parts) == 1 and is_layers(settings.parts[0]):
         program = cli_program(settings.parts[0], recipe, settings.lasers)
     else:
-        parts = load_parts(settings.parts, settings.unit)
-        notes += [f"{part.name}: {note}" for part in parts for note in part.notes]
-        if settings.places and len(settings.places) != len(parts):
-            raise SettingsError(f"{len(settings.places)} places for {len(parts)} parts")
+        parts, notes = parts_of(settings)
         program = build_program(
             parts, recipe, settings.lasers, settings.supports, settings.places or None
         )

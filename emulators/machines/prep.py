@@ -19,7 +19,6 @@ from emulators.settings import (
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
 from twin.equipment.melt_face import Atomizing
 from twin.image import Readings
@@ -63,7 +62,6 @@ def prep_program(recipe: Recipe) -> Program:
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "Ti-6Al-4V")
     program = prep_program(recipe)

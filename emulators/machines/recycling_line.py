@@ -19,15 +19,14 @@ from emulators.settings import (
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
-from twin.equipment.powder_laboratory import oversize
 from twin.image import Readings
 from twin.machine import Plant
 from twin.machines.recycling_line import RecyclingJob, RecyclingLine, check_powder, virgin
 from twin.materials import MaterialError, alloy
 from twin.powder.lot import PowderLot
 from twin.powder.operations import blend, renamed
+from twin.powder.sizes import below
 
 __all__ = ["FIGURES", "build", "recycling_program", "stock", "trees"]
 
@@ -109,7 +108,7 @@ def recycling_program(
     except ValueError as reason:
         raise SettingsError(str(reason)) from None
     notes = [promise] if promise else []
-    coarse = oversize(blend(used, "used"), mesh) if recipe.sieving.use else 0.0
+    coarse = 1.0 - below(blend(used, "used").masses, mesh) if recipe.sieving.use else 0.0
     told = f"{coarse:.0%} of the powder is coarser than the mesh of {mesh * 1e6:.4g} um"
     if coarse > COARSE:
         raise SettingsError(f"sieving.mesh: {told}; take a coarser mesh or another recipe for "
@@ -121,7 +120,6 @@ def recycling_program(
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "Ti-6Al-4V")
     lots: tuple[PowderLot, ...] = ()

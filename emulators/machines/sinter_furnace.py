@@ -14,7 +14,7 @@ from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.sinter_furnace import SinterFurnaceController
 from emulators.lots import LotError, operations_of
-from emulators.programs import load_parts
+from emulators.part_files import job_name, load_parts
 from emulators.recipes.sinter_furnace import Recipe
 from emulators.record import RecordError, open_run
 from emulators.settings import (
@@ -26,7 +26,6 @@ from emulators.settings import (
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
 from twin.equipment.charge import GreenPart, SinterMaterial
 from twin.image import Readings
@@ -195,17 +194,14 @@ def _fit(parts: list[GreenPart]) -> None:
 
 def sinter_program(parts: list[GreenPart], recipe: Recipe) -> Program:
     """A program that debinds and sinters parts."""
-    name, more = parts[0].name.encode()[:48].decode(errors="ignore"), len(parts) - 1
     quality = recipe.quality
-    job = SinterJob(f"{name}+{more}" if more else name, alloy(recipe.alloy), tuple(parts),
-                    material(recipe), segments(recipe), quality.tolerance, quality.density,
-                    quality.carbon)
+    job = SinterJob(job_name(parts), alloy(recipe.alloy), tuple(parts), material(recipe),
+                    segments(recipe), quality.tolerance, quality.density, quality.carbon)
     return Program(job, recipe)
 
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "316L")
     parts, notes = green_parts(settings, recipe)

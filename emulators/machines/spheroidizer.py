@@ -20,7 +20,6 @@ from emulators.settings import (
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
 from twin.image import Readings
 from twin.machine import Plant
@@ -67,10 +66,10 @@ def spheroid_program(recipe: Recipe, lots: tuple[PowderLot, ...] = ()) -> Progra
     """
     batches = recipe.feed.batches
     if lots:
-        wrong = [lot.id for lot in lots if lot.alloy != recipe.alloy]
+        wrong = [lot for lot in lots if lot.alloy != recipe.alloy]
         if wrong:
-            raise SettingsError(f"lot {', '.join(wrong)}: the recipe {recipe.name} is for "
-                                f"{recipe.alloy}")
+            raise SettingsError(f"lot {wrong[0].id} is {wrong[0].alloy}; the recipe {recipe.name} "
+                                f"is for {recipe.alloy}")
         there = sum(lot.mass for lot in lots)
         batches = min(batches, max(ceil(there / recipe.feed.batch - 1e-6), 1))
     job = SpheroidJob(recipe.name, alloy(recipe.alloy), batches, recipe.feed.batch,
@@ -80,7 +79,6 @@ def spheroid_program(recipe: Recipe, lots: tuple[PowderLot, ...] = ()) -> Progra
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError` or `RecipeError`."""
-    one_of("fidelity", settings.fidelity, ("vector", "layer"), ("batch",))
     check_common(settings)
     recipe = chosen_recipe(settings, "Ti-6Al-4V")
     lots = load_lots(settings.lots)
