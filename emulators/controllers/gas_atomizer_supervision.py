@@ -49,7 +49,6 @@ class AtomizerSupervision(BuildController):
     # Without water the melt freezes, but nothing is lost for good.
     SPARED: ClassVar = {SafetyChain.COOLING_WATER: "water_lost"}
     LOOK = 1.0  # s
-    LOOK_AFTER = 0.049  # s, the first scan of 50 ms that shows what the plant's tick did
     PUMPING = 3600.0  # s that an evacuation may take
     FILLING = 1800.0  # s that filling may take
     AT_PRESSURE = 0.97  # share of the gas pressure from which the stopper is lifted

@@ -49,7 +49,6 @@ class PrepController(BuildController):
     # Without water the arc is off and the spindle runs down, but nothing is lost for good.
     SPARED: ClassVar = {SafetyChain.COOLING_WATER: "water_lost"}
     LOOK = 10.0  # s
-    LOOK_AFTER = 0.049  # s, the first scan of 50 ms that shows what the plant's tick did
     PUMPING = 3600.0  # s that the pumps may take
     FILLING = 5400.0  # s that filling may take
     STRIKING = 20.0  # s that striking the arc may take

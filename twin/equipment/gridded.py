@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from math import exp
+from math import exp, floor
 from typing import Any
 
 from twin.equipment.services import SafetyChain
 from twin.machine import Equipment
 from twin.trajectory import Polyline
 
-__all__ = ["Gridded", "Guards"]
+__all__ = ["EARLY", "Gridded", "Guards", "next_tick"]
+
+EARLY = 0.02
+"""s before a multiple of its step that a grid ticks: scan and record of that moment show it."""
+
+
+def next_tick(now: float, step: float) -> float:
+    """The first tick (s) after `now` of a grid of so many seconds."""
+    return (floor((now + EARLY) / step + 1e-9) + 1) * step - EARLY
+
 
 Guards = Sequence[tuple[str, float, int, str]]
 """Attribute, level (SI) at which it opens the chain, cause, words for the log."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from math import ceil, exp, inf, pi
+from math import exp, inf, pi
 from typing import Any, Literal
 
+from twin.equipment.gridded import next_tick
 from twin.equipment.rod_feed import RodFeed
 from twin.equipment.rotor import Spindle
 from twin.equipment.transferred_arc import PlasmaArc
@@ -112,7 +113,7 @@ class MeltFace(Equipment):
             if not self.busy:
                 return
             self._cool()
-            self._due = self.STEP * ceil(self.now / self.STEP + 1e-9)
+            self._due = next_tick(self.now, self.STEP)
             self.plant.run(self._run(self._due))
         self._look_ahead(self._due)
 
@@ -137,7 +138,7 @@ class MeltFace(Equipment):
                 self.spindle.rest()
                 self.feed.halt()
                 return
-            due = self._due = (round(due / self.STEP) + 1) * self.STEP
+            due = self._due = next_tick(due, self.STEP)
             feed, arc = self.feed, self.arc
             if arc.burning:
                 arc.judge()

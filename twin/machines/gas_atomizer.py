@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator as Process
 from dataclasses import asdict, dataclass
-from math import ceil
 from typing import Any, Literal
 
 from twin.equipment.atomizing_gas import GasSupply
 from twin.equipment.atomizing_tower import Separator, Tower
 from twin.equipment.consumption import Consumption
 from twin.equipment.electrode import Electrode
+from twin.equipment.gridded import next_tick
 from twin.equipment.melting import CoilWater, Crucible, Generator
 from twin.equipment.powder_accounts import Charge, PowderAccounts
 from twin.equipment.services import SafetyChain
@@ -226,7 +226,7 @@ class GasAtomizer(Plant):
     def wake(self) -> None:
         """Begin to tick if it rests."""
         if self._due is None:
-            self._due = self.STEP * ceil(float(self.env.now) / self.STEP + 1e-9)
+            self._due = next_tick(float(self.env.now), self.STEP)
             self.run(self._run(self._due))
 
     @property
@@ -247,7 +247,7 @@ class GasAtomizer(Plant):
                 self._due = None
                 return
             self._tick(self.STEP)
-            due = self._due = self.STEP * (round(due / self.STEP) + 1)
+            due = self._due = next_tick(due, self.STEP)
 
     def _tick(self, step: float) -> None:
         """What happens from now to the next tick."""
