@@ -243,7 +243,10 @@ class Component:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        merged = dict(cls.signals)
+        # Of all bases, so that a class may mix in what another one declares.
+        merged: dict[str, Signal] = {}
+        for base in reversed(cls.__mro__[1:]):
+            merged |= vars(base).get("signals", {})
         for name, value in list(vars(cls).items()):
             signal = value if isinstance(value, Signal) else getattr(value, "__signal__", None)
             if isinstance(signal, Signal):

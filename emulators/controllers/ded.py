@@ -23,9 +23,8 @@ from twin.image import Readings
 from twin.machine import AMBIENT, Plant
 from twin.signals import command
 
-__all__ = ["DedController", "DedService"]
+__all__ = ["DedController", "DedService", "LaserHeadService"]
 
-WATER = 10e-3 / 60  # m3/s of cooling water with which a job may begin
 PREPARES = ("close", "purge", "probe", "preheat")
 
 
@@ -39,6 +38,34 @@ class DedService(ServiceWork):
         self._plant.drive("Head.DriveFault", False)
         self._plant.drive("Head.StepError", 0.0)
         self._plant.head.log("process", work)
+        return work
+
+    @command()
+    def free_head(self) -> str:
+        """Free the head after a collision and grind away what it struck."""
+        work = self.begin("head freed")
+        self._plant.head.free()
+        self._plant.head.log("process", work)
+        return work
+
+    @command()
+    def tighten_clamps(self) -> str:
+        """Tighten the plate's clamps and open the table's cooling."""
+        work = self.begin("clamps tight")
+        self._plant.drive("Part.CoolingLoss", 0.0)
+        self._plant.part.log("process", work)
+        return work
+
+
+class LaserHeadService(DedService):
+    """Work at a machine with a laser."""
+
+    @command()
+    def change_window(self) -> str:
+        """Change the protective window of the laser head."""
+        work = self.begin("window changed")
+        self._plant.laser.clean()
+        self._plant.laser.log("process", work)
         return work
 
 
@@ -55,6 +82,7 @@ class DedController(BuildController):
     CHECKPOINT = "dwell"
     COMPLETE = "park"
     RESET = ("preparation_slow",)
+    WATER = 10e-3 / 60
     PREPARED: ClassVar[float] = 1800.0  # s that a phase of the preparation may take, default
     ENCLOSED: ClassVar[bool] = True
     """Whether the machine has an enclosure that can be made inert."""
@@ -113,21 +141,17 @@ class DedController(BuildController):
     def make_safe(self) -> None:
         self.io.part.temperature_demand = AMBIENT
 
-    def restore_supplies(self) -> None:
-        super().restore_supplies()
-        self.io.chiller.run = True
-
     def release(self) -> None:
         """Gas, water and heat off; the door as soon as nobody gets burnt."""
         io = self.io
         self.shield(False)
         if self.ENCLOSED:
             io.enclosure.purge_flow = io.enclosure.process_flow = 0.0
-        io.safety.door_lock = not self._cool_enough()
+        io.safety.door_lock = not self.cold()
         io.chiller.run = False
 
     def rest(self) -> None:
-        if self.io.safety.door_lock and self._cool_enough():
+        if self.io.safety.door_lock and self.cold():
             self.io.safety.door_lock = False
 
     def _begin_load(self) -> None:
@@ -135,22 +159,11 @@ class DedController(BuildController):
         head.park, head.run = True, False
         head.layer, head.z_demand = 0, 0.0
 
-    def _load(self) -> None:
-        if self.now > self.since and self.io.head.parked:
-            self.reset_drives()
-            self.enter("close")
+    def loaded(self) -> bool:
+        return self.shown(self.io.head.parked)
 
-    def _begin_close(self) -> None:
-        self.io.safety.door_lock = True
-        self.io.chiller.run = True
-
-    def _close(self) -> None:
-        io = self.io
-        if not io.safety.door_locked:
-            io.safety.door_lock = io.safety.door_closed
-            return
-        if io.safety.chain_closed and io.head.ready and io.chiller.flow > WATER:
-            self.enter("purge")
+    def closed(self) -> str:
+        return "purge" if self.io.head.ready else ""
 
     def _begin_purge(self) -> None:
         self.shield(True)
@@ -228,25 +241,19 @@ class DedController(BuildController):
         self.stop_work()
 
     def _park(self) -> None:
-        if self.now > self.since and self.io.head.parked:
+        if self.shown(self.io.head.parked):
             self.enter("cool")
 
     def _begin_cool(self) -> None:
         self.io.part.temperature_demand = AMBIENT
 
-    def _cool(self) -> None:
-        if self._cool_enough():
-            self.enter("unload")
-
-    def _cool_enough(self) -> bool:
+    def cold(self) -> bool:
         part, limit = self.io.part, self.process.unpack_temperature
         return bool(part.temperature < limit and part.plate_temperature < limit)
 
-    def _begin_unload(self) -> None:
-        self.release()
-
     def _unload(self) -> None:
-        self.finished()
+        self.feedstock.cycle += 1
+        super()._unload()
 
     # -- alarms -------------------------------------------------------------------------------
 
@@ -270,8 +277,6 @@ class DedController(BuildController):
     def watches(self) -> list[Watch]:
         level, process = self.level, self.process
         match self.phase:
-            case "close":
-                return [Watch("Chiller.Flow", 10.0)]
             case "purge" if self.ENCLOSED and process.inert:
                 return [level(f"Enclosure.Oxygen{place}", "OxygenLimit")
                         for place in ("Top", "Bottom")]

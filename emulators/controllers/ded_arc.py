@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from emulators.controllers.build import Program
 from emulators.controllers.ded_arc_signals import Alarms, Machine, Process
@@ -21,7 +20,6 @@ class Service(WireService):
     """What an operator does with his hands at the machine while it stands."""
 
     _plant: DedArc
-    NOZZLE: ClassVar[str] = "Torch"
 
     @command()
     def mend_source(self) -> str:
@@ -57,9 +55,3 @@ class DedArcController(WireController):
 
     def failures(self) -> tuple[bool, bool]:
         return bool(self.io.arc.short_circuit), bool(self.io.arc.arc_missing)
-
-    def gas(self) -> Any:
-        return self.io.torch
-
-    def gas_path(self) -> str:
-        return "Torch.GasFlow"

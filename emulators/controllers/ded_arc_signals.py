@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import phase_status
-from emulators.controllers.ded_signals import LAYER_PHASES, PHASES
-from emulators.controllers.ded_wire_signals import WireAlarms, WireProcess
+from emulators.controllers.ded_signals import LAYER_PHASES, Machine
+from emulators.controllers.ded_wire_signals import SHIELD_LOW, WireAlarms, WireProcess
+from emulators.controllers.shared_alarms import like
 from emulators.recipes.ded_arc import Recipe
 from twin.alarms import Priority
 from twin.signals import alarm, parameter, setpoint
 
 __all__ = ["Alarms", "Machine", "Process"]
-
-
-class Machine(MachineCommands):
-    """State of the machine, and commands to it as a whole."""
-
-    phase = phase_status(PHASES)
 
 
 class Process(WireProcess):
@@ -28,27 +21,15 @@ class Process(WireProcess):
                         doc="what the voltage rises by for each m/min of wire feed above the "
                             "recipe's")
 
-    def take_more(self, recipe: Recipe) -> None:
-        super().take_more(recipe)
+    def adopt_own(self, recipe: Recipe) -> None:
+        super().adopt_own(recipe)
         self.voltage, self.synergy = recipe.arc.voltage, recipe.arc.synergy
 
 
 class Alarms(WireAlarms):
     """The alarms of an arc deposition machine."""
 
-    shield_low = alarm(
-        doc="shielding gas low",
-        priority=Priority.HIGH,
-        action="B",
-        source="Torch.GasFlow",
-        low="Process.ShieldLow",
-        deadband=0.5,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="bottle empty, hose, valve",
-        consequence="job held; oxide and pores in the bead",
-        response="mend the gas (Service.MendGas), grind back, resume",
-    )
+    shield_low = like(SHIELD_LOW, source="Torch.GasFlow")
     nozzle_hot = alarm(
         doc="gas nozzle too hot",
         priority=Priority.MEDIUM,

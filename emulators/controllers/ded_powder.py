@@ -9,7 +9,7 @@ from typing import Any
 from emulators.controllers.base import Watch
 from emulators.controllers.build import Program
 from emulators.controllers.build_signals import Feedstock
-from emulators.controllers.ded import DedController, DedService
+from emulators.controllers.ded import DedController, LaserHeadService
 from emulators.controllers.ded_powder_signals import Alarms, Machine, Process
 from twin.image import Readings
 from twin.machines.ded_powder import DedPowder
@@ -18,18 +18,10 @@ from twin.signals import command
 __all__ = ["DedPowderController"]
 
 
-class Service(DedService):
+class Service(LaserHeadService):
     """What an operator does with his hands at the machine while it stands."""
 
     _plant: DedPowder
-
-    @command()
-    def change_window(self) -> str:
-        """Change the protective window of the laser head."""
-        work = self.begin("window changed")
-        self._plant.laser.clean()
-        self._plant.laser.log("process", work)
-        return work
 
     @command()
     def clear_feeder(self) -> str:
@@ -58,28 +50,12 @@ class Service(DedService):
         return work
 
     @command()
-    def free_head(self) -> str:
-        """Free the head after a collision and grind away what it struck."""
-        work = self.begin("head freed")
-        self._plant.head.free()
-        self._plant.head.log("process", work)
-        return work
-
-    @command()
     def mend_gas(self) -> str:
         """Mend hoses and change the gas bottle."""
         work = self.begin("gas supply mended")
         self._plant.drive("Gas.ShieldLoss", 0.0)
         self._plant.drive("Gas.SupplyFailure", False)
         self._plant.gas.log("process", work)
-        return work
-
-    @command()
-    def tighten_clamps(self) -> str:
-        """Tighten the plate's clamps and open the table's cooling."""
-        work = self.begin("clamps tight")
-        self._plant.drive("Part.CoolingLoss", 0.0)
-        self._plant.part.log("process", work)
         return work
 
 
@@ -184,10 +160,6 @@ class DedPowderController(DedController):
             "powder_low": any(hopper.mass < self.LOW for hopper in used),
             "powder_empty": any(hopper.mass < self.EMPTY for hopper in used),
         }
-
-    def _unload(self) -> None:
-        self.feedstock.cycle += 1
-        super()._unload()
 
     def watches(self) -> list[Watch]:
         found = super().watches()

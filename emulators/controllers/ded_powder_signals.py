@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import phase_status
-from emulators.controllers.ded_signals import LAYER_PHASES, PHASES, DedAlarms, DedProcess
+from emulators.controllers.ded_signals import (
+    LAYER_PHASES,
+    POOL_SATURATED,
+    WINDOW_DIRTY,
+    WINDOW_HOT,
+    DedAlarms,
+    DedProcess,
+    Machine,
+)
+from emulators.controllers.shared_alarms import OXYGEN_HIGH, like
 from emulators.recipes.ded_powder import Recipe
 from twin.alarms import Priority
 from twin.signals import alarm, parameter, setpoint
 
 __all__ = ["Alarms", "Machine", "Process"]
-
-
-class Machine(MachineCommands):
-    """State of the machine, and commands to it as a whole."""
-
-    phase = phase_status(PHASES)
 
 
 class Process(DedProcess):
@@ -44,7 +45,7 @@ class Process(DedProcess):
                             doc="carrier gas below which the job is held; 70 % of the demand at a "
                                 "job's start")
 
-    def take_more(self, recipe: Recipe) -> None:
+    def adopt_own(self, recipe: Recipe) -> None:
         laser, powder = recipe.laser, recipe.powder
         self.laser_power = laser.power
         # The recipe counts turns per minute without a unit.
@@ -62,52 +63,16 @@ class Process(DedProcess):
 class Alarms(DedAlarms):
     """The alarms of a powder deposition machine."""
 
-    oxygen_high = alarm(
+    oxygen_high = like(
+        OXYGEN_HIGH,
         doc="oxygen above the limit in the enclosure",
-        priority=Priority.HIGH,
-        action="B",
         source="Enclosure.OxygenBottom",
-        high="Process.OxygenLimit",
-        deadband=5,
-        on_delay=2.0,
         phases=LAYER_PHASES,
         cause="leak, glove, gas out",
-        consequence="job held; oxide in the beads",
-        response="find the leak, purge, resume below the limit",
     )
-    window_dirty = alarm(
-        doc="protective window scatters light",
-        priority=Priority.MEDIUM,
-        source="Laser.WindowScatter",
-        high=6,
-        deadband=0.5,
-        on_delay=1,
-        cause="spatter and fume on the window",
-        consequence="power on the part falls, the window warms",
-        response="hold, change the window, check the power by calorimeter, flag the layers",
-    )
-    window_hot = alarm(
-        doc="protective window too hot",
-        priority=Priority.URGENT,
-        action="A",
-        source="Laser.WindowTemperature",
-        high=70,
-        deadband=5,
-        phases=("pass",),
-        cause="dirty window at high power",
-        consequence="the window cracks; job ended before the optics are lost",
-        response="change the window, inspect the optics",
-    )
-    pool_saturated = alarm(
-        doc="pool regulator at its limit",
-        priority=Priority.HIGH,
-        action="B",
-        on_delay=2,
-        phases=("pass",),
-        cause="dirty window, power drift, wrong width demand: the regulator can no longer hide it",
-        consequence="job held; what follows would be too narrow or too wide",
-        response="look at window scatter and power at the pick-off, mend, flag the layers, resume",
-    )
+    window_dirty = like(WINDOW_DIRTY)
+    window_hot = like(WINDOW_HOT)
+    pool_saturated = like(POOL_SATURATED)
     power_low = alarm(
         doc="laser power below the demand",
         priority=Priority.MEDIUM,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
-from emulators.controllers.build_signals import BuildAlarms
+from emulators.controllers.build import MachineCommands
+from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, phase_status
+from emulators.controllers.shared_alarms import WATER_FLOW_LOW, WATER_WARM, like
 from emulators.recipes.ded import DedRecipe
 from twin.alarms import Priority
-from twin.signals import Component, alarm, parameter, setpoint
+from twin.signals import alarm, parameter, setpoint
 
-__all__ = ["INERT_ALARMS", "LAYER_PHASES", "PHASES", "DedAlarms", "DedProcess"]
+__all__ = ["INERT_ALARMS", "LAYER_PHASES", "PHASES", "POOL_SATURATED", "WINDOW_DIRTY",
+           "WINDOW_HOT", "DedAlarms", "DedProcess", "Machine"]
 
 PHASES = (
     "none",
@@ -30,7 +34,13 @@ INERT_ALARMS = ("oxygen_high",)
 """Alarms that mean nothing in air."""
 
 
-class DedProcess(Component):
+class Machine(MachineCommands):
+    """State of the machine, and commands to it as a whole."""
+
+    phase = phase_status(PHASES)
+
+
+class DedProcess(ProcessSettings, ABC):
     """Setpoints an operator may move during a build, and parameters of the recipe.
 
     Travel speed and stand-off act within a pass, the layer step from the next layer on.
@@ -66,11 +76,7 @@ class DedProcess(Component):
     stand_off_lost = parameter("mm", low=1, high=100, start=18, doc="stand-off above which the "
                                "job is held; 80 % above the demand at a job's start")
 
-    def take(self, recipe: DedRecipe) -> None:
-        """What a recipe says becomes setpoints and parameters.
-
-        `Refused` names what this machine cannot do.
-        """
+    def adopt(self, recipe: DedRecipe) -> None:
         passes, motion, thermal, air = (recipe.passes, recipe.motion, recipe.thermal,
                                         recipe.atmosphere)
         self.travel_speed, self.stand_off = motion.travel_speed, motion.stand_off
@@ -84,14 +90,11 @@ class DedProcess(Component):
         self.stand_off_low = 0.7 * motion.stand_off
         self.stand_off_high = 1.3 * motion.stand_off
         self.stand_off_lost = 1.8 * motion.stand_off
-        self.take_more(recipe)
-        for name, signal in self.signals.items():
-            value = signal.from_si(getattr(self, name))
-            # Nine digits: 30 L/min must not be refused as 30.000000000000004.
-            signal.check(float(f"{value:.9g}") if signal.type is float else value)
+        self.adopt_own(recipe)
 
-    def take_more(self, recipe: Any) -> None:
-        """What a machine's own recipe says beyond that."""
+    @abstractmethod
+    def adopt_own(self, recipe: Any) -> None:
+        """Set what a machine's own recipe says beyond that."""
 
 
 class DedAlarms(BuildAlarms):
@@ -184,24 +187,17 @@ class DedAlarms(BuildAlarms):
         consequence="job held: nothing useful is deposited",
         response="find the loss of feed, lower the stand-off, resume",
     )
-    chiller_flow_low = alarm(
-        doc="cooling water flow low",
-        priority=Priority.HIGH,
+    chiller_flow_low = like(
+        WATER_FLOW_LOW,
         action="B",
-        source="Chiller.Flow",
-        low=9,
-        deadband=0.5,
         on_delay=0.1,
         phases=WATER,
-        cause="pump, hose, filter of the chiller",
         consequence="job held; the safety chain opens when the flow is half",
         response="check the chiller, resume",
     )
-    chiller_warm = alarm(
-        doc="cooling water return warm",
-        priority=Priority.MEDIUM,
+    chiller_warm = like(
+        WATER_WARM,
         action="B",
-        source="Chiller.ReturnTemperature",
         high=40,
         deadband=2,
         on_delay=3,
@@ -210,3 +206,39 @@ class DedAlarms(BuildAlarms):
         consequence="job held before the optics take harm",
         response="check the chiller, resume when it is cool",
     )
+
+
+WINDOW_DIRTY = alarm(
+    doc="protective window scatters light",
+    priority=Priority.MEDIUM,
+    source="Laser.WindowScatter",
+    high=6,
+    deadband=0.5,
+    on_delay=1,
+    cause="spatter and fume on the window",
+    consequence="power on the part falls, the window warms",
+    response="hold, change the window, check the power by calorimeter, flag the layers",
+)
+WINDOW_HOT = alarm(
+    doc="protective window too hot",
+    priority=Priority.URGENT,
+    action="A",
+    source="Laser.WindowTemperature",
+    high=70,
+    deadband=5,
+    phases=("pass",),
+    cause="dirty window at high power",
+    consequence="the window cracks; job ended before the optics are lost",
+    response="change the window, inspect the optics",
+)
+POOL_SATURATED = alarm(
+    doc="pool regulator at its limit",
+    priority=Priority.HIGH,
+    action="B",
+    on_delay=2,
+    phases=("pass",),
+    cause="dirty window, power drift, wrong width demand: the regulator can no longer hide it",
+    consequence="job held; what follows would be too narrow or too wide",
+    response="look at window scatter and power at the pick-off, mend, flag the layers, resume",
+)
+"""Alarms of the machines with a laser, for `like`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import isnan
-from typing import Any, ClassVar
+from typing import Any
 
 from emulators.controllers.base import Watch
 from emulators.controllers.build import MachineCommands, Program
@@ -12,8 +13,8 @@ from emulators.controllers.build_signals import Feedstock
 from emulators.controllers.ded import DedController, DedService
 from emulators.controllers.ded_wire_signals import WireAlarms, WireProcess
 from emulators.controllers.states import MachineState
+from twin.equipment.wire_plant import WirePlant
 from twin.image import Readings
-from twin.machine import Plant
 from twin.signals import command
 
 __all__ = ["WireController", "WireService"]
@@ -22,7 +23,7 @@ __all__ = ["WireController", "WireService"]
 class WireService(DedService):
     """What an operator does with his hands at a wire machine while it stands."""
 
-    NOZZLE: ClassVar[str] = "Torch"
+    _plant: WirePlant
 
     @command()
     def dress_stop(self) -> str:
@@ -52,7 +53,7 @@ class WireService(DedService):
     def service_feeder(self) -> str:
         """Set the drive rolls, change liner and contact tip."""
         work = self.begin("wire drive serviced")
-        plant, nozzle = self._plant, self.NOZZLE
+        plant, nozzle = self._plant, self._plant.nozzle.path
         for path, value in (("WireFeeder.Slip", 0.0), ("WireFeeder.LinerFriction", 1.0),
                             (f"{nozzle}.TipWear", 0.0)):
             plant.drive(path, value)
@@ -64,29 +65,14 @@ class WireService(DedService):
     def mend_gas(self) -> str:
         """Mend the gas hose, clean the nozzle, close the curtain."""
         work = self.begin("shielding mended")
-        self._plant.drive(f"{self.NOZZLE}.GasLoss", 0.0)
-        self._plant.drive(f"{self.NOZZLE}.Draught", 0.0)
-        self._plant.nozzle.log("process", work)
-        return work
-
-    @command()
-    def free_head(self) -> str:
-        """Free the head after a collision and grind away what it struck."""
-        work = self.begin("head freed")
-        self._plant.head.free()
-        self._plant.head.log("process", work)
-        return work
-
-    @command()
-    def tighten_clamps(self) -> str:
-        """Tighten the plate's clamps and open the table's cooling."""
-        work = self.begin("clamps tight")
-        self._plant.drive("Part.CoolingLoss", 0.0)
-        self._plant.part.log("process", work)
+        nozzle = self._plant.nozzle
+        for fault in ("GasLoss", "Draught"):
+            self._plant.drive(f"{nozzle.path}.{fault}", 0.0)
+        nozzle.log("process", work)
         return work
 
 
-class WireController(DedController):
+class WireController(DedController, ABC):
     """Sequence of the deposition machines with wire.
 
     When wire or source fail the head stops, the source goes off and the wire is drawn back; the
@@ -99,9 +85,10 @@ class WireController(DedController):
     HELD = 0.4e-3  # m of the stand-off's mean error that is left to the feed's regulator
     NEARER = 0.8  # share of what goes beyond that the next step makes good
     STEP_BAND = (0.3, 1.5)  # of the planned step, what the head may go up by
+    plant: WirePlant
     process: WireProcess
 
-    def __init__(self, plant: Plant, readings: Readings, programs: Mapping[str, Program],
+    def __init__(self, plant: WirePlant, readings: Readings, programs: Mapping[str, Program],
                  machine: type[MachineCommands], process: WireProcess, alarms: WireAlarms,
                  service: WireService) -> None:
         super().__init__(plant, readings, programs, machine, process, Feedstock(), alarms)
@@ -115,13 +102,14 @@ class WireController(DedController):
 
     # -- what a machine says ------------------------------------------------------------------
 
+    @abstractmethod
     def failures(self) -> tuple[bool, bool]:
         """Whether the wire strikes, and whether the source is lost, at this moment."""
-        raise NotImplementedError
 
+    @property
     def gas(self) -> Any:
         """Terminals of the nozzle that shields the pool."""
-        raise NotImplementedError
+        return getattr(self.io, self.plant.nozzle.path.lower())
 
     # -- what the base asks -------------------------------------------------------------------
 
@@ -132,7 +120,7 @@ class WireController(DedController):
         io.height.gain, io.height.authority = process.height_gain, process.height_authority
         io.head.overlap = process.restart_overlap
         io.wire_feeder.retract_length = process.retract_length
-        if self.gas().gas_demand > 0:
+        if self.gas.gas_demand > 0:
             self.shield(True)
         if io.wire_feeder.feed_demand > 0:
             self.feed(True)
@@ -141,10 +129,10 @@ class WireController(DedController):
         self.io.wire_feeder.feed_demand = self.process.wire_feed if on else 0.0
 
     def shield(self, on: bool) -> None:
-        self.gas().gas_demand = self.process.shield_flow if on else 0.0
+        self.gas.gas_demand = self.process.shield_flow if on else 0.0
 
     def shielded(self) -> bool:
-        return bool(self.gas().gas_flow > 0.95 * self.process.shield_flow)
+        return bool(self.gas.gas_flow > 0.95 * self.process.shield_flow)
 
     def _step(self, number: int) -> float:
         planned, head = super()._step(number), self.io.head
@@ -220,22 +208,14 @@ class WireController(DedController):
             "interpass_runaway": self._interpass > self.RUNAWAY,
         }
 
-    def _unload(self) -> None:
-        self.feedstock.cycle += 1
-        super()._unload()
-
     def watches(self) -> list[Watch]:
         found = super().watches()
         if self.phase == "purge":
-            path = self.gas_path()
-            found.append(Watch(path, 0.95 * self.process.shield_flow * 6e4))
+            found.append(Watch(f"{self.plant.nozzle.path}.GasFlow",
+                               0.95 * self.process.shield_flow * 6e4))
         if self.phase == "pass":
             found.append(self.level("Part.Temperature", "InterpassLimit"))
         return found
-
-    def gas_path(self) -> str:
-        """Path of the shielding gas flow."""
-        raise NotImplementedError
 
     def snapshot(self) -> dict[str, Any]:
         kept = super().snapshot()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any, ClassVar
 
 from emulators.controllers.base import Watch
 from emulators.controllers.build import Program
+from emulators.controllers.ded import LaserHeadService
 from emulators.controllers.ded_wire import WireController, WireService
 from emulators.controllers.ded_wire_laser_signals import Alarms, Machine, Process
 from twin.image import Readings
@@ -17,19 +17,10 @@ from twin.signals import command
 __all__ = ["DedWireLaserController"]
 
 
-class Service(WireService):
+class Service(WireService, LaserHeadService):
     """What an operator does with his hands at the machine while it stands."""
 
     _plant: DedWireLaser
-    NOZZLE: ClassVar[str] = "Nozzle"
-
-    @command()
-    def change_window(self) -> str:
-        """Change the protective window of the laser head."""
-        work = self.begin("window changed")
-        self._plant.laser.clean()
-        self._plant.laser.log("process", work)
-        return work
 
     @command()
     def calibrate(self) -> str:
@@ -88,12 +79,6 @@ class DedWireLaserController(WireController):
             "wire_drips": bool(joins < drips),
             "wire_off": bool(joins < off),
         }
-
-    def gas(self) -> Any:
-        return self.io.nozzle
-
-    def gas_path(self) -> str:
-        return "Nozzle.GasFlow"
 
     def watches(self) -> list[Watch]:
         found = super().watches()

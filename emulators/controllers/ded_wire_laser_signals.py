@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from emulators.controllers.build import MachineCommands
-from emulators.controllers.build_signals import phase_status
-from emulators.controllers.ded_signals import LAYER_PHASES, PHASES
-from emulators.controllers.ded_wire_signals import WireAlarms, WireProcess
+from emulators.controllers.ded_signals import POOL_SATURATED, WINDOW_DIRTY, WINDOW_HOT, Machine
+from emulators.controllers.ded_wire_signals import SHIELD_LOW, WireAlarms, WireProcess
+from emulators.controllers.shared_alarms import like
 from emulators.recipes.ded_wire_laser import Recipe
 from twin.alarms import Priority
 from twin.signals import alarm, parameter, setpoint
 
 __all__ = ["Alarms", "Machine", "Process"]
-
-
-class Machine(MachineCommands):
-    """State of the machine, and commands to it as a whole."""
-
-    phase = phase_status(PHASES)
 
 
 class Process(WireProcess):
@@ -31,8 +24,8 @@ class Process(WireProcess):
     regulator_authority = parameter("%", low=0, high=50, start=15,
                                     doc="most that the regulator may add or take")
 
-    def take_more(self, recipe: Recipe) -> None:
-        super().take_more(recipe)
+    def adopt_own(self, recipe: Recipe) -> None:
+        super().adopt_own(recipe)
         laser = recipe.laser
         self.laser_power, self.hot_wire_current = laser.power, recipe.hot_wire.current
         self.bead_width, self.width_control = laser.pool_width, laser.regulate
@@ -42,52 +35,10 @@ class Process(WireProcess):
 class Alarms(WireAlarms):
     """The alarms of a wire-laser machine."""
 
-    shield_low = alarm(
-        doc="shielding gas low",
-        priority=Priority.HIGH,
-        action="B",
-        source="Nozzle.GasFlow",
-        low="Process.ShieldLow",
-        deadband=0.5,
-        on_delay=1,
-        phases=LAYER_PHASES,
-        cause="bottle empty, hose, valve",
-        consequence="job held; oxide and pores in the bead",
-        response="mend the gas (Service.MendGas), grind back, resume",
-    )
-    window_dirty = alarm(
-        doc="protective window scatters light",
-        priority=Priority.MEDIUM,
-        source="Laser.WindowScatter",
-        high=6,
-        deadband=0.5,
-        on_delay=1,
-        cause="spatter and fume on the window",
-        consequence="power on the part falls, the window warms",
-        response="hold, change the window, check the power by calorimeter, flag the layers",
-    )
-    window_hot = alarm(
-        doc="protective window too hot",
-        priority=Priority.URGENT,
-        action="A",
-        source="Laser.WindowTemperature",
-        high=75,
-        deadband=5,
-        phases=("pass",),
-        cause="dirty window at high power",
-        consequence="the window cracks; job ended before the optics are lost",
-        response="change the window, inspect the optics",
-    )
-    pool_saturated = alarm(
-        doc="pool regulator at its limit",
-        priority=Priority.HIGH,
-        action="B",
-        on_delay=2,
-        phases=("pass",),
-        cause="dirty window, power drift, wrong width demand: the regulator can no longer hide it",
-        consequence="job held; what follows would be too narrow or too wide",
-        response="look at window scatter and power at the pick-off, mend, flag the layers, resume",
-    )
+    shield_low = like(SHIELD_LOW, source="Nozzle.GasFlow")
+    window_dirty = like(WINDOW_DIRTY)
+    window_hot = like(WINDOW_HOT, high=75)
+    pool_saturated = like(POOL_SATURATED)
     wire_drips = alarm(
         doc="wire drips instead of flowing",
         priority=Priority.MEDIUM,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from emulators.controllers.ded_signals import LAYER_PHASES, DedAlarms, DedProcess
+from emulators.controllers.shared_alarms import OXYGEN_HIGH, like
 from twin.alarms import Priority
 from twin.signals import alarm, parameter, setpoint
 
-__all__ = ["WireAlarms", "WireProcess"]
+__all__ = ["SHIELD_LOW", "WireAlarms", "WireProcess"]
 
 
 class WireProcess(DedProcess):
@@ -38,7 +39,7 @@ class WireProcess(DedProcess):
     monitoring = parameter(bool, start=True,
                            doc="hold the job when wire or source fail; without it the head goes on")
 
-    def take_more(self, recipe: Any) -> None:
+    def adopt_own(self, recipe: Any) -> None:
         wire = recipe.wire
         self.wire_feed = self.wire_reference = wire.feed
         self.height_control, self.height_gain = wire.height_control, wire.height_gain
@@ -50,21 +51,29 @@ class WireProcess(DedProcess):
         self.monitoring = True
 
 
+SHIELD_LOW = alarm(
+    doc="shielding gas low",
+    priority=Priority.HIGH,
+    action="B",
+    low="Process.ShieldLow",
+    deadband=0.5,
+    on_delay=1,
+    phases=LAYER_PHASES,
+    cause="bottle empty, hose, valve",
+    consequence="job held; oxide and pores in the bead",
+    response="mend the gas (Service.MendGas), grind back, resume",
+)
+"""For `like`: a machine says at which nozzle, after its alarms of all wire machines."""
+
+
 class WireAlarms(DedAlarms):
     """The alarms that the wire machines have."""
 
-    oxygen_high = alarm(
+    oxygen_high = like(
+        OXYGEN_HIGH,
         doc="oxygen above the limit in the cell",
-        priority=Priority.HIGH,
-        action="B",
         source="Enclosure.OxygenBottom",
-        high="Process.OxygenLimit",
-        deadband=5,
-        on_delay=2.0,
         phases=LAYER_PHASES,
-        cause="leak, gas out",
-        consequence="job held; oxide in the beads",
-        response="find the leak, purge, resume below the limit",
     )
     interpass_high = alarm(
         doc="a layer was laid on a part too hot",

@@ -170,3 +170,20 @@ def test_state_crosses_a_snapshot() -> None:
     assert other.temperature == 307.0
     assert other.profile == (1.0, 2.0)
     assert other.keep() == oven.keep()
+
+
+def test_a_class_may_mix_in_what_others_declare() -> None:
+    class Base(Component):
+        speed = measured("m/s", low=0, high=1, doc="base")
+
+    class Fast(Base):
+        speed = measured("m/s", low=0, high=9, doc="faster")
+
+    class Hot(Base):
+        heat = measured("W", low=0, high=5, doc="hot")
+
+    class Both(Fast, Hot):
+        light = measured(bool, doc="own")
+
+    assert list(Both.signals) == ["speed", "heat", "light"]
+    assert Both.signals["speed"].doc == "faster"

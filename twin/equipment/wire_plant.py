@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from twin.equipment.arc_deposition import ArcDeposition, ArcSettings
+from twin.equipment.arc_source import Torch
 from twin.equipment.cell import Cell
 from twin.equipment.deposition import DepositionJob, LayerResult
 from twin.equipment.deposition_plant import DepositionPlant
@@ -32,6 +33,7 @@ class WirePlant(DepositionPlant, FeedstockPlant):
     LAYER_TICK = 0.12  # s
     enclosure: Cell
     bead: WireDeposition | ArcDeposition
+    nozzle: Torch
 
     def add_feeder(self) -> WireFeeder:
         """Add the wire feeder."""
