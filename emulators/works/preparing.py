@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import Any, TypeVar
 
 from emulators.catalog import Progress, Settings
@@ -35,8 +36,17 @@ _shares: Any = None
 
 
 def _join(shares: Any) -> None:
+    """Begin a worker process: it ends with the one that it works for, however that ends."""
     global _shares
     _shares = shares
+    parent = parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _summarise(number: int, settings: Settings) -> None:
@@ -61,8 +71,15 @@ def prepare(jobs: Sequence[Settings], progress: Progress = lambda share: None) -
         return
     context = get_context("spawn")
     shares = context.Array("d", len(jobs))
+    before = {*active_children()}
     with ProcessPoolExecutor(workers, context, _join, (shares,)) as pool:
-        waiting = {pool.submit(_summarise, number, job) for number, job in enumerate(jobs)}
-        while waiting:
-            _, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
-            progress(sum(shares[:]) / len(jobs))
+        try:
+            waiting = {pool.submit(_summarise, number, job) for number, job in enumerate(jobs)}
+            while waiting:
+                _, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
+                progress(sum(shares[:]) / len(jobs))
+        except BaseException:  # whoever presses Ctrl-C does not wait for minutes
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in {*active_children()} - before:
+                child.kill()
+            raise
