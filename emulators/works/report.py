@@ -216,9 +216,16 @@ def _ledger(works: Works, now: float, told: Mapping[str, Any]) -> list[str]:
     metered = works.mains.energy
     lines = ["## Ledger by step", "",
              *_table(("step", "times", "kg out", *_SPENT), rows)]
-    lines += [f"Steps together {entered / KWH:.3f} kWh, mains meter {metered / KWH:.3f} kWh; "
-              f"borne by no part: {ledger.unborne.energy / KWH:.1f} kWh, "
-              f"{ledger.unborne.carbon:.1f} kg CO2e.", ""]
+    lines += [f"Steps together {entered / KWH:.3f} kWh, mains meter {metered / KWH:.3f} kWh.", "",
+              "Where it went, without steps under way:", ""]
+    stock = Footprint.total(map(ledger.of, works.things))
+    whole = ledger.spent
+    lines += _table(("borne by", *_SPENT), [
+        ("what was shipped", *_spent(ledger.gone)),
+        ("what is in the works", *_spent(stock)),
+        ("nothing: standby, repairs, what was lost", *_spent(ledger.unborne)),
+        ("**together**", *_spent(ledger.gone + stock + ledger.unborne)),
+        ("steps and purchases", *_spent(whole))])
     return lines
 
 

@@ -14,6 +14,7 @@ from twin.signals import measured
 
 __all__ = ["SCRAP", "Charge", "Footprint", "Ledger", "Rates", "is_scrap"]
 
+_TOTALS = ("bought", "unborne", "gone")
 PARTS = ("part", "green part")
 SCRAP = ("scrap", "sample", "soot", "stub", "skull", "filter dust", "dust", "slag", "sludge",
          "rejected part")
@@ -132,6 +133,8 @@ class Ledger(Equipment):
         self.bought = Footprint()
         self.unborne = Footprint()
         """What was spent without anything kept to bear it."""
+        self.gone = Footprint()
+        """What shipped parts and powder carried."""
         self.worst = 0.0
         """The largest relative error of a single operation."""
 
@@ -161,6 +164,7 @@ class Ledger(Equipment):
     def ship(self, thing: PowderLot | Item) -> None:
         """A part or powder leaves the works."""
         self.shipped = totals([self.shipped, thing.elements])
+        self.gone = self.gone + self.of(thing)
 
     # -- what carries it ----------------------------------------------------------------------
 
@@ -206,6 +210,18 @@ class Ledger(Equipment):
         """What a lot or item carries as a whole."""
         return self.carried.get(thing.id, Footprint()) * thing.mass
 
+    @property
+    def spent(self) -> Footprint:
+        """All that was entered: steps, and what was bought."""
+        return Footprint.total([*(line.spent for line in self.lines.values()), self.bought])
+
+    def borne(self, things: Iterable[PowderLot | Item]) -> Footprint:
+        """What `things` in the works carry, with what was shipped and what nothing bears.
+
+        With all things that are there it is what was spent.
+        """
+        return Footprint.total([*map(self.of, things), self.gone, self.unborne])
+
     # -- balance ------------------------------------------------------------------------------
 
     def balance(self, present: Mapping[str, float]) -> dict[str, tuple[float, float]]:
@@ -229,7 +245,7 @@ class Ledger(Equipment):
             "parents": {i: list(p) for i, p in self.parents.items()},
             **{name: dict(getattr(self, name)) for name in
                ("received", "gained", "lost", "shipped")},
-            "bought": self.bought.plain(), "unborne": self.unborne.plain(), "worst": self.worst}
+            **{name: getattr(self, name).plain() for name in _TOTALS}, "worst": self.worst}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
         self.lines = {
@@ -239,5 +255,6 @@ class Ledger(Equipment):
         self.parents = {i: tuple(p) for i, p in hidden["parents"].items()}
         for name in ("received", "gained", "lost", "shipped"):
             setattr(self, name, dict(hidden[name]))
-        self.bought, self.unborne = (Footprint(**hidden[n]) for n in ("bought", "unborne"))
+        for name in _TOTALS:
+            setattr(self, name, Footprint(**hidden[name]))
         self.worst = hidden["worst"]

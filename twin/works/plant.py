@@ -265,10 +265,15 @@ class Works(Plant):
             raise ValueError(f"{item_id} is a powder lot; only items are shipped")
         self.ledger.ship(item)
 
+    @property
+    def things(self) -> list[Thing]:
+        """All that is in the stores and at the machines."""
+        return [*(t for s in self.stores.values() for t in s),
+                *(t for at in self.at.values() for t in at.values())]
+
     def present(self) -> dict[str, float]:
         """Each element (kg) in the stores and at the machines."""
-        return totals([*(t.elements for s in self.stores.values() for t in s),
-                       *(t.elements for at in self.at.values() for t in at.values())])
+        return totals([t.elements for t in self.things])
 
     def close(self) -> float:
         """Draw the balance of elements; its largest relative error."""

@@ -14,6 +14,7 @@ from emulators.works.report import figures, sheet
 from tests.works_bench import HOUR, PLAN, Bench
 from twin.powder.lot import PowderLot
 from twin.signals import Kind, Refused
+from twin.works.account import Footprint
 
 QUIET = PLAN.replace("between_failures_h = 60", "between_failures_h = 0").replace(
     'gas = "argon"\n  [[', 'gas = "argon"\nupkeep = { between_failures_h = 0 }\n  [[')
@@ -376,6 +377,52 @@ def test_powder_that_fails_again_and_again_is_made_no_more(tmp_path: Path) -> No
     assert bench.call("Dispatch.TryAgain") == "LINE-01: recycle"
     bench.run(24 * 6)
     assert len([j for j in bench.dispatcher.finished if j.machine == "LINE-01"]) > made
+
+
+def assert_accounts_close(bench: Bench) -> None:
+    """What parts, stock and losses bear is what steps took, and that is what the meters say."""
+    told, works = figures(bench.emulator), bench.works
+    ledger, borne = works.ledger, works.ledger.borne(works.things)
+    for name, value in ledger.spent.plain().items():
+        assert borne.plain()[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+    under_way = [(after[0] - before[0], after[1] - before[1], works.places[machine].gas)
+                 for machine, before in works.charged.items()
+                 for after in [works.machines[machine].read_meters()]]
+    running = Footprint.total(ledger.rates.spent(energy, gas if kind else 0.0, kind, 0.0)
+                              for energy, gas, kind in under_way)
+    whole = ledger.spent + running
+    assert whole.energy == pytest.approx(works.mains.energy, rel=1e-9)
+    assert whole.gas == pytest.approx(sum(tank.taken + tank.missing for tank in
+                                          works.gases.values()), rel=1e-9)
+    assert whole.water == pytest.approx(works.water.evaporated, rel=1e-9)
+    pending = sum(job.labour for job in bench.dispatcher.jobs.values())
+    assert whole.labour + pending == pytest.approx(works.people.labour, rel=1e-9)
+    assert told["balance"] < 1e-9
+
+
+@pytest.mark.parametrize(("fault", "until"), [
+    (None, 0), (("Mains.Lost", True), 30), (("Gas1.Leak", 60.0), 40), (("People.Absent", 2), 60),
+    (("Machine2.Breakdown", True), 8), (("Store4.MixedUp", True), 60)])
+def test_what_was_spent_is_borne_by_parts_stock_and_losses(
+    tmp_path: Path, fault: tuple[str, object] | None, until: float
+) -> None:
+    """Energy, gas, water, carbon, labour, money, whatever happens; and all goes on afterwards."""
+    text = PLAN.replace("\n[[machines]]", STEEL, 1).replace("between_failures_h = 60",
+                                                           "between_failures_h = 20")
+    bench = Bench(tmp_path, text)
+    bench.run(7)
+    if fault is not None:
+        bench.fault(*fault)
+        bench.run(until)
+        assert_accounts_close(bench)
+        path, value = fault
+        bench.fault(path, type(value)(0))
+    bench.run(100)
+    assert_accounts_close(bench)
+    before = int(bench.dispatcher.orders.parts_shipped)
+    bench.run(400)
+    assert_accounts_close(bench)
+    assert bench.dispatcher.orders.parts_shipped > before > 0
 
 
 TOPPED = QUIET.replace('takes = [{ store = "Ti64 used", kg = 15 }]', """takes = [
