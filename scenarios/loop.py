@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
 from plc_interfaces.connect import connect
 from twin.image import Device, Sample
+from twin.signals import Refused
 
 __all__ = ["INTERRUPTED", "OVER", "command_line", "finished_layers", "number", "run"]
 
@@ -71,7 +73,7 @@ def command_line(description: str, *machines: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace, loop: Callable[[Device], Awaitable[object]]) -> None:
-    """Connect as the command line says, and run a loop to its end."""
+    """Connect as the command line says, and run a loop to its end; one line if it cannot be."""
 
     async def connected() -> None:
         device = await connect(options.url, user=options.user, password=options.password)
@@ -80,4 +82,17 @@ def run(options: argparse.Namespace, loop: Callable[[Device], Awaitable[object]]
         finally:
             await device.close()
 
-    asyncio.run(connected())
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # The one error is told below.
+    try:
+        asyncio.run(connected())
+    except Exception as error:
+        if not _of_the_user(error):
+            raise
+        raise SystemExit(f"{options.url}: {str(error).removeprefix(f'{options.url}: ')}") from None
+
+
+def _of_the_user(error: Exception) -> bool:
+    """Whether an error says what is wrong with an address, a password or a machine."""
+    from asyncua.ua.uaerrors import UaError  # Takes a second, which only a failure waits for.
+
+    return isinstance(error, (Refused, OSError, ValueError, TimeoutError, UaError))

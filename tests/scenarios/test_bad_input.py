@@ -14,6 +14,7 @@ import pytest
 import trimesh
 
 from plc_interfaces.sync import SyncDevice
+from scenarios.loop import command_line, run
 from tests.machines import Amtwin, block, invoke, recipe, run_amtwin
 
 Make = Callable[[Path], list[str]]
@@ -228,3 +229,26 @@ def _abort(port: int) -> None:
         SyncDevice(f"modbus://127.0.0.1:{port}/1?map=pbf-lb&timeout=1") as device,
     ):
         device.call("Job.Abort", "JOB-0001")
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("nonsense", "modbus:// or opc.tcp://"),
+        ("modbus://127.0.0.1:1/1", "map"),
+        ("modbus://127.0.0.1:1/1?map=pbf-lb", "127.0.0.1:1"),
+        ("opc.tcp://127.0.0.1:1/", "127.0.0.1"),
+    ],
+)
+def test_a_loop_that_cannot_begin_says_why_in_one_line(url: str, named: str) -> None:
+    options = command_line("A loop.", "pbf-lb").parse_args([url])
+
+    async def never(device: object) -> None:
+        raise AssertionError(f"connected to {device}")
+
+    with pytest.raises(SystemExit) as caught:
+        run(options, never)
+    told = str(caught.value.code)
+    assert told.startswith(f"{url}: ")
+    assert named in told
+    assert "\n" not in told
