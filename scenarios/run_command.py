@@ -64,6 +64,12 @@ _OF_THE_RUN = (
 )
 
 
+_INSTEAD = {
+    "control": "its dispatcher is needed for material and people; to plan its jobs by a program of "
+               "your own, write Dispatch.ReleaseJobs false and call Dispatch.StartJob",
+    "watchdog_ms": "none of its machines is under external control",
+    "wait": "it begins with its orders; a plan without [[orders]] waits for Orders.AddOrder",
+}
 _OF_THE_WORKS = ("plant", "fidelity", "seed", "scan_ms", "record", "no_record")
 
 
@@ -74,7 +80,7 @@ def _not_of_a_works(context: typer.Context) -> None:
         given = source is not None and source.name == "COMMANDLINE"
         if given and name not in _OF_THE_WORKS:
             refuse(f"--{name.replace('_', '-')} does not go with a works: "
-                    "the plant file says it for each machine")
+                   + _INSTEAD.get(name, "the plant file says it for each machine"))
 
 
 def resumed_works(folder: Path) -> str | None:

@@ -15,6 +15,7 @@ from emulators.controllers.works_signals import Dispatch, Orders, StationStatus,
 from emulators.works.orders import OrderBook
 from emulators.works.plan import MachinePlan, Plan, ProgramPlan
 from twin.image import Readings
+from twin.signals import Refused
 from twin.works.people import HOUR, Task
 from twin.works.plant import Works, numbered
 
@@ -53,7 +54,7 @@ class Dispatcher(Controller):
         self.stations = {s.name: s for s in stations}
         self.book = OrderBook(plan.orders if plan else (), plan.sold if plan else ())
         self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
-        self.dispatch = self.add("Dispatch", Dispatch(self._again))
+        self.dispatch = self.add("Dispatch", Dispatch(self._wanted, self._again))
         self.shown = {name: self.add(numbered("Station", n), StationStatus())
                       for name, n in plant.numbers.items()}
         self.add("Alarms", WorksAlarms())
@@ -150,6 +151,28 @@ class Dispatcher(Controller):
         self.book.rank(number, priority)
         self._say("Orders", f"order {number} has priority {priority}", number=number)
         return str(number)
+
+    def _wanted(self, machine: str, program: str) -> str:
+        """A job that somebody else plans: a client that is the MES itself."""
+        plan = self._machines.get(machine)
+        if plan is None:
+            raise Refused(f"no machine {machine!r}; there are: {', '.join(self._machines)}",
+                          "unknown")
+        found = next((p for p in plan.programs if p.name == program), None)
+        if found is None:
+            raise Refused(f"{machine} has no program {program!r}; it has: "
+                          + ", ".join(p.name for p in plan.programs), "unknown")
+        if machine in self.jobs:
+            raise Refused(f"{machine} has {self.jobs[machine].id}")
+        if not self._free(machine):
+            way = self.repairs.get(machine) or self.stations[machine].state.name.lower()
+            raise Refused(f"{machine} is not free: {way}")
+        short = self.material.short_of(found)
+        if short:
+            raise Refused(f"{program} lacks {short}")
+        if not self._begin(plan, found, Wish((1, self.now, 0), about="a client")):
+            raise Refused(f"{program}: its material is not where it should be")
+        return self.jobs[machine].id
 
     def _again(self) -> str:
         programs = self._given_up()

@@ -62,15 +62,23 @@ class Dispatch(Component):
     committed = status("kW", low=0, high=1e5, doc="power of the jobs in work at their highest, "
                        "and of the machines that stand")
     reason = status(str, length=64, doc="why the most urgent job that waits does not start")
-    release_jobs = setpoint(bool, start=True, doc="new jobs may start")
+    release_jobs = setpoint(bool, start=True, doc="the dispatcher begins jobs by itself; false: "
+                            "only those that StartJob orders")
     power_limit = parameter("kW", low=0, high=1e5, start=250, doc="no job starts that would bring "
                             "the works beyond this power")
     water_limit = parameter("degC", low=5, high=60, start=24, doc="cooling water at which jobs "
                             "are paused")
 
-    def __init__(self, again: Callable[[], str]) -> None:
+    def __init__(self, begin: Callable[[str, str], str], again: Callable[[], str]) -> None:
         super().__init__()
-        self._again = again
+        self._begin, self._again = begin, again
+
+    @command(machine=str, program=str)
+    def start_job(self, machine: str, program: str) -> str:
+        """Have a program done on a machine that has no job: material, set-up, start, unloading;
+        answers the job's number.
+        """
+        return self._begin(machine, program)
 
     @command()
     def try_again(self) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from emulators.controllers.states import MachineState
 from emulators.works.report import figures, sheet
+from plc_interfaces.host import Act, ActKind
 from tests.works_bench import HOUR, PLAN, Bench
 from twin.powder.lot import PowderLot
 from twin.signals import Kind, Refused
@@ -377,6 +378,31 @@ def test_powder_that_fails_again_and_again_is_made_no_more(tmp_path: Path) -> No
     assert bench.call("Dispatch.TryAgain") == "LINE-01: recycle"
     bench.run(24 * 6)
     assert len([j for j in bench.dispatcher.finished if j.machine == "LINE-01"]) > made
+
+
+def test_a_client_dispatches_by_itself(tmp_path: Path) -> None:
+    """With the dispatcher's own jobs off it does what it is told, and nothing else."""
+    bench = Bench(tmp_path, QUIET)
+    bench.emulator.submit(Act(ActKind.WRITE, "Dispatch.ReleaseJobs", False))
+    bench.run(1)
+    assert not bench.dispatcher.jobs
+    job = bench.call("Dispatch.StartJob", "LB-02", "green")
+    assert bench.dispatcher.jobs["LB-02"].id == job
+    for machine, program, why in (
+            ("LB-02", "pins", f"LB-02 has {job}"), ("LB-09", "pins", "no machine 'LB-09'"),
+            ("LB-01", "green", "LB-01 has no program 'green'; it has: pins"),
+            ("OVEN-01", "rings", "rings lacks green ring: 0 of 4")):
+        with pytest.raises(Refused, match=re.escape(why)):
+            bench.call("Dispatch.StartJob", machine, program)
+    bench.run(24)
+    bench.call("Dispatch.StartJob", "LB-02", "green")
+    bench.run(48)
+    bench.call("Dispatch.StartJob", "OVEN-01", "rings")
+    bench.run(72)
+    names = [(j.machine, j.program.name) for j in bench.dispatcher.finished]
+    assert names == [("LB-02", "green"), ("LB-02", "green"), ("OVEN-01", "rings")]
+    assert figures(bench.emulator)["shipped"] == 4
+    assert_accounts_close(bench)
 
 
 def assert_accounts_close(bench: Bench) -> None:
