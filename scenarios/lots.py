@@ -244,6 +244,10 @@ def tell(identity: str, within: Path, as_json: bool, picture: Path | None) -> st
 
     `LotError` or `PictureError` in one sentence for what cannot be.
     """
+    run, _, name = identity.rpartition(":")
+    if run and Path(run).is_dir() and not (within.is_dir() and read_book(within).holds(identity)):
+        # As a lot is named for a run: that record, and what became of it there.
+        within, identity = Path(run), name
     book = read_book(within) if within.is_dir() else None
     if book is None and within != USUAL:
         raise LotError(f"{within}: no such folder")
@@ -264,11 +268,10 @@ def tell(identity: str, within: Path, as_json: bool, picture: Path | None) -> st
 
 
 def _elsewhere(identity: str) -> bool:
-    """Whether an id is that of a ready-made lot, a file or RUN:ID rather than of a record."""
+    """Whether an id is that of a ready-made lot or a file rather than of a record."""
     known = identity.casefold() in {name.casefold() for name in lot_names()}
     file = Path(identity).suffix.lower() in (".toml", ".yaml", ".yml", ".json")
-    run = identity.rpartition(":")[0]
-    return known or file or bool(run and Path(run).is_dir())
+    return known or file
 
 
 def _text(book: Book | None, identity: str, thing: PowderLot | Item | None) -> str:

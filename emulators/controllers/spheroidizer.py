@@ -40,6 +40,7 @@ class SpheroidizerController(BuildController):
     PURGE = 3600.0  # s that a purge may take
     IGNITION = 20.0  # s in which the flame should be lit
     DRAIN = 6.0  # s in which the feeder comes to rest: three of its lag times
+    AGAIN = 30.0  # s from one back-pulse of the filter to the next
     SETTLE = 20.0  # s after which the feed should be what was asked for
     MOST = 100e3  # W of the light that the emission is told over
     plant: Spheroidizer
@@ -86,6 +87,12 @@ class SpheroidizerController(BuildController):
         feeding = self.phase == "feed"
         late = feeding and self.now > self.since + self.SETTLE
         expected = io.torch.plate_power / self.MOST
+        # A loaded filter is cleaned, but not again and again.
+        if io.loop.blower > 0 and self.now >= self.pulsed + self.AGAIN \
+                and io.loop.filter_differential_pressure > process.pulse_pressure:
+            self.pulsed = self.now
+            self.batches.pulses += 1
+            io.loop.back_pulse = True
         argon = io.gas.central_flow + io.gas.sheath_flow
         return {
             "plate_power_low": feeding and bool(io.torch.plate_power < 0.93 * process.plate_power),
@@ -104,15 +111,7 @@ class SpheroidizerController(BuildController):
         return 0.0 if self.process.inert_only else float(self.process.hydrogen_flow)
 
     def regulate(self) -> None:
-        io, process = self.io, self.process
-        # A loaded filter is cleaned at once, but not again and again.
-        if io.loop.blower > 0 and io.loop.filter_differential_pressure > process.pulse_pressure:
-            if self.now >= self.pulsed + 30.0:
-                self.pulsed = self.now
-                self.batches.pulses += 1
-                io.loop.back_pulse = True
-            else:
-                self.wake = min(self.wake, self.pulsed + 30.0)
+        io = self.io
         # Gas, loop and water serve what is hot until it no longer is, however the job ended.
         if self.state in (MachineState.FINISHED, MachineState.ABORTED):
             self.rest()
@@ -283,7 +282,7 @@ class SpheroidizerController(BuildController):
 
     def watches(self) -> list[Watch]:
         level = self.level
-        found = [level("Loop.FilterDifferentialPressure", "PulsePressure")]
+        found: list[Watch] = []
         cold = level("Reactor.Temperature", "UnloadTemperature")
         ready = self.process.plate_power * _READY / 1e3
         match self.phase:

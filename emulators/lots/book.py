@@ -10,7 +10,7 @@ from emulators.journal import JournalError
 from emulators.recipes.files import RecipeError
 from emulators.record import META, RecordError, Run, open_run
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Draw, Item, Operation
+from twin.powder.operations import Draw, Item, Operation, draw
 
 __all__ = ["LotError", "find_feedstock", "operations_of", "read_lots", "run_folders"]
 
@@ -73,20 +73,28 @@ def _left(drawn: Draw) -> Item | None:
 
 
 def find_feedstock(folder: str | Path, identity: str) -> PowderLot | Item:
-    """The newest state of a lot that a recorded run made, or of a spool that it drew from.
+    """What is left of a lot that a recorded run made, or of a spool that it drew from.
 
-    `LotError` if there is none.
+    `LotError` if there is none, or nothing is left.
     """
     made: dict[str, PowderLot | Item] = {}
+    gone: dict[str, str] = {}
     for operation in read_lots(folder):
         for drawn in operation.inputs:
             rest = _left(drawn)
+            held = made.pop(drawn.id, None)
             if rest is not None:
                 made[drawn.id] = rest
+            elif isinstance(held, PowderLot) and drawn.mass < held.mass * (1.0 - 1e-9):
+                made[drawn.id] = draw(held, drawn.mass)[1]
+            else:
+                gone[drawn.id] = operation.name
         for out in operation.outputs:
             if isinstance(out, PowderLot):
                 made[out.id] = out
     if identity in made:
         return made[identity]
-    known = f"it made {', '.join(list(made)[:8])}" if made else "it made none"
+    known = f"it made {', '.join(list(made)[-8:])}" if made else "it made none"
+    if identity in gone:
+        raise LotError(f"{folder}: lot {identity!r} was used up there ({gone[identity]}); {known}")
     raise LotError(f"{folder}: no powder lot {identity!r}; {known}")

@@ -24,7 +24,7 @@ from scenarios.lots import read_book
 from twin.materials import alloy
 from twin.powder.ageing import Use, build_operation
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Draw, Item, Operation, draw
+from twin.powder.operations import Draw, Item, Operation, draw, renamed
 from twin.powder.wire import spool, wire_operation
 from twin.signals import Component, SignalTable
 
@@ -162,12 +162,32 @@ def refused(*arguments: object) -> str:
     return lines[0]
 
 
+def test_what_a_run_has_used_up_is_shown_but_cannot_be_used_again(tmp_path: Path) -> None:
+    lot = PowderLot.virgin("A", "316L", 2.0, 35e-6, 1.3, origin="atomize", machine="GA")
+    part, rest = draw(lot, 0.5)
+    sieved = renamed(rest, "B", parents=("A",), origin="sieve", machine="R")
+    record(tmp_path / "run", [
+        Operation("atomize", "GA", 1.0, (), (lot,), gained=lot.elements),
+        Operation("sample", "R", 2.0, (Draw.all(part),),
+                  (Item("A-sample", "sample", "316L", part.mass, part.elements),))])
+    # A part of it is gone: only the rest can be used.
+    assert load_lot(f"{tmp_path / 'run'}:A").mass == pytest.approx(1.5)
+    record(tmp_path / "all", [
+        Operation("atomize", "GA", 1.0, (), (rest,), gained=rest.elements),
+        Operation("sieve", "R", 2.0, (Draw.all(rest),), (sieved,))])
+    with pytest.raises(LotError, match=r"'A' was used up there \(sieve\); it made B"):
+        load_lot(f"{tmp_path / 'all'}:A")
+    told = amtwin(f"{tmp_path / 'all'}:A")
+    assert told.exit_code == 0, told.output
+    assert "B (powder, 1.5 kg, sieve)" in told.output
+
+
 def test_bad_input_gives_one_clear_error(runs: Path, tmp_path: Path) -> None:
     assert "no lot or part 'nobody'; known: GA-charge" in refused("nobody", "--within", runs)
     assert "several runs; say which: one:LB-part-0001" in refused(
         "LB-part-0001", "--within", runs)
     assert "no such folder" in refused("x", "--within", tmp_path / "none")
-    assert "no powder lot 'LB-77'" in refused(f"{runs / 'one'}:LB-77")
+    assert "no lot or part 'LB-77'" in refused(f"{runs / 'one'}:LB-77")
     assert "cannot be written" in refused(
         "GA-0001", "--within", runs, "--picture", tmp_path / "no" / "such.png")
     assert "no run here handled" in refused("316l-fresh", "--picture", tmp_path / "x.png")
