@@ -13,27 +13,16 @@ from twin.equipment.electron_deflection import ElectronDeflection
 from twin.equipment.electron_gun import ElectronGun, HighVoltage
 from twin.equipment.electron_imaging import ElectronImaging, Finished
 from twin.equipment.exposure import BuildJob, ExposureResult, layer_tables
+from twin.equipment.fusion_plant import FusionPlant
 from twin.equipment.heated_bed import BeamHeatedStage, Preheater, Rake, adhesion_of
 from twin.equipment.live_pool import PoolModels
-from twin.equipment.powder_lots import PowderLots, PowderPlant
+from twin.equipment.powder_lots import PowderLots
 from twin.equipment.services import Chiller, SafetyChain
-from twin.equipment.solidified import solid_height
 from twin.equipment.vacuum import VacuumSystem
 from twin.machine import Equipment
-from twin.meltpool import Mode
-from twin.meltpool.defects import (
-    GAS_ESCAPE,
-    GAS_POROSITY,
-    DefectKind,
-    expected_defects,
-    gas_pore_density,
-    porosity_estimate,
-    sample_defects,
-)
 from twin.parts.layers import Role
 from twin.physics.electron_beam import depleted, heat_capped_power, multibeam_rate, vapour_loss
 from twin.physics.smoke import Powder
-from twin.powder.ageing import Use
 from twin.powder.effects import usual_lot
 from twin.signals import measured
 
@@ -61,7 +50,7 @@ class LayerMonitor(Equipment):
                          doc="aluminium in the layer by mass after evaporation, model value")
 
 
-class PbfEb(PowderPlant):
+class PbfEb(FusionPlant):
     """An electron beam machine: one or more guns, or guns that split their beam."""
 
     PLATE = (0.21, 0.21)  # m
@@ -72,7 +61,6 @@ class PbfEb(PowderPlant):
     CONDUCTANCE = 900.0  # W/(m2 K) from a part's surface down into part and bed, default
     SPATTERED = 1e-4  # share of spatter that lands in the part: the bed is sintered, default
     MELTED_AGAIN = 1.0  # s until a beam is back where there is still powder: melt leads, default
-    GAS_SAMPLE = 2e-2  # share of the gas pores of a lot that are placed one by one, default
     SEAM = 25e-6  # m that two guns are off one another where their tracks meet, default
     ARCS = (0.0, 1.3e-3, 2.9e-3, 4.2e-3)  # s: arc trips as smoke begins, default
     GAS_DELAY = 0.02  # s until the gauges see the gas that the bed sets free, default
@@ -97,8 +85,8 @@ class PbfEb(PowderPlant):
         self.high_voltage.feed(self.beams)
         self.stage = self.add("Platform", BeamHeatedStage(lambda: self.vacuum.helium))
         self.stage.air = self._air
-        self.rake = self.add("Rake", Rake(self._raked, lambda: self.stage.depth))
-        self.deflection = self.add("Deflection", ElectronDeflection(
+        self.bed = self.rake = self.add("Rake", Rake(self._raked, lambda: self.stage.depth))
+        self.marker = self.deflection = self.add("Deflection", ElectronDeflection(
             self.beams, models or PoolModels(), self.stage, self.rake,
             gas=lambda times: (np.zeros_like(times), np.zeros_like(times)),
             heat=self.chiller.heat, exposed=self._solidify, pictures=False))
@@ -109,7 +97,7 @@ class PbfEb(PowderPlant):
         self.imaging.bed = BeamHeatedStage.BED
         self.monitor = self.add("Layer", LayerMonitor())
         self.powder = self.add("Powder", PowderLots("pbf-eb"))
-        self.melted = self.fume = self.pores = self.flaws = 0.0
+        self.begin_account()
         self.meter = self.consumption = self.add("Consumption", Consumption(self.STANDBY))
         self.splits = splits
         self.smokes = 0
@@ -131,7 +119,7 @@ class PbfEb(PowderPlant):
             raise ValueError(f"job {job.name if job else ''} is for {needed} beams; the machine "
                              f"has {len(self.beams)}")
         self.take_lots(job)
-        self.melted = self.fume = self.pores = self.flaws = 0.0
+        self.begin_account()
         self.imaging.keep_layer()
         self.deflection.load(job)
         density = 2500.0
@@ -161,23 +149,8 @@ class PbfEb(PowderPlant):
             self.stage.lot_film, self.stage.lot_grip = effect.film, effect.grip
             self.stage.powder = Powder(bulk_density=job.bulk_density * effect.density)
 
-    def feedstock_needed(self, job: BuildJob) -> dict[str, float]:
-        height = job.layers * job.plan.layer_thickness
-        area = self.rake.BED[0] * self.rake.BED[1]
-        return {job.alloy.name: area * height * job.bulk_density * job.dosing}
-
-    def feedstock_used(self) -> dict[str, Use]:
-        job = self.deflection.job
-        if job is None:
-            return {}
-        rake, hours = self.rake, (self.env.now - self.powder.began) / 3600.0
-        return {job.alloy.name: Use(
-            self.melted, max(rake.spread, self.melted), rake.dosed - rake.spread,
-            fume=self.fume, hours=hours, about={
-                "name": job.name, "parts": list(job.plan.parts), "layers": self.layers_done,
-                "complete": self.layers_done >= job.layers, "defects": round(self.flaws),
-                "smokes": self.smokes,
-                "porosity": self.pores / self.melted if self.melted else 0.0})}
+    def told_of_job(self) -> dict[str, Any]:
+        return {"smokes": self.smokes}
 
     def drive(self, path: str, value: Any) -> bool:
         if path == "Safety.DoorForced":
@@ -190,14 +163,6 @@ class PbfEb(PowderPlant):
         if changed and path == "Rake.Recoat":
             self.imaging.keep_layer()
         return changed
-
-    @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
-    def layers_done(self) -> int:
-        return int(self.deflection.layer_done)
 
     def take_tables(self, vectors: bool) -> list[tuple[str, dict[str, np.ndarray[Any, Any]]]]:
         taken, self.imaging.done = self.imaging.done, []
@@ -288,10 +253,7 @@ class PbfEb(PowderPlant):
         job, layer, rows = self.deflection.job, result.layer, result.rows
         assert job is not None
         alloy, pool = job.alloy, result.pool
-        warm = min(max(float(self.stage.part_temperature), 300.0), alloy.solidus - 50.0)
-        overhang = layer.overhang_area / layer.area if layer.area > 0 else 0.0
-        self.rake.curl(layer.thickness, overhang, alloy.solidus - warm)
-        self.rake.melted()
+        self.curl(result, float(self.stage.part_temperature))
         dwells = np.array([job.sets[r].dwell if r in job.sets else 0.0 for r in range(len(Role))])
         dwell = dwells[rows.role]
         marked = np.maximum(rows.length / result.speed + rows.count * dwell, 1e-12)
@@ -300,36 +262,9 @@ class PbfEb(PowderPlant):
         length = np.where(dwell > 0, points * job.hatch_spacing, rows.length)
         marks = float(np.where(dwell > 0, points, rows.count).sum())
         speed = np.maximum(length / marked, 1e-4)
-        thickness = np.maximum(result.powder, 1e-9)
-        effect = self.powder.effects(alloy.name)
-        gas = max(effect.gas, -GAS_POROSITY)
-        counts = expected_defects(
-            pool, alloy, vector_length=length, speed=speed, sigma=result.sigma,
-            hatch_spacing=job.hatch_spacing + self._off(), layer_thickness=thickness,
-            gas_porosity=self.GAS_SAMPLE * max(gas, 0.0),
-            redeposition=self.SPATTERED * effect.spatter, preheat=result.interlayer_temperature)
-        places = rows.places
-        defects = sample_defects(
-            self.stream("defects", layer.index), counts.shared(places.row, places.share),
-            places.start, places.end, width=pool.width[places.row],
-            hatch_spacing=job.hatch_spacing)
-        defects["vector"] = places.row[defects["vector"]]
-        hatch = (rows.role != Role.CONTOUR) & (rows.role != Role.SUPPORT) & (length > 0)
-        if not hatch.any():
-            hatch = length > 0
-        # The usual powder's gas pores are not counted: a lot's are as far as there are more.
-        porosity = np.minimum(
-            porosity_estimate(counts, vector_length=np.maximum(length, 1e-9),
-                              hatch_spacing=job.hatch_spacing, layer_thickness=layer.thickness)
-            + max(gas, 0.0) * (1.0 - GAS_ESCAPE), 1.0)
-
-        def mean(values: Any) -> float:
-            if not hatch.any():
-                return 0.0
-            return float(np.average(values[hatch], weights=marked[hatch]))
-
-        volume = layer.area * solid_height(pool, result.powder, np.where(hatch, length, 0.0),
-                                           job.hatch_spacing, layer.thickness)
+        solid = self.solid(result, length, speed, marked, redeposition=self.SPATTERED,
+                           apart=self._off())
+        hatch, mean, volume = solid.hatch, solid.mean, solid.volume
         mass = max(volume * float(alloy.density(293.15)), 1e-12)
         lot = self.powder.mixed(alloy.name)
         content = alloy.composition.get("Al", 0.0)
@@ -363,44 +298,28 @@ class PbfEb(PowderPlant):
                 given = float((result.metered * marked)[rows.beam == number].sum())
                 beam.current_ratio = given / asked
         self.rake.built += mass
-        self.consumption.built(volume)
-        gas_pores = float(gas_pore_density(GAS_POROSITY + gas)) * volume
-        self.melted += mass
-        self.fume += vapour
-        self.pores += mass * mean(porosity)
-        self.flaws += len(defects)
-        self.imaging.finish(Finished(result, defects, {
-            "layer": layer.index + 1, "z": layer.z, "area": layer.area,
-            "overhang_area": layer.overhang_area, "vectors": round(marks),
-            "scan_length": float(length.sum()), "duration": result.duration,
-            "energy_absorbed": result.absorbed, "covered": result.covered,
+        self.account(solid, mass, vapour)
+        self.imaging.finish(Finished(result, solid.defects, {
+            **solid.figures(marks),
             "area_energy": monitor.area_energy, "chamber_pressure": self.vacuum.pressure,
             "helium": self.vacuum.helium, "bed_temperature": self.stage.around,
             "plate_temperature": float(self.stage.temperature),
-            "interlayer_temperature": result.interlayer_temperature,
             "sinter_neck": self.stage.ripen(), "oxide": self.stage.film,
             "protrusion": self.rake.protrusion,
-            "width_mean": mean(pool.width), "depth_mean": mean(pool.depth),
-            "length_mean": mean(pool.length), "power_mean": mean(result.power),
             "peak_mean": mean(pool.peak_temperature),
-            "keyhole_share": mean((pool.mode == Mode.KEYHOLE).astype(float)),
             "aluminium": monitor.aluminium, "aluminium_loss": loss,
             "vapour": vapour,
             "heat_share": mean_power / max(cap, 1e-9),
-            "utilisation": volume / max(result.duration, 1e-9) / most,
-            "spatter": int((defects["kind"] == DefectKind.SPATTER).sum()),
-            "porosity": mean(porosity), "gas_pores": gas_pores}))
+            "utilisation": volume / max(result.duration, 1e-9) / most}))
 
     def hidden_state(self) -> dict[str, Any]:
-        return {"smokes": self.smokes, "raked": self._layers_raked, "last": self._last,
-                "melted": self.melted, "fume": self.fume, "pores": self.pores,
-                "flaws": self.flaws}
+        return {**super().hidden_state(), "smokes": self.smokes, "raked": self._layers_raked,
+                "last": self._last}
 
     def restore_hidden(self, hidden: dict[str, Any]) -> None:
+        super().restore_hidden(hidden)
         self.smokes, self._layers_raked = hidden["smokes"], hidden["raked"]
         self._last = hidden["last"]
-        self.melted, self.fume = hidden["melted"], hidden["fume"]
-        self.pores, self.flaws = hidden["pores"], hidden["flaws"]
         self._smoking = False
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
