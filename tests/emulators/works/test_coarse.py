@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,7 @@ from twin.works.repeat import is_virgin
 from twin.works.summary import JobSummary
 
 SOME = ("pbf-lb", "binder-jet", "sinter-furnace")
-KINDS = [kind for kind in ("pbf-lb", "binder-jet", "sinter-furnace", "spheroidizer",
-                           "gas-atomizer", "prep", "recycling-line") if kind in MACHINES]
+KINDS = [*MACHINES]
 OTHER_SEED = 7
 
 
@@ -67,6 +67,9 @@ def test_is_the_real_machine_but_for_chance(kind: str, folder: Path) -> None:
         expected = getattr(full.meter, meter)
         assert getattr(own.meter, meter) == pytest.approx(expected, rel=0.03, abs=least), meter
     assert own.raised() == full.raised() == []
+    came, comes = (Counter(path for _, path in each.notes.alarms) for each in (own, full))
+    for path in {*came, *comes}:
+        assert _near(came[path], comes[path]), path
     found = own.emulator.plant.job.found["defects"]  # type: ignore[attr-defined]
     there = full.counts()
     for number in {*found, *there}:
