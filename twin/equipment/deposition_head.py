@@ -158,15 +158,6 @@ class DepositionHead(Equipment):
         """Whether a layer has been begun and not finished."""
         return self._layer is not None
 
-    @property
-    def true_stand_off(self) -> float:
-        """True distance to the surface now (m), of the last point that was looked at."""
-        run = self._run
-        if run is not None and len(run.stand_off):
-            index = int(np.searchsorted(run.times, self.now, "right")) - 1
-            return float(run.stand_off[min(max(index, 0), len(run.stand_off) - 1)])
-        return float(self.stand_off)
-
     def interrupt(self, why: str) -> None:
         """Stop at once because the process has failed; `run` has to be given again."""
         if self.busy:

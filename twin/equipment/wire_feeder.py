@@ -104,11 +104,6 @@ class WireFeeder(Equipment):
         self._taken, self.stuck, self.drawn = self.spool_missing, "", 0.0
         self._anchor()
 
-    @property
-    def wire_speed(self) -> float:
-        """True wire speed (m/s) now."""
-        return self._at("speed", self.now)
-
     def _at(self, attribute: str, time: float) -> float:
         found = self.trajectories.get(attribute)
         return found.at(time) if found else float(getattr(self, attribute))

@@ -34,7 +34,6 @@ __all__ = [
     "cooling_time",
     "heat_input",
     "interpass_step",
-    "oxide_of_shielding",
     "porosity_of_shielding",
     "shielding",
 ]
@@ -256,8 +255,3 @@ def porosity_of_shielding(cover: npt.ArrayLike) -> Floats:
     """Pore fraction of a bead laid under a gas cover (0..1): 0.02 % whole, 6 % in air, default."""
     lacking = 1.0 - np.clip(np.asarray(cover, float), 0.0, 1.0)
     return np.asarray(2e-4 + 0.06 * lacking**2)
-
-
-def oxide_of_shielding(cover: npt.ArrayLike) -> Floats:
-    """Share of a bead's surface that is oxidised (0..1), default: in proportion to what lacks."""
-    return np.asarray(1.0 - np.clip(np.asarray(cover, float), 0.0, 1.0))

@@ -8,7 +8,7 @@ from typing import Final
 
 from twin.materials import GAS_CONSTANT
 
-__all__ = ["DryingKinetics", "bet", "equilibrium", "gab", "monolayer", "saturation_pressure"]
+__all__ = ["DryingKinetics", "bet", "gab", "monolayer", "saturation_pressure"]
 
 MONOLAYER: Final = 0.26e-6
 """Water of one monolayer, kg/m2 (about 0.115 nm2 per molecule)."""
@@ -84,10 +84,3 @@ class DryingKinetics:
     def after(self, start: float, ends: float, temperature: float, step: float) -> float:
         """Water content after ``step`` (s) at constant temperature and balance, exact."""
         return ends + (start - ends) * exp(-self.constant(temperature) * step)
-
-
-def equilibrium(density: float, d32: float, temperature: float, vapour: float,
-                kinetics: DryingKinetics | None = None) -> float:
-    """Water content (kg/kg) of grains in balance with vapour of a pressure (Pa)."""
-    kinetics = kinetics or DryingKinetics()
-    return monolayer(density, d32) * kinetics.coverage(temperature, vapour)

@@ -21,7 +21,7 @@ from twin.powder.lot import PowderLot, Status
 from twin.powder.operations import renamed
 
 __all__ = ["GUARD", "METHODS", "Analysis", "Decision", "Limit", "Method", "Specification",
-           "analysed", "decide", "decided", "measure", "processes", "specification", "true_value"]
+           "analysed", "decide", "measure", "processes", "specification", "true_value"]
 
 DATA: Final = Path(__file__).with_name("specifications.toml")
 
@@ -220,11 +220,6 @@ def decide(lot: PowderLot, rule: Specification, guard: float = GUARD) -> Decisio
         return Decision("scrap", tuple(reasons), (), missing)
     status: Status = "hold" if reasons else "released"
     return Decision(status, tuple(reasons), tuple(remedies), missing)
-
-
-def decided(lot: PowderLot, decision: Decision) -> PowderLot:
-    """The lot with the status of a decision."""
-    return renamed(lot, lot.id, status=decision.status)
 
 
 def _number(value: Any, where: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from math import floor, inf
@@ -248,8 +248,3 @@ class People(Equipment):
             due = person.task.ends if person.task else None
             self._ends[person.name].due = inf if due is None else due
         self._edge.due = inf
-
-
-def skills_of(people: Iterable[Person]) -> list[str]:
-    """All skills that people have, in alphabetical order."""
-    return sorted({skill for p in people for skill in p.skills})
