@@ -18,9 +18,9 @@ __all__ = ["Text", "meaning", "module"]
 _WORDS = frozenset(("doc", "cause", "consequence", "response"))
 """Arguments of a declaration that are read by people only."""
 _DECLARERS = frozenset(
-    "actuator alarm command diagnostic fault image measured parameter series setpoint status"
+    "actuator alarm command diagnostic fault image like measured parameter series setpoint status"
     .split())
-"""Functions of `twin.signals` that declare."""
+"""Functions of `twin.signals` that declare, and `like`, which declares an alarm as another."""
 _SOURCE = "source"
 """Where a data file says where a figure is from."""
 

@@ -25,6 +25,7 @@ class Pump(Component):
 
     flow = measured("L/min", low=0, high=10, doc="flow of water")
     dry = alarm(doc="runs dry", cause="leak", priority=2)
+    hot = like(HOT, response="wait", low=3)
     limit: float = 1.0
     """What it may do."""
 
@@ -53,6 +54,7 @@ def _digest(folder: Path, old: str = "", new: str = "") -> str:
     ("0.5 * speed + self", "(0.5*speed) + self"),
     ('doc="flow of water"', 'doc="water"'),
     ('cause="leak"', 'cause="no water"'),
+    ('response="wait"', 'response="look at it"'),
     ("plant: Plant", "plant: object"),
     ("    from twin.machine import Plant", "    from twin.machine import Plant, Clockwork"),
 ])
@@ -66,6 +68,7 @@ def test_words_mean_nothing(tmp_path: Path, old: str, new: str) -> None:
     ('0.5 * speed + self.loss(cause="friction")', '0.5 * (speed + self.loss(cause="friction"))'),
     ("high=10", "high=11"),
     ("priority=2", "priority=3"),
+    ("low=3", "low=4"),
     ("limit: float = 1.0", "limit: float = 1.5"),
     ("limit: float", "limit: int"),
     ("is too fast", "is fast"),
