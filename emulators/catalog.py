@@ -50,6 +50,21 @@ MACHINES: dict[str, MachineType] = {
 """By name; how each is put together is in the module of `emulators.machines` named after it."""
 
 
+_DEPOSITION = ("ded-powder", "ded-wire-laser", "ded-arc")
+_PARTS = tuple(name for name, entry in MACHINES.items() if entry.technology)
+_OF_SOME = {
+    "lasers": ("pbf-lb",),
+    "beams": ("pbf-eb",),
+    "blade": ("pbf-lb",),
+    "melt_pool": ("pbf-lb", "pbf-eb"),
+    "melt_pool_cell_um": ("pbf-lb",),
+    "melt_pool_lag": ("pbf-lb",),
+    "supports": ("pbf-lb", "pbf-eb", *_DEPOSITION),
+    "places": tuple(name for name in _PARTS if name != "sinter-furnace"),
+    "unit": _PARTS,
+    "pictures": ("pbf-lb", "pbf-eb", "binder-jet"),
+}
+"""Settings that only some machines take."""
 EXAMPLE = "example:bracket"
 """What a machine builds that was given no part."""
 
@@ -67,6 +82,10 @@ def build(settings: Settings, progress: Progress = lambda share: None) -> Built:
     `progress` is told the share done of what takes long, such as a table of melt pools.
     """
     module = _module(settings.machine)
+    for name, machines in _OF_SOME.items():
+        if settings.machine not in machines and getattr(settings, name) != getattr(Settings, name):
+            raise SettingsError(f"{name}: a {settings.machine} does not take it; what does: "
+                                + ", ".join(machines))
     if MACHINES[settings.machine].technology:
         settings = replace(settings, parts=settings.parts or (EXAMPLE,))
     elif settings.parts:

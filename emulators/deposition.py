@@ -20,7 +20,6 @@ from emulators.settings import (
     assemble,
     check_common,
     chosen_recipe,
-    one_of,
 )
 from twin.equipment.deposition import DepositionJob
 from twin.equipment.wire_plant import WirePlant
@@ -29,8 +28,7 @@ from twin.parts import PartError, arrange
 from twin.parts.passes import PassPlan
 
 __all__ = ["FIGURES", "GCODE", "HOTTEST", "WIRE_FIGURES", "WIRE_QUALITY", "build_wire",
-           "check_deposition", "deposition_job", "gcode_plan", "is_gcode",
-           "pass_plan", "wire_point"]
+           "deposition_job", "gcode_plan", "is_gcode", "pass_plan", "wire_point"]
 
 GCODE = (".gcode", ".nc", ".ngc", ".tap", ".cnc")
 
@@ -69,16 +67,6 @@ MELTS = (0.75, 1.5)
 def is_gcode(file: str | Path) -> bool:
     """Whether a file holds a toolpath instead of a part's surface."""
     return not str(file).startswith("example:") and Path(file).suffix.lower() in GCODE
-
-
-def check_deposition(settings: Settings) -> None:
-    """`SettingsError` for what no deposition machine can do."""
-    one_of("melt_pool", settings.melt_pool, ("laws",), ("table", "sources", "solver"))
-    check_common(settings)
-    if settings.lasers != 1:
-        raise SettingsError(f"lasers: {settings.machine} has one source")
-    if settings.pictures:
-        raise SettingsError(f"pictures: {settings.machine} has no camera that keeps them")
 
 
 def gcode_plan(file: str | Path, recipe: DedRecipe, area: tuple[float, float],
@@ -203,7 +191,7 @@ def build_wire(
 
     `SettingsError`, `PartError` or `RecipeError`.
     """
-    check_deposition(settings)
+    check_common(settings)
     recipe = chosen_recipe(settings, usual)
     name, plan, notes = pass_plan(settings, recipe, plant.PLATE, plant.HEIGHT)
     plan, own, told = wire_point(plan, recipe, power)

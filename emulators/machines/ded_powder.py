@@ -9,7 +9,7 @@ from emulators.controllers.base import Controller
 from emulators.controllers.build import Program
 from emulators.controllers.ded_powder import DedPowderController
 from emulators.deposition import FIGURES as START
-from emulators.deposition import HOTTEST, check_deposition, deposition_job, pass_plan
+from emulators.deposition import HOTTEST, deposition_job, pass_plan
 from emulators.recipes import RecipeError
 from emulators.recipes.ded_powder import Recipe
 from emulators.settings import (
@@ -19,6 +19,7 @@ from emulators.settings import (
     Settings,
     SettingsError,
     assemble,
+    check_common,
     chosen_recipe,
 )
 from twin.equipment.deposition_laser import DepositionLaser
@@ -88,7 +89,7 @@ def _of_the_file(plan: PassPlan, recipe: Recipe) -> dict[str, float]:
 
 def build(settings: Settings, progress: Progress) -> Built:
     """The machine of some settings; `SettingsError`, `PartError` or `RecipeError`."""
-    check_deposition(settings)
+    check_common(settings)
     recipe = chosen_recipe(settings, "316L")
     name, plan, notes = pass_plan(settings, recipe, DedPowder.PLATE, DedPowder.HEIGHT)
     try:

@@ -232,6 +232,23 @@ def _abort(port: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("machine", "option", "named"),
+    [
+        ("gas-atomizer", "--lasers=4", ["lasers", "gas-atomizer", "pbf-lb"]),
+        ("recycling-line", "--melt-pool=solver", ["melt_pool", "recycling-line", "pbf-eb"]),
+        ("prep", "--no-supports", ["supports", "prep", "ded-arc"]),
+        ("ded-arc", "--beams=2", ["beams", "ded-arc", "pbf-eb"]),
+        ("sinter-furnace", "--place=0,0", ["places", "sinter-furnace", "binder-jet"]),
+        ("ded-powder", "--pictures", ["pictures", "ded-powder", "pbf-lb"]),
+    ],
+)
+def test_what_a_machine_does_not_take_is_not_taken_in_silence(
+    machine: str, option: str, named: list[str]
+) -> None:
+    check(*invoke("run", machine, option, "--offline", "--no-record"), named)
+
+
+@pytest.mark.parametrize(
     ("url", "named"),
     [
         ("nonsense", "modbus:// or opc.tcp://"),
