@@ -132,8 +132,8 @@ def run(
     alloy: Alloy = None,
     lot: Annotated[
         list[str] | None,
-        typer.Option(help="powder lot: a ready-made name, a file, or RUN:ID of a run's record; "
-                     "may be given several times"),
+        typer.Option(help="powder lot or spool of wire: a ready-made name, a file, or RUN:ID of a "
+                     "run's record; may be given several times"),
     ] = None,
     lasers: Annotated[int, typer.Option(help="number of lasers, 1 to 12")] = 1,
     beams: Annotated[int, typer.Option(help="number of electron guns, 1 to 8; less when a "
