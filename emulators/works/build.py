@@ -16,6 +16,7 @@ from emulators.emulator import Emulator
 from emulators.loop import Loop
 from emulators.pacer import Pacer
 from emulators.settings import in_range, release
+from emulators.works.hints import check_programs, hints
 from emulators.works.plan import MachinePlan, Plan, ProgramPlan
 from emulators.works.plant import make_works
 from emulators.works.station import Station
@@ -222,6 +223,7 @@ def build_members(
     """
     if fidelity not in FIDELITIES:
         raise SettingsError(f"fidelity must be {' or '.join(FIDELITIES)}, not {fidelity!r}")
+    check_programs(plan)
     make = _full if fidelity == "vector" else partial(_coarse, plan, given or {})
     if fidelity == "layer" and given is None:
         from emulators.works.preparing import missing, prepare
@@ -268,4 +270,6 @@ def build_works(
     for station in stations:
         station.connect(plant)
     loop = Loop([m.emulator for m in members], pacer, leader=works)
-    return BuiltWorks(plan, fidelity, works, members, loop)
+    expected = {(m.plan.name, name): found for m in members
+                for name, found in m.expectations.items()}
+    return BuiltWorks(plan, fidelity, works, members, loop, hints(plan, plant, expected))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from emulators.controllers.works_jobs import Expectation
 from emulators.recipes import load_recipe
+from emulators.settings import SettingsError
 from emulators.works.build import settings_of
+from emulators.works.hints import check_programs, hints
 from emulators.works.plan import PlanError, load_plan, plan_names
 from emulators.works.plant import make_works
 from tests.works_bench import PLAN
@@ -144,3 +147,52 @@ def test_programs_of_packaged_plans_can_be_made(name: str) -> None:
                 assert store.stock or store.name in made or back, store.name
             if program.makes.store:
                 assert found.store(program.makes.store).alloy == recipe.alloy
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"recipe": "316Q"}, "programs (recycle).recipe cannot be"),
+    ({"recipe": "316L"}, "programs (recycle).takes must have powder of 316L, which recipe 316L is "
+                         "for, not only of Ti-6Al-4V"),
+    ({"parts": ("nowhere.stl",)}, "programs (recycle).parts has 'nowhere.stl', and there is no"),
+])
+def test_what_cannot_be_run_is_told_before_anything_is_made(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    found = load_plan(plan(tmp_path, PLAN))
+    line = found.machine("LINE-01")
+    program = line.programs[0].model_copy(update=changes)
+    changed = found.model_copy(update={
+        "machines": (line.model_copy(update={"programs": (program,)}),)})
+    with pytest.raises(SettingsError, match=re.escape(f"machines (LINE-01).{message}")):
+        check_programs(changed)
+
+
+def test_what_will_never_happen_is_hinted_at(tmp_path: Path) -> None:
+    """A job beyond power, cooling or any shift; gas of no tank; powder of nowhere."""
+    text = PLAN.replace('used = "Ti64 used"\n', "").replace("power_limit_kw = 20.0",
+                                                            "power_limit_kw = 30.0")
+    found = load_plan(plan(tmp_path, text))
+    works = make_works(found, 1)
+    for machine in found.machines:
+        works.metered(machine.name, 1e3, 0.0)
+    expected = {(m.name, p.name): Expectation(9 * HOUR, 8e3)
+                for m in found.machines for p in m.programs}
+    expected["LB-01", "pins"] = Expectation(HOUR, 28e3)
+    expected["LINE-01", "recycle"] = Expectation(17 * HOUR, 8e3)
+    told = hints(found, works, expected)
+    assert len(told) == 4
+    assert "LB-01, pins: never starts, with all other machines at rest it takes the works to " \
+           "31.0 kW, beyond power_limit_kw (30)" in told
+    assert any("nobody with skill 'operator' is there for more than 16.0 h" in t for t in told)
+    assert "LINE-01, recycle: takes argon, but no tank is named; its gas is not in the ledger" \
+        in told
+    assert any(t.startswith("store Ti64 used: nobody makes or buys its powder") for t in told)
+
+
+def test_packaged_plans_need_no_hints_about_their_powder() -> None:
+    for name in plan_names():
+        found = load_plan(name)
+        check_programs(found)
+        works = make_works(found, 1)
+        expected = {(m.name, p.name): Expectation() for m in found.machines for p in m.programs}
+        assert hints(found, works, expected) == ()
