@@ -53,7 +53,8 @@ class RecyclingLineController(BuildController):
         self.process, alarms = Process(), Alarms()
         super().__init__(plant, readings, programs, Machine, self.process, Feedstock(), alarms)
         self.batch = self.add("Batch", Batch())
-        self.add("Service", Service(plant, lambda: self.state not in WORKING))
+        self.add("Service", Service(plant, lambda: self.state not in WORKING, self.cleaned))
+        self.dirty_with = ""  # alloy that went through the line since it was cleaned
         self.deblinding = -1.0  # when deblinding began; below 0: it does not
         self.blinded = 0  # looks in a row at which the sieve was blinded
         self.dried = 0.0  # s of drying that are over
@@ -78,6 +79,10 @@ class RecyclingLineController(BuildController):
         self.feedstock.identifier = waits[0].id[:64] if waits else ""
         self.feedstock.cycle = max((lot.cycle for lot in waits), default=0)
 
+    def cleaned(self) -> None:
+        """Somebody has cleaned the line."""
+        self.dirty_with = ""
+
     # -- looking ------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, bool]:
@@ -92,6 +97,7 @@ class RecyclingLineController(BuildController):
             "dryer_lags": self.phase == "heat" and self.now >= self.since + self.LAG,
             "gas_humid": self.phase == "dry" and self.prolonged,
             "virgin_short": self.short,
+            "not_cleaned": self.dirty_with not in ("", self.feedstock.name),
             "not_separable": self.phase == "separate" and not io.separator.possible,
             "batch_held": decide and self.batch.decision == "hold",
             "batch_scrapped": decide and self.batch.decision == "scrap",
@@ -218,6 +224,7 @@ class RecyclingLineController(BuildController):
             batch.deblinded, self.dried, self.prolonged = 0, 0.0, False
             self.asked, self.short, self.blinded = "", False, 0
             batch.virgin_share = batch.used_oxygen = 0.0
+            self.dirty_with = self.feedstock.name
         self.feedstock.remaining_quantity = io.bins.waiting
         io.conveyor.charge = 0.0 if left == 1 else io.bins.waiting / left
         io.conveyor.run = True
@@ -445,7 +452,8 @@ class RecyclingLineController(BuildController):
         taken = super().snapshot()
         taken["own"] |= {"deblinding": self.deblinding, "blinded": self.blinded,
                          "dried": self.dried, "prolonged": self.prolonged, "asked": self.asked,
-                         "short": self.short, "process": self.process_name}
+                         "short": self.short, "process": self.process_name,
+                         "dirty_with": self.dirty_with}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
@@ -454,5 +462,6 @@ class RecyclingLineController(BuildController):
         self.deblinding, self.blinded, self.dried, self.prolonged = (
             own["deblinding"], own["blinded"], own["dried"], own["prolonged"])
         self.asked, self.short, self.process_name = own["asked"], own["short"], own["process"]
+        self.dirty_with = own["dirty_with"]
 
 

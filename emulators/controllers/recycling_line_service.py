@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emulators.controllers.service import ServiceWork
 from twin.machines.recycling_line import RecyclingLine
 from twin.signals import command
@@ -13,6 +15,11 @@ class Service(ServiceWork):
     """Work at a recycling line; what lies outside of the closed line can be done in a hold."""
 
     _plant: RecyclingLine
+
+    def __init__(self, plant: RecyclingLine, stands: Callable[[], bool],
+                 cleaned: Callable[[], None]) -> None:
+        super().__init__(plant, stands)
+        self._cleaned = cleaned
 
     def _mend(self, work: str, *faults: tuple[str, float | bool]) -> str:
         done = self.begin(work)
@@ -56,6 +63,15 @@ class Service(ServiceWork):
     def clear_pipe(self) -> str:
         """Clear the plug in the conveying pipe."""
         return self._mend("pipe cleared", ("Conveyor.Blockage", 0.0))
+
+    @command()
+    def clean_line(self) -> str:
+        """Take the line apart and brush it out, for powder of another alloy; a new mesh, too."""
+        done = self._mend("line cleaned", ("Sieve.Blinding", 1.0))
+        self._plant.clean()
+        self._cleaned()
+        self._plant.sieve.mount()
+        return done
 
     @command()
     def clean_mesh(self) -> str:

@@ -349,6 +349,14 @@ class Alarms(BuildAlarms):
         consequence="oversize backs up onto the deck",
         response="empty the bin under argon",
     )
+    not_cleaned = alarm(
+        doc="line not cleaned since another alloy",
+        priority=Priority.HIGH,
+        phases=("load", "close", "purge"),
+        cause="the last job was of another alloy",
+        consequence="what lies in the line's corners gets into the first batches: foreign grains",
+        response="pause before powder is recovered, clean the line, resume",
+    )
     purge_fails = like(
         PURGE_FAILS,
         cause="argon supply out, leak, analyser",

@@ -37,6 +37,10 @@ class PowderLine:
     """How uneven the batch still is over how it was when its parts were put together, 0 to 1."""
     contrast: float = 0.0
     """Standard deviation of oxygen (mass fraction) between samples then."""
+    alloy: str = ""
+    """Of the job's product."""
+    heel: PowderLot | None = None
+    """What lies in corners where powder does not flow: it is in no account but the line's own."""
     filled: dict[str, float] = field(default_factory=dict)
     """kg turned out into bins since they were emptied, by bin."""
     plant: Plant | None = None
@@ -82,9 +86,16 @@ class PowderLine:
             return lot, {}
         return with_oxygen(lot, gained), {"O": gained}
 
+    @property
+    def foul(self) -> bool:
+        """Whether powder of another alloy than the job's lies in the line."""
+        return self.heel is not None and any(
+            c.alloy != self.alloy and c.mass > 0.0 for c in self.heel.constituents)
+
     def plain(self) -> dict[str, Any]:
         """As plain data."""
         return {
+            "alloy": self.alloy, "heel": self.heel.plain() if self.heel else None,
             "feed": [lot.plain() for lot in self.feed],
             "virgin": [lot.plain() for lot in self.virgin],
             "batch": self.batch.plain() if self.batch else None,
@@ -93,6 +104,8 @@ class PowderLine:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take back what `plain` gave."""
+        self.alloy = data["alloy"]
+        self.heel = PowderLot.of(data["heel"]) if data["heel"] else None
         self.feed = [PowderLot.of(lot) for lot in data["feed"]]
         self.virgin = [PowderLot.of(lot) for lot in data["virgin"]]
         self.batch = PowderLot.of(data["batch"]) if data["batch"] else None

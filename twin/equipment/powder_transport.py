@@ -13,7 +13,7 @@ from twin.equipment.inert_line import DustFilter, InertLine
 from twin.equipment.powder_station import FlowStation, PowderLine
 from twin.machine import Equipment
 from twin.physics.sorting import AUSTENITIC, Drum
-from twin.powder.lot import PowderLot
+from twin.powder.lot import PowderLot, totals
 from twin.powder.operations import Draw, blend, draw, renamed, split
 from twin.powder.sizes import CENTRES
 from twin.signals import actuator, fault, measured
@@ -48,6 +48,7 @@ class Conveyor(FlowStation):
     SUCTION = 25_000.0  # Pa at full fan speed, default
     HOPPER = 60.0  # kg that a batch may have, default
     MIXES = 1.0
+    HEEL = 0.06  # kg that a clean line keeps in its corners, default
 
     vacuum = measured("mbar", low=0, high=500, noise=0.2, quantum=0.1,
                       companion="Monitoring/Process/ConveyingVacuum", doc="suction")
@@ -88,6 +89,7 @@ class Conveyor(FlowStation):
         line = self._line
         if line.batch is None:
             return
+        came, left, heel = self._corners()
         size, share = self.AIRBORNE
         keep = 1.0 - share * np.clip((size - CENTRES) / size + 0.3, 0.0, 1.0)
         batch, dust = split(line.batch, np.minimum(keep, 1.0), (line.batch.id, line.new_id("dust")))
@@ -107,10 +109,28 @@ class Conveyor(FlowStation):
         made = line.operate(
             "recover", [Draw.all(lot) for lot in self._inputs],
             [batch, renamed(dust, dust.id, parents=parents, status="scrap")],
-            gained=gained, lost=lost)
+            gained=totals([gained, came]), lost=totals([lost, left]), heel=heel)
         line.batch = next((o for o in made if isinstance(o, PowderLot) and o.id == batch.id), None)
         self._inputs = []
         line.changed()
+
+    def _corners(self) -> tuple[dict[str, float], dict[str, float], float]:
+        """The corners of the line fill, or give up powder of another alloy and fill again.
+
+        Powder of the same alloy stays there. What came out of them and what went into them, by
+        element, and the latter's mass, kg.
+        """
+        line = self._line
+        assert line.batch is not None
+        if line.heel is not None and not line.foul:
+            return {}, {}, 0.0
+        came: dict[str, float] = {}
+        if line.heel is not None:
+            came = line.heel.elements
+            line.batch = renamed(blend([line.batch, line.heel], line.batch.id), line.batch.id)
+        kept = min(self.HEEL, 0.5 * line.batch.mass)
+        line.heel, line.batch = draw(line.batch, kept)
+        return came, line.heel.elements, line.heel.mass
 
     def give_back(self) -> list[PowderLot]:
         """Powder that was on its way and is in no batch yet."""

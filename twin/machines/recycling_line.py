@@ -126,7 +126,7 @@ class RecyclingLine(Plant):
         if job is None:
             return
         self.unload()
-        self.laboratory.specified = job.alloy.name
+        self.laboratory.specified = line.alloy = job.alloy.name
         self.sieve.mount()
         lots, self._supplied = self._supplied or self.own.take(job.lots, self.new_id), []
         line.feed, line.virgin = _divided(lots, job.alloy.name)
@@ -164,6 +164,14 @@ class RecyclingLine(Plant):
         for station in self.stations:
             station.begun = station.done = False
         self.bins.weigh()
+
+    def clean(self) -> None:
+        """The line is taken apart and brushed out: what lay in its corners is scrap."""
+        heel, self.line.heel = self.line.heel, None
+        if heel is not None:
+            lot = renamed(heel, self.new_id("heel"), parents=(), status="scrap", cycle=heel.cycle)
+            self.line.operate("clean", [], [lot], gained=lot.elements)
+            self.line.put("oversize", lot.mass)
 
     def _used_energy(self) -> float:
         self.consumption.sense(float(self.env.now))
@@ -271,7 +279,7 @@ def check_powder(lots: Sequence[PowderLot], job: RecyclingJob) -> str:
     there = {c.alloy for lot in used for c in lot.constituents if c.mass > 0.0}
     wrong = [lot.id for lot in used if lot.alloy != wanted]
     if wanted not in there or (wrong and job.separate == "none"):
-        raise ValueError(f"lot {', '.join(wrong)}: {job.name} is for {wanted}, the powder holds "
+        raise ValueError(f"lot {', '.join(wrong)}: the job is for {wanted}, the powder holds "
                          f"{', '.join(sorted(there))}")
     if job.separate == "none" or there == {wanted}:
         return ""
