@@ -61,8 +61,10 @@ class JobControl(Component):
         doc="ISA-95 job state",
     )
     substate = status(int, low=0, high=3, doc="ISA-95 job substate number, 0 = none")
-    layer = status(int, low=0, high=1_000_000, doc="layers, segments, charges, rods or batches finished")
-    layers_planned = status(int, low=0, high=1_000_000, doc="layers, segments, charges, rods or batches of the job")
+    layer = status(int, low=0, high=1_000_000,
+                   doc="layers, segments, charges, rods or batches finished")
+    layers_planned = status(int, low=0, high=1_000_000,
+                            doc="layers, segments, charges, rods or batches of the job")
     remaining_time = status("s", low=0, high=1e8, doc="estimate of the time left")
     orders_limit = status(
         int,
