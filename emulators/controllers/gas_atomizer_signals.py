@@ -7,7 +7,10 @@ from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, ph
 from emulators.controllers.shared_alarms import WATER_FLOW_LOW, WATER_LOST, WATER_WARM, like
 from emulators.recipes.gas_atomizer import Recipe
 from twin.alarms import Priority
+from twin.equipment.electrode import Electrode
+from twin.equipment.melting import Crucible
 from twin.materials import alloy
+from twin.physics.melting import bath_loss
 from twin.physics.spray import aspiration, melt_flow
 from twin.signals import Component, Refused, alarm, parameter, setpoint, status
 
@@ -126,6 +129,13 @@ class Process(ProcessSettings):
         main = max(metal.composition, key=lambda e: metal.composition[e])
         if charge.melting == "VIGA" and main in _DISSOLVING:
             raise Refused(f"charge.melting: {recipe.alloy} dissolves a ceramic crucible, use EIGA")
+        if charge.melting == "VIGA":
+            lost = bath_loss(hot, charge.mass, metal.emissivity) / Crucible.COUPLING
+        else:
+            lost = Electrode.radiated(metal, rod.diameter) / Electrode.COUPLING
+        if charge.power < 1.2 * lost:
+            raise Refused(f"charge.power {1e-3 * charge.power:g} kW never melts it: at least "
+                          f"{1.2e-3 * lost:.0f} kW make up for what is lost")
         if charge.melting == "VIGA" and metal.liquidus + nozzle.preheat > 2023.15:
             raise Refused(f"nozzle.preheat {nozzle.preheat:g} K: the tundish stands 1750 degC")
 

@@ -44,7 +44,7 @@ class PrepController(BuildController):
 
     LAYERS = ROD_PHASES
     CHECKPOINT = "rod"
-    RESET = ("arc_lost", "arc_shorted", "arc_not_struck", "speed_off", "oxygen_high")
+    RESET = ("arc_lost", "arc_shorted", "arc_not_struck", "no_drops", "speed_off", "oxygen_high")
     WATER = 100e-3 / 60  # m3/s, default
     # Without water the arc is off and the spindle runs down, but nothing is lost for good.
     SPARED: ClassVar = {SafetyChain.COOLING_WATER: "water_lost"}
@@ -53,6 +53,7 @@ class PrepController(BuildController):
     FILLING = 5400.0  # s that filling may take
     STRIKING = 20.0  # s that striking the arc may take
     APPROACH = 180.0  # s that the way to the gap may take
+    NO_DROPS = 300.0  # s of arc after which any rod should melt
     CHUCKING = 150.0  # s that a rod may take
     plant: Prep
 
@@ -169,10 +170,13 @@ class PrepController(BuildController):
         settled = self.phase == "atomize" and self.now > self.since + _SETTLED
         expected = self.expected_feed()
         gap = self._gap_of(io.arc.voltage)
+        blind = self.phase == "atomize" and io.canister.drop_size == 0.0 \
+            and self.now > self.since + self.NO_DROPS
         near = abs(io.spindle.phase - pi / 2.0) < pi / 6.0
         return {
             "near_critical": self.phase in HOT_PHASES and near
             and bool(io.spindle.vibration_x > 0.8e-3),
+            "no_drops": blind,
             "gap_off": settled and abs(io.feed.stand_off - gap) > _CAMERA,
             "feed_high": settled and bool(io.feed.feed_rate > 1.25 * expected),
             "feed_low": settled and bool(io.feed.feed_rate < 0.85 * expected),

@@ -7,7 +7,10 @@ from emulators.controllers.build_signals import BuildAlarms, ProcessSettings, ph
 from emulators.controllers.shared_alarms import WATER_FLOW_LOW, WATER_LOST, like
 from emulators.recipes.prep import Recipe
 from twin.alarms import Priority
-from twin.signals import Component, alarm, parameter, setpoint, status
+from twin.equipment.transferred_arc import PlasmaArc
+from twin.materials import alloy
+from twin.physics.rotating_electrode import radiated
+from twin.signals import Component, Refused, alarm, parameter, setpoint, status
 
 __all__ = ["HOT_PHASES", "PHASES", "ROD_PHASES", "Alarms", "Machine", "Process", "RodStatus"]
 
@@ -88,6 +91,11 @@ class Process(ProcessSettings):
         self.oxygen_limit, self.oxygen_warning = gas.oxygen_limit, 0.6 * gas.oxygen_limit
         self.stub, self.loading_time = rods.stub, rods.loading
         self.unload_temperature = recipe.cooling.unload
+        metal = alloy(recipe.alloy)
+        lost = radiated(metal, metal.liquidus, rods.diameter) / PlasmaArc.BEST
+        if arc.power < 1.2 * lost:
+            raise Refused(f"arc.power {1e-3 * arc.power:g} kW never melts the rod: at least "
+                          f"{1.2e-3 * lost:.1f} kW make up for what its face radiates")
 
 
 class Alarms(BuildAlarms):
@@ -272,6 +280,15 @@ class Alarms(BuildAlarms):
         cause="vibration, half-solid melt, speed",
         consequence="powder outside of its cut",
         response="look at vibration, speed and the face's temperature",
+    )
+    no_drops = alarm(
+        doc="no drops leave the rod",
+        priority=Priority.HIGH,
+        action="B",
+        phases=("atomize",),
+        cause="too little power for the rod, torch worn out",
+        consequence="energy without powder",
+        response="raise Process.Power or change the electrode, resume",
     )
     limit_switch = alarm(
         doc="shortest stub reached",

@@ -98,6 +98,13 @@ class Electrode(Gridded):
             plant.put_in()
         super().driven(attribute)
 
+    @staticmethod
+    def radiated(metal: Alloy, diameter: float, temperature: float | None = None) -> float:
+        """Heat (W) that the tip of a rod (m) radiates at a temperature (K; default liquidus)."""
+        hot = metal.liquidus if temperature is None else temperature
+        return float(metal.emissivity * STEFAN_BOLTZMANN * 0.5 * pi * diameter**2 * (
+            hot**4 - AMBIENT**4))
+
     @property
     def superheat(self) -> float:
         """K of the film that drips off."""
@@ -136,9 +143,7 @@ class Electrode(Gridded):
             area = 0.25 * pi * self.diameter**2
             hot = metal.liquidus + self.superheat
             if self.tip < metal.liquidus or share * given <= 0.0:
-                radiated = metal.emissivity * STEFAN_BOLTZMANN * 2.0 * area * (
-                    self.tip**4 - AMBIENT**4)
-                gained = share * given - radiated
+                gained = share * given - self.radiated(metal, self.diameter, self.tip)
                 capacity = min(self.TIP[0], self.TIP[1] * self.charge) * float(metal.specific_heat(
                     min(max(self.tip, AMBIENT), metal.solidus)))
                 self.tip = max(self.tip + step * gained / capacity, AMBIENT)

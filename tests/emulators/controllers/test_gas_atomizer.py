@@ -156,6 +156,14 @@ def test_what_no_crucible_stands_is_refused() -> None:
         AtomizerBench(program(pour__tail_level=0.2))
 
 
+def test_power_that_never_melts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"charge.power 30 kW never melts it: at least 54 kW"):
+        AtomizerBench(program(charge__power=30e3, charge__mass=100.0))
+    with pytest.raises(ValueError, match="never melts it"):
+        AtomizerBench(program("Ti-6Al-4V", charge__power=5e3, rod__diameter=0.1,
+                              charge__mass=20.0))
+
+
 @pytest.mark.parametrize(("changes", "says"), [
     ({"charge__mass": 300.0}, "scale of the rod"),
     ({"charge__mass": 3.0, "rod__stub": 3.0}, "rod.stub"),

@@ -272,6 +272,20 @@ def test_bad_recipes_are_told() -> None:
         load_recipe("W", "prep").changed({"rotation.speed": 1e4})
 
 
+def test_power_that_never_melts_is_refused_or_told() -> None:
+    with pytest.raises(ValueError, match=r"arc.power 5 kW never melts the rod: at least 8.0 kW"):
+        PrepBench(prep_bench_program("Ta", arc__power=5e3))
+    bench = PrepBench()
+    bench.start().to("spin up")
+    bench.write("Process.Power", 5.0)
+    bench.to_state(MachineState.SUSPENDED, 900)
+    assert bench.raised()[-1] == "NoDrops"
+    bench.until(lambda: not bench.plant.spindle.turning, 100)
+    bench.write("Process.Power", 60.0)
+    bench.job("Resume")
+    bench.finish()
+
+
 @pytest.mark.parametrize("twice", [{"every_scan": True}, {}])
 def test_looking_changes_nothing(twice: dict[str, bool]) -> None:
     hashes = []
