@@ -18,6 +18,9 @@ from twin.works.stores import Thing
 
 __all__ = ["Station"]
 
+CLEAN = "Service.CleanLine"
+"""Command of a machine through which powder of several alloys goes."""
+
 
 class Station:
     """Orders jobs of an emulator's machine and listens to what it does."""
@@ -36,6 +39,9 @@ class Station:
         self._expectations = dict(expectations or {})
         self._operations: list[Operation] = []
         self._job = ""
+        self._alloy = ""
+        """Of the powder that was supplied last."""
+        self._new_alloy = False
         self._answer: Future[Any] | None = None
         emulator.followers.append(self._operations.append)
 
@@ -116,6 +122,9 @@ class Station:
         """Put material at the machine for a job of a program; why it does not take it, or ""."""
         plant: Any = self.emulator.plant
         lots, items = self._taken(things)
+        alloy = lots[0].alloy if lots else self._alloy
+        self._new_alloy = self._new_alloy or (bool(self._alloy) and alloy != self._alloy)
+        self._alloy = alloy
         try:
             if lots:
                 plant.supply(lots)
@@ -152,6 +161,9 @@ class Station:
         if self._job:
             self._call("Job.Clear", self._job)  # the list of orders is not endless
         self._job = job_id
+        if self._new_alloy and CLEAN in self.emulator.table:
+            self._call(CLEAN)  # who sets it up cleans it, too
+        self._new_alloy = False
         self._answer = self._call("Job.StoreAndStart", job_id, self._programs.get(program, program))
 
     def pause(self) -> None:

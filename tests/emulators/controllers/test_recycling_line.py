@@ -12,6 +12,7 @@ from emulators.catalog import Settings, SettingsError, build
 from emulators.controllers.states import MachineState
 from emulators.machines.recycling_line import recycling_program, stock
 from emulators.recipes import load_recipe, recipe_names
+from emulators.works.station import Station
 from tests.machines import recipe
 from tests.recycling_bench import QUICK, RecyclingBench, program
 from twin.physics.sorting import TravellingField, plan
@@ -276,6 +277,26 @@ def test_powder_of_the_last_alloy_gets_into_the_next_unless_the_line_is_cleaned(
     assert isinstance(swept, PowderLot)
     assert (swept.alloy, swept.status) == ("316L", "scrap")
     assert swept.mass == pytest.approx(0.06, rel=0.01)
+
+
+def test_a_works_cleans_the_line_when_the_alloy_changes() -> None:
+    quick = {"drying__use": False, "surface__use": False, "blending__use": False}
+    bench = RecyclingBench(program("316L", **quick))
+    bench.controller.programs |= {"steel": program("316L", **quick),
+                                  "titanium": program("Ti-6Al-4V", **quick)}
+    station = Station(bench.emulator)
+    for number, name in enumerate(("steel", "steel", "titanium")):
+        alloy = "Ti-6Al-4V" if name == "titanium" else "316L"
+        lot = PowderLot.virgin(f"U{number}", alloy, 4.0, 38e-6, 1.35, oxygen=5e-4, cycle=2)
+        assert station.supply(name, [lot]) == ""
+        station.order(f"W{number}", name)
+        bench.until(lambda n=number: bench.controller.job.id == f"W{n}"
+                    and bench.state is MachineState.FINISHED, 30_000)
+        cleaned = [o for o in bench.operations if o.name == "clean"]
+        assert len(cleaned) == (name == "titanium")
+    out = [o for o in bench.operations if o.name in ("release", "hold")][-1].outputs[0]
+    assert isinstance(out, PowderLot)
+    assert (out.alloy, out.foreign) == ("Ti-6Al-4V", 0.0)
 
 
 def test_hollow_grains_are_held_if_somebody_looks_for_them() -> None:
