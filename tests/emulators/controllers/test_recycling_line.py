@@ -279,6 +279,21 @@ def test_powder_of_the_last_alloy_gets_into_the_next_unless_the_line_is_cleaned(
     assert swept.mass == pytest.approx(0.06, rel=0.01)
 
 
+def test_a_held_lot_is_measured_again_with_nothing_else_done_to_it() -> None:
+    idle = {f"{step}__use": False for step in ("magnet", "sieving", "drying", "surface",
+                                               "blending")}
+    bench = RecyclingBench(program(quality__repeats=5, **idle))
+    bench.plant.supply([PowderLot.virgin("HELD", "Ti-6Al-4V", 6.0, 38e-6, 1.3, oxygen=1.95e-3,
+                                         cycle=3, high=60e-6, status="hold",
+                                         measured={"oxygen": 1.97e-3}, sigma={"oxygen": 2e-5})])
+    bench.start().finish()
+    assert [o.name for o in bench.operations] == ["recover", "sample", "release"]
+    lot = bench.operation("release").outputs[0]
+    assert isinstance(lot, PowderLot)
+    assert lot.measured["oxygen"] == pytest.approx(1.95e-3, abs=4 * 9e-6)
+    assert lot.sigma["oxygen"] == pytest.approx(20e-6 / 5**0.5)
+
+
 def test_a_works_cleans_the_line_when_the_alloy_changes() -> None:
     quick = {"drying__use": False, "surface__use": False, "blending__use": False}
     bench = RecyclingBench(program("316L", **quick))
