@@ -23,10 +23,20 @@ _BALANCE_SHOWN = 1e-6  # kg
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """A table of Markdown; columns of figures stand to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    figures = [all(_figure(row[i]) for row in cells) for i in range(len(head))]
     lines = ["| " + " | ".join(head) + " |",
-             "|" + "|".join("---" if i == 0 else "---:" for i in range(len(head))) + "|"]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return [*lines, ""]
+             "|" + "|".join("---:" if i and figures[i] else "---" for i in range(len(head))) + "|"]
+    return [*lines, *("| " + " | ".join(row) + " |" for row in cells), ""]
+
+
+def _figure(text: str) -> bool:
+    try:
+        float(text.strip("*").replace(",", "") or 0.0)
+    except ValueError:
+        return False
+    return True
 
 
 def _spent(found: Footprint) -> list[str]:
