@@ -54,7 +54,7 @@ class Dispatcher(Controller):
         self.stations = {s.name: s for s in stations}
         self.book = OrderBook(plan.orders if plan else (), plan.sold if plan else ())
         self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
-        self.dispatch = self.add("Dispatch", Dispatch(self._wanted, self._again))
+        self.dispatch = self.add("Dispatch", Dispatch(self._wanted, self._decide, self._again))
         self.shown = {name: self.add(numbered("Station", n), StationStatus())
                       for name, n in plant.numbers.items()}
         self.add("Alarms", WorksAlarms())
@@ -173,6 +173,9 @@ class Dispatcher(Controller):
         if not self._begin(plan, found, Wish((1, self.now, 0), about="a client")):
             raise Refused(f"{program}: its material is not where it should be")
         return self.jobs[machine].id
+
+    def _decide(self, lot: str, release: bool) -> str:
+        return self.material.decide(lot, release)
 
     def _again(self) -> str:
         programs = self._given_up()

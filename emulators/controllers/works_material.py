@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from emulators.controllers.works_jobs import Job, Wish
 from emulators.works.plan import PARTS, RESIDUES, SCRAP, Plan, ProgramPlan, StorePlan
 from twin.powder.laboratory import Specification, analysed, decide, measure, specification
-from twin.powder.lot import PowderLot
+from twin.powder.lot import PowderLot, Status
 from twin.powder.operations import Draw, Item, Operation, renamed
 from twin.powder.sizes import below
+from twin.signals import Refused
 from twin.works.account import Footprint, is_scrap
 from twin.works.plant import Works
 from twin.works.stores import CRUMB, Thing
@@ -82,8 +83,12 @@ class Materials:
 
     def low(self) -> list[str]:
         """Powder stores below their reorder level."""
-        return [s.name for s in self._powders
-                if s.reorder_kg > 0 and self.works.stores[s.name].released < s.reorder_kg]
+        return [s.name for s in self._powders if self._there(s) < s.reorder_kg]
+
+    def _there(self, store: StorePlan) -> float:
+        """Powder (kg) of a store that may be used, will be once it is analysed, or comes back."""
+        return (self.works.stores[store.name].available(("released", "new"))
+                + self._coming_back(store))
 
     def stopped(self) -> list[str]:
         """Programs that make no powder any more: lot after lot of theirs was not released."""
@@ -438,6 +443,22 @@ class Materials:
         self._say("Laboratory", f"{lot_id} {decision.status}{why}"[:240], lot=lot_id,
                   store=target, status=decision.status)
 
+    def decide(self, lot_id: str, release: bool) -> str:
+        """Somebody decides on a lot that is on hold; `Refused` if there is none of that id."""
+        for plan in self._powders:
+            store = self.works.stores[plan.name]
+            lot = store.things.get(lot_id)
+            if isinstance(lot, PowderLot) and lot.status == "hold":
+                status: Status = "released" if release else "scrap"
+                target = plan.name if release else SCRAP
+                store.take(lot_id)
+                self.works.stores[target].put(renamed(lot, lot_id, status=status))
+                self._say("Laboratory", f"{lot_id} {status} by decision"[:240], lot=lot_id,
+                          store=target, status=status)
+                return target
+        held = ", ".join(lot.id for lot in self.held()) or "none"
+        raise Refused(f"no lot {lot_id!r} is on hold; on hold: {held}"[:240], "unknown")
+
     # -- purchase -----------------------------------------------------------------------------
 
     def buy(self) -> None:
@@ -447,8 +468,7 @@ class Materials:
         self.works.arrived.clear()
         for plan in self._powders:
             store = self.works.stores[plan.name]
-            there = store.available(("released", "new")) + self._coming_back(plan)
-            if plan.buys is not None and there < plan.reorder_kg:
+            if plan.buys is not None and self._there(plan) < plan.reorder_kg:
                 store.order()
 
     # -- delivery -----------------------------------------------------------------------------

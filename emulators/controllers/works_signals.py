@@ -69,9 +69,10 @@ class Dispatch(Component):
     water_limit = parameter("degC", low=5, high=60, start=24, doc="cooling water at which jobs "
                             "are paused")
 
-    def __init__(self, begin: Callable[[str, str], str], again: Callable[[], str]) -> None:
+    def __init__(self, begin: Callable[[str, str], str], decide: Callable[[str, bool], str],
+                 again: Callable[[], str]) -> None:
         super().__init__()
-        self._begin, self._again = begin, again
+        self._begin, self._decide, self._again = begin, decide, again
 
     @command(machine=str, program=str)
     def start_job(self, machine: str, program: str) -> str:
@@ -79,6 +80,11 @@ class Dispatch(Component):
         answers the job's number.
         """
         return self._begin(machine, program)
+
+    @command(lot=str, release=bool)
+    def decide_lot(self, lot: str, release: bool) -> str:
+        """Release a lot that is on hold, or scrap it; answers the store that it is in now."""
+        return self._decide(lot, release)
 
     @command()
     def try_again(self) -> str:
@@ -149,7 +155,7 @@ class WorksAlarms(AlarmBank):
         doc="a lot is on hold after its analysis", priority=Priority.MEDIUM,
         cause="a property is not safely inside its limit",
         consequence="its powder cannot be used",
-        response="recycle it or scrap it")
+        response="look at its readings and release or scrap it (Dispatch.DecideLot)")
     powder_stopped = alarm(
         doc="a program is given up", priority=Priority.MEDIUM,
         cause="lot after lot of it failed its analysis, or its machine refused its material",

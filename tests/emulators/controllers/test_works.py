@@ -512,6 +512,21 @@ due_h = 20
     assert "Shipped powder" in sheet(bench.emulator)
 
 
+def test_somebody_decides_on_a_lot_that_is_on_hold(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, POOR.replace("reorder_kg = 30", "reorder_kg = 60"))
+    bench.run(24 * 4)
+    first, second = [lot.id for lot in bench.dispatcher.material.held()][:2]
+    assert bench.call("Dispatch.DecideLot", first, True) == "Ti64"
+    assert bench.call("Dispatch.DecideLot", second, False) == "scrap"
+    with pytest.raises(Refused, match=f"no lot '{second}' is on hold"):
+        bench.call("Dispatch.DecideLot", second, True)
+    assert bench.works.stores["Ti64"].things[first].status == "released"
+    assert bench.works.stores["scrap"].things[second].status == "scrap"
+    bench.run(24 * 8)
+    assert first not in bench.works.stores["Ti64"].things, "it was used"
+    assert_accounts_close(bench)
+
+
 FAULTS = {
     "Mains.Lost": True, "ChilledWater.CapacityLoss": 100.0, "People.Absent": 1, "Gas1.Late": 24.0,
     "Gas1.Leak": 30.0, "Store6.Late": 24.0, "Store4.MixedUp": True, "Machine2.Breakdown": True,
