@@ -9,13 +9,13 @@ from emulators.controllers.base import Controller
 from emulators.controllers.build import INTERRUPTED, WORKING
 from emulators.controllers.states import MachineState
 from emulators.controllers.works_board import Board
+from emulators.controllers.works_desk import Desk
 from emulators.controllers.works_jobs import Expectation, Job, StationView, Wish
 from emulators.controllers.works_material import Materials
 from emulators.controllers.works_signals import Dispatch, Orders, StationStatus, WorksAlarms
 from emulators.works.orders import OrderBook
 from emulators.works.plan import MachinePlan, Plan, ProgramPlan
 from twin.image import Readings
-from twin.signals import Refused
 from twin.works.people import HOUR, Task
 from twin.works.plant import Works, numbered
 
@@ -53,12 +53,13 @@ class Dispatcher(Controller):
         self.plan = plan
         self.stations = {s.name: s for s in stations}
         self.book = OrderBook(plan.orders if plan else (), plan.sold if plan else ())
-        self.orders = self.add("Orders", Orders(self._order, self._cancel, self._rank))
-        self.dispatch = self.add("Dispatch", Dispatch(self._wanted, self._decide, self._again))
+        desk = Desk(self)
+        self.orders = self.add("Orders", Orders(desk.order, desk.cancel, desk.rank))
+        self.dispatch = self.add("Dispatch", Dispatch(desk.wanted, desk.decide, desk.again))
         self.shown = {name: self.add(numbered("Station", n), StationStatus())
                       for name, n in plant.numbers.items()}
         self.add("Alarms", WorksAlarms())
-        self.material = Materials(plant, self.book, plan, self._say)
+        self.material = Materials(plant, self.book, plan, self.say)
         self.jobs: dict[str, Job] = {}
         """The job that each machine is busy with, by machine."""
         self.finished: list[Job] = []
@@ -67,8 +68,8 @@ class Dispatcher(Controller):
         self.repairs: dict[str, str] = {}
         """Machines that wait for repair or maintenance, and for which."""
         self._cleared: dict[str, float] = {}
-        self._refused: dict[tuple[str, str], int] = {}
-        self._machines: dict[str, MachinePlan] = (
+        self.refused: dict[tuple[str, str], int] = {}
+        self.plans: dict[str, MachinePlan] = (
             {m.name: m for m in plan.machines} if plan else {})
         self._count = self._failed_now = 0
         self._short: set[str] = set()
@@ -101,8 +102,8 @@ class Dispatcher(Controller):
             "machine_down": any(m.broken for m in works.machines.values()),
             "staff_missing": missing or attended,
             "stock_low": bool(self.material.low()),
-            "lot_on_hold": bool(self.material.held()),
-            "powder_stopped": bool(self._given_up()),
+            "lot_on_hold": bool(self.material.laboratory.held()),
+            "powder_stopped": bool(self.given_up()),
             "order_late": bool(self.book.late(now)),
             "job_failed": self._failed_now > 0,
         }
@@ -112,7 +113,7 @@ class Dispatcher(Controller):
             return
         self._failed_now = 0
         for order in self.book.release(self.now):
-            self._say("Orders", f"order {order.number}: {order.quantity} {order.product}",
+            self.say("Orders", f"order {order.number}: {order.quantity} {order.product}",
                       number=order.number, quantity=order.quantity)
         self._collect()
         for task in self.works.people.take():
@@ -126,7 +127,8 @@ class Dispatcher(Controller):
         self.wake = min(self.wake, self.book.next_time(self.now))
         self.board.show(self.now)
 
-    def _say(self, source: str, message: str, **fields: Any) -> None:
+    def say(self, source: str, message: str, **fields: Any) -> None:
+        """Tell of something that was done."""
         self._count += 1
         self.tell(source, "process", message, 100, **fields)
 
@@ -134,61 +136,11 @@ class Dispatcher(Controller):
         for station in self.stations.values():
             station.power(present)
 
-    # -- commands -----------------------------------------------------------------------------
-
-    def _order(self, product: str, quantity: int, due: float) -> str:
-        order = self.book.add(product, quantity, due * HOUR, self.now)
-        self._say("Orders", f"order {order.number}: {quantity} {product}", number=order.number,
-                  quantity=quantity)
-        return str(order.number)
-
-    def _cancel(self, number: int) -> str:
-        self.book.cancel(number, self.now)
-        self._say("Orders", f"order {number} cancelled", number=number)
-        return str(number)
-
-    def _rank(self, number: int, priority: int) -> str:
-        self.book.rank(number, priority)
-        self._say("Orders", f"order {number} has priority {priority}", number=number)
-        return str(number)
-
-    def _wanted(self, machine: str, program: str) -> str:
-        """A job that somebody else plans: a client that is the MES itself."""
-        plan = self._machines.get(machine)
-        if plan is None:
-            raise Refused(f"no machine {machine!r}; there are: {', '.join(self._machines)}",
-                          "unknown")
-        found = next((p for p in plan.programs if p.name == program), None)
-        if found is None:
-            raise Refused(f"{machine} has no program {program!r}; it has: "
-                          + ", ".join(p.name for p in plan.programs), "unknown")
-        if machine in self.jobs:
-            raise Refused(f"{machine} has {self.jobs[machine].id}")
-        if not self._free(machine):
-            way = self.repairs.get(machine) or self.stations[machine].state.name.lower()
-            raise Refused(f"{machine} is not free: {way}")
-        short = self.material.short_of(found)
-        if short:
-            raise Refused(f"{program} lacks {short}")
-        if not self._begin(plan, found, Wish((1, self.now, 0), about="a client")):
-            raise Refused(f"{program}: its material is not where it should be")
-        return self.jobs[machine].id
-
-    def _decide(self, lot: str, release: bool) -> str:
-        return self.material.decide(lot, release)
-
-    def _again(self) -> str:
-        programs = self._given_up()
-        self.material.again()
-        self._refused.clear()
-        self._say("Dispatch", "tried again: " + (", ".join(programs) or "all"))
-        return ", ".join(programs)[:240]
-
-    def _given_up(self) -> list[str]:
+    def given_up(self) -> list[str]:
         """Programs that are not run any more, with their machines."""
-        refused = [f"{machine}: {program}" for (machine, program), count in self._refused.items()
+        refused = [f"{machine}: {program}" for (machine, program), count in self.refused.items()
                    if count >= REFUSALS]
-        return [*self.material.stopped(), *refused]
+        return [*self.material.laboratory.stopped(), *refused]
 
     # -- what machines and people did ---------------------------------------------------------
 
@@ -204,7 +156,7 @@ class Dispatcher(Controller):
                 self.works.record_operation(done)
                 if job is not None:
                     job.operations.append(done)
-                self._say("Ledger", f"{name}: {done.name}", machine=name, energy=done.energy,
+                self.say("Ledger", f"{name}: {done.name}", machine=name, energy=done.energy,
                           gas=done.gas, labour=done.labour)
 
     def _task_done(self, task: Task) -> None:
@@ -228,7 +180,7 @@ class Dispatcher(Controller):
                 self.stations[task.machine].maintain(False)
                 self.material.overhead(task.machine, "maintenance", task.duration)
             case "analysis":
-                self.material.analysed(task.about, task.duration)
+                self.material.laboratory.analysed(task.about, task.duration)
 
     def _follow(self, name: str) -> None:
         """A machine's state, and what it means for its job."""
@@ -264,7 +216,7 @@ class Dispatcher(Controller):
                 if not job.reasons and self.works.mains.present:
                     # It stopped by itself: somebody has to look why.
                     job.checked = False
-                    self.works.people.request("check", name, self._machines[name].skill, CHECK,
+                    self.works.people.request("check", name, self.plans[name].skill, CHECK,
                                               job.id, 2)
         elif state in (MachineState.FINISHED, MachineState.ABORTED):
             self._end(job, state is MachineState.ABORTED)
@@ -282,12 +234,12 @@ class Dispatcher(Controller):
             job.step, job.asked_at, job.refused = "ready", self.now, True
             # Nobody else's job may use its powder while it waits.
             job.robbed = not station.recall(job.things)
-            self._say("Dispatch", f"{job.id} on {job.machine} is refused: {why}"[:240],
+            self.say("Dispatch", f"{job.id} on {job.machine} is refused: {why}"[:240],
                       job=job.id, machine=job.machine)
 
     def _reasons(self, job: Job) -> None:
         """Why a job must not go on at the moment."""
-        works, plan = self.works, self._machines[job.machine]
+        works, plan = self.works, self.plans[job.machine]
         machine = works.machines[job.machine]
         tank = works.gases.get(plan.gas)
         found = {
@@ -304,7 +256,7 @@ class Dispatcher(Controller):
         if reasons != job.reasons:
             job.reasons = reasons
             job.tries = 0
-            self._say("Dispatch", f"{job.id} on {job.machine}: " + (
+            self.say("Dispatch", f"{job.id} on {job.machine}: " + (
                 "waits for " + ", ".join(sorted(reasons)) if reasons else "may go on"),
                 job=job.id, machine=job.machine)
 
@@ -338,11 +290,11 @@ class Dispatcher(Controller):
         """A machine is done with a job, one way or another: somebody unloads it."""
         job.failed, job.ended, job.step, job.reasons = failed, self.now, "unloading", set()
         self._failed_now += failed
-        station, plan = self.stations[job.machine], self._machines[job.machine]
+        station, plan = self.stations[job.machine], self.plans[job.machine]
         job.layers = station.layer
         self.works.people.withdraw(job.id)
         why = f": {station.reason}" if failed and station.reason else ""
-        self._say("Dispatch", f"{job.id} on {job.machine} "
+        self.say("Dispatch", f"{job.id} on {job.machine} "
                   + ("failed" if failed else "finished") + why, job=job.id, machine=job.machine)
         if plan.unload_h > 0:
             self.works.people.request("unload", job.machine, plan.skill, plan.unload_h * HOUR,
@@ -363,7 +315,7 @@ class Dispatcher(Controller):
         self.dispatch.jobs_done += not job.failed
         del self.jobs[job.machine]
         self.finished.append(job)
-        self._say("Dispatch", f"{job.id} on {job.machine} closed: {good} good, {bad} not",
+        self.say("Dispatch", f"{job.id} on {job.machine} closed: {good} good, {bad} not",
                   job=job.id, machine=job.machine, good=good, rejected=bad)
 
     # -- upkeep -------------------------------------------------------------------------------
@@ -374,12 +326,12 @@ class Dispatcher(Controller):
         for name, machine in works.machines.items():
             if name in self.repairs or name not in self.stations:
                 continue
-            skill = self._machines[name].upkeep.skill
+            skill = self.plans[name].upkeep.skill
             if machine.broken:
                 self.repairs[name] = "repair"
                 works.people.request("repair", name, skill, machine.repair_time(), f"repair {name}",
                                      1)
-                self._say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
+                self.say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
             elif name not in self.jobs and machine.service_due:
                 if self.stations[name].state is not MachineState.IDLE:
                     self.stations[name].clear()
@@ -388,7 +340,7 @@ class Dispatcher(Controller):
                 self.stations[name].maintain(True)
                 works.people.request("maintenance", name, skill, machine.upkeep.service,
                                      f"maintenance {name}", 4)
-                self._say("Dispatch", f"{name}: planned maintenance", machine=name)
+                self.say("Dispatch", f"{name}: planned maintenance", machine=name)
 
     # -- new jobs -----------------------------------------------------------------------------
 
@@ -410,7 +362,8 @@ class Dispatcher(Controller):
         while self._assign():
             pass
 
-    def _free(self, name: str) -> bool:
+    def free(self, name: str) -> bool:
+        """Whether a machine could take a job."""
         if name in self.jobs or name in self.repairs:
             return False
         machine = self.works.machines[name]
@@ -419,24 +372,24 @@ class Dispatcher(Controller):
 
     def _assign(self) -> bool:
         """Give the most urgent wish that can be met to a machine; whether there was one."""
-        free = [m for n, m in self._machines.items() if n in self.stations and self._free(n)]
+        free = [m for n, m in self.plans.items() if n in self.stations and self.free(n)]
         if not free:
             return False
         for wish in self.material.wishes(self.jobs.values()):
             able = [(m, p) for m in free for p in m.programs
-                    if wish.met_by(p) and self._refused.get((m.name, p.name), 0) < REFUSALS
-                    and not self.material.given_up(m.name, p.name)]
+                    if wish.met_by(p) and self.refused.get((m.name, p.name), 0) < REFUSALS
+                    and not self.material.laboratory.given_up(m.name, p.name)]
             able.sort(key=lambda pair: self.works.machines[pair[0].name].hours)
             for machine, program in able:
                 short = self.material.short_of(program)
                 if not short:
-                    if self._begin(machine, program, wish):
+                    if self.begin(machine, program, wish):
                         return True
                     short = "not where it should be"
                 self.dispatch.reason = self.dispatch.reason or f"{program.name}: {short}"[:64]
         return False
 
-    def _begin(self, machine: MachinePlan, program: ProgramPlan, wish: Wish) -> bool:
+    def begin(self, machine: MachinePlan, program: ProgramPlan, wish: Wish) -> bool:
         """Fetch what a job needs, and have its machine set up; False if it cannot be fetched."""
         name = machine.name
         self.material.standby(name)
@@ -450,7 +403,7 @@ class Dispatcher(Controller):
         self.jobs[name] = job
         shown = self.shown[name]
         shown.job, shown.program, shown.waits_for = job.id, program.name, ""
-        self._say("Dispatch", f"{job.id}: {program.name} on {name} for {wish.about}", job=job.id,
+        self.say("Dispatch", f"{job.id}: {program.name} on {name} for {wish.about}", job=job.id,
                   machine=name, program=program.name)
         if machine.setup_h > 0:
             self.works.people.request("set-up", name, machine.skill, machine.setup_h * HOUR,
@@ -461,7 +414,7 @@ class Dispatcher(Controller):
 
     def _hindrance(self, name: str, job: Job) -> str:
         """Why a job cannot start now; empty if it can."""
-        works, machine, program = self.works, self._machines[name], job.program
+        works, machine, program = self.works, self.plans[name], job.program
         state = self.stations[name].state
         if state not in _FREE:
             return f"machine: {state.name.lower()}"
@@ -513,17 +466,17 @@ class Dispatcher(Controller):
         problem = station.supply(job.program.name, job.things)
         if problem:
             key = job.machine, job.program.name
-            self._refused[key] = self._refused.get(key, 0) + 1
+            self.refused[key] = self.refused.get(key, 0) + 1
             self._lost(job, f"cannot be supplied: {problem}")
             return
-        self._refused.pop((job.machine, job.program.name), None)
+        self.refused.pop((job.machine, job.program.name), None)
         station.order(job.id, job.program.name)
         job.step = "ordered"
-        self._say("Dispatch", f"{job.id} on {job.machine} started", job=job.id, machine=job.machine)
+        self.say("Dispatch", f"{job.id} on {job.machine} started", job=job.id, machine=job.machine)
 
     def _lost(self, job: Job, why: str) -> None:
         """A job that was never begun is given up; what is left of its material goes back."""
-        self._say("Dispatch", f"{job.id} on {job.machine} {why}"[:240], job=job.id,
+        self.say("Dispatch", f"{job.id} on {job.machine} {why}"[:240], job=job.id,
                   machine=job.machine)
         job.failed, job.ended = True, self.now
         self._failed_now += 1

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from emulators.controllers.works_jobs import Job, Wish
+from emulators.controllers.works_laboratory import Laboratory
 from emulators.works.plan import PARTS, RESIDUES, SCRAP, Plan, ProgramPlan, StorePlan
-from twin.powder.laboratory import Specification, analysed, decide, measure, specification
-from twin.powder.lot import PowderLot, Status
+from twin.powder.lot import PowderLot
 from twin.powder.operations import Draw, Item, Operation, renamed
 from twin.powder.sizes import below
-from twin.signals import Refused
 from twin.works.account import Footprint, is_scrap
 from twin.works.plant import Works
 from twin.works.stores import CRUMB, Thing
@@ -24,11 +23,7 @@ POWDER, RECYCLING = 6, 7
 FITS, WANTED = 0.75, 0.5
 """Share of a lot that must lie in a store's cut for the lot to go there; less is enough where it
 was made for the store, as the laboratory looks at it anyway; default."""
-REFUSALS = 4
-"""Lots in a row that may fail their analysis before no more are made for their store, default."""
 GOOD = ("part", "green part")
-MENDS = ("blend", "sieve", "dry", "classify", "separate")
-"""What a recycling line can do about a lot on hold."""
 
 
 class Book(Protocol):
@@ -68,16 +63,7 @@ class Materials:
         self._machines = plan.machines if plan else ()
         self._programs = [p for m in self._machines for p in m.programs]
         self._sold = [s.name for s in self._powders if s.sells]
-        self._rules: dict[str, Specification] = {}
-        self._refused: dict[str, int] = {}
-        """Lots in a row that were not released, by machine and program."""
-        self._makers: dict[str, str] = {}
-        """Of lots that wait for their analysis: machine and program."""
-        self._testing: dict[str, str] = {}
-        """Lots that wait for their analysis, with their stores."""
-        for store in self._powders:
-            if store.process:
-                self._rules[store.name] = specification(store.process, store.alloy)
+        self.laboratory = Laboratory(works, self._powders, plan.laboratory if plan else "", say)
 
     # -- what is wanted -----------------------------------------------------------------------
 
@@ -89,22 +75,6 @@ class Materials:
         """Powder (kg) of a store that may be used, will be once it is analysed, or comes back."""
         return (self.works.stores[store.name].available(("released", "new"))
                 + self._coming_back(store))
-
-    def stopped(self) -> list[str]:
-        """Programs that make no powder any more: lot after lot of theirs was not released."""
-        return [name for name, count in self._refused.items() if count >= REFUSALS]
-
-    def given_up(self, machine: str, program: str) -> bool:
-        """Whether a program is one of them."""
-        return self._refused.get(f"{machine}: {program}", 0) >= REFUSALS
-
-    def again(self) -> None:
-        """Let all programs make powder again."""
-        self._refused.clear()
-
-    def held(self) -> list[PowderLot]:
-        """Lots on hold."""
-        return [lot for s in self._powders for lot in self.works.stores[s.name].lots("hold")]
 
     def wishes(self, jobs: Iterable[Job]) -> list[Wish]:
         """What should be made, the most urgent first."""
@@ -154,7 +124,8 @@ class Materials:
 
     def _coming_back(self, store: StorePlan) -> float:
         """Used powder (kg) that will be powder of a store again."""
-        if not store.used or any(p.makes.store == store.name and self.given_up(m.name, p.name)
+        given_up = self.laboratory.given_up
+        if not store.used or any(p.makes.store == store.name and given_up(m.name, p.name)
                                  for m in self._machines for p in m.programs):
             return 0.0
         return float(self.works.stores[store.used].mass)
@@ -271,7 +242,7 @@ class Materials:
                 parts += self._single(thing, job)
             else:
                 works.put_away(machine, thing.id, self._home(thing, job, handed))
-                self._arrived(thing.id, job)
+                self.laboratory.arrived(thing.id, job)
         good = bad = 0
         product = job.program.makes.product
         for part in parts:
@@ -307,7 +278,7 @@ class Materials:
         if porosity > most:
             return f"porosity {porosity * 100:.2f} %, allowed {most * 100:g} %"
         for take in job.program.takes:
-            rule = self._rules.get(take.store)
+            rule = self.laboratory.rules.get(take.store)
             limit = rule.limits.get("oxygen") if rule else None
             oxygen = about.get("oxygen", 0.0)
             if plan.inspection.oxygen and limit is not None and oxygen > limit.high:
@@ -391,80 +362,12 @@ class Materials:
         inside = below(lot.masses, store.high_um * 1e-6) - below(lot.masses, store.low_um * 1e-6)
         return bool(inside >= least)
 
-    # -- laboratory ---------------------------------------------------------------------------
-
-    def _arrived(self, lot_id: str, job: Job | None) -> None:
-        """New powder in a store, made by a job or bought, is analysed before anybody uses it."""
-        for store in self._powders:
-            lot = self.works.stores[store.name].things.get(lot_id)
-            if not isinstance(lot, PowderLot):
-                continue
-            maker = f"{job.machine}: {job.program.name}" if job and job.program.makes.store else ""
-            if lot.status != "new":
-                if lot.status == "released" and maker:
-                    self._refused[maker] = 0
-                return
-            rule = self._rules.get(store.name)
-            if rule is None or self.plan is None:
-                self.works.stores[store.name].replace(renamed(lot, lot.id, status="released"))
-                return
-            self._testing[lot_id] = store.name
-            if maker:
-                self._makers[lot_id] = maker
-            analysis = measure(lot, rule.methods, self.works.stream(f"laboratory/{lot_id}"))
-            self.works.people.request("analysis", "laboratory", self.plan.laboratory,
-                                      analysis.time, lot_id, 4)
-
-    def analysed(self, lot_id: str, labour: float) -> None:
-        """The laboratory is done with a lot: it is released, held or scrapped."""
-        works, store = self.works, self._testing.pop(lot_id)
-        lot = works.stores[store].things.get(lot_id)
-        if not isinstance(lot, PowderLot):
-            return  # somebody took it by mistake
-        rule = self._rules[store]
-        found = measure(lot, rule.methods, works.stream(f"laboratory/{lot_id}"))
-        decision = decide(analysed(lot, found), rule)
-        lot = renamed(analysed(lot, found), lot.id, status=decision.status)
-        spent = works.ledger.rates.spent(0.0, 0.0, "", labour)
-        works.ledger.charge("laboratory", "analysis", spent, lot.mass)
-        works.ledger.bear([lot], spent)
-        target, used = store, self._plans[store].used
-        refused, maker = decision.status != "released", self._makers.pop(lot_id, "")
-        if maker:
-            self._refused[maker] = self._refused.get(maker, 0) + 1 if refused else 0
-        if decision.status == "scrap":
-            target = SCRAP
-        elif decision.status == "hold" and used and any(
-                word in remedy for remedy in decision.remedies for word in MENDS):
-            target = used
-        works.stores[store].take(lot_id)
-        works.stores[target].put(lot)
-        why = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
-        self._say("Laboratory", f"{lot_id} {decision.status}{why}"[:240], lot=lot_id,
-                  store=target, status=decision.status)
-
-    def decide(self, lot_id: str, release: bool) -> str:
-        """Somebody decides on a lot that is on hold; `Refused` if there is none of that id."""
-        for plan in self._powders:
-            store = self.works.stores[plan.name]
-            lot = store.things.get(lot_id)
-            if isinstance(lot, PowderLot) and lot.status == "hold":
-                status: Status = "released" if release else "scrap"
-                target = plan.name if release else SCRAP
-                store.take(lot_id)
-                self.works.stores[target].put(renamed(lot, lot_id, status=status))
-                self._say("Laboratory", f"{lot_id} {status} by decision"[:240], lot=lot_id,
-                          store=target, status=status)
-                return target
-        held = ", ".join(lot.id for lot in self.held()) or "none"
-        raise Refused(f"no lot {lot_id!r} is on hold; on hold: {held}"[:240], "unknown")
-
     # -- purchase -----------------------------------------------------------------------------
 
     def buy(self) -> None:
         """Take in what was delivered; order what is below its level and comes from a supplier."""
         for lot_id in self.works.arrived:
-            self._arrived(lot_id, None)
+            self.laboratory.arrived(lot_id, None)
         self.works.arrived.clear()
         for plan in self._powders:
             store = self.works.stores[plan.name]

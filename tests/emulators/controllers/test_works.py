@@ -515,7 +515,7 @@ due_h = 20
 def test_somebody_decides_on_a_lot_that_is_on_hold(tmp_path: Path) -> None:
     bench = Bench(tmp_path, POOR.replace("reorder_kg = 30", "reorder_kg = 60"))
     bench.run(24 * 4)
-    first, second = [lot.id for lot in bench.dispatcher.material.held()][:2]
+    first, second = [lot.id for lot in bench.dispatcher.material.laboratory.held()][:2]
     assert bench.call("Dispatch.DecideLot", first, True) == "Ti64"
     assert bench.call("Dispatch.DecideLot", second, False) == "scrap"
     with pytest.raises(Refused, match=f"no lot '{second}' is on hold"):
