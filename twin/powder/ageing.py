@@ -61,7 +61,8 @@ AGEING: Final[Mapping[tuple[str, str], Ageing]] = {
     ("pbf-lb", ""): Ageing(8e-6),
     # 0.11 % in 21 uses, cited in doi 10.1007/s11837-018-3305-2.
     ("pbf-eb", "Ti-6Al-4V"): Ageing(52e-6, 24.0, 2e-6, 0.006, -0.01, 0.05, 1.0, dry=True),
-    # PMC5585364: 560 to 1200 ppm in 30 uses, Al 1.6 to 2 at.% less; irregular over 30 % after 45.
+    # Recycled Ti-48Al-2Cr-2Nb in PBF-EB, full text: 560 to 1200 ppm in 30 uses, Al 1.6 to 2 at.%
+    # less; irregular over 30 % after 45.
     ("pbf-eb", "Ti-48Al-2Cr-2Nb"): Ageing(20.8e-6, 24.0, 7.7e-4, 0.008, -0.01, 0.05, 1.0, dry=True),
     ("pbf-eb", ""): Ageing(20e-6, 24.0, 0.0, 0.006, -0.01, 0.05, 1.0, dry=True),
     ("ded-powder", ""): Ageing(60e-6, 8.0, 0.0, 0.05, 0.05, 0.10, 1.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from emulators.controllers.states import MachineState
@@ -39,6 +40,32 @@ def steady() -> RecyclingBench:
     bench = RecyclingBench(program(stock__used=30.0, blending__use=False)).start()
     bench.to("sieve").rest(180)
     return bench
+
+
+def test_sieving_starts_goes_on_evenly_and_decays() -> None:
+    """The three stages of sieving (Materials 17, 3382): the deck fills, is even, runs empty."""
+    bench = RecyclingBench(program(stock__used=30.0, blending__use=False)).start()
+    bench.to("sieve")
+    bench.watch("Sieve.ProductRate", "Sieve.Product", "Sieve.Remaining", "Sieve.DeckLoad")
+    bench.until(lambda: any(o.name == "sieve" for o in bench.operations), 5000)
+    began = bench.traces["Sieve.Product"][0][0]
+    fed = next(t for t, v in bench.traces["Sieve.Remaining"] if t > began + 10 and v <= 0.002)
+    rate, product, load = (np.array(bench.traces[f"Sieve.{name}"])
+                           for name in ("ProductRate", "Product", "DeckLoad"))
+    even = (rate[:, 0] > began + 0.4 * (fed - began)) & (rate[:, 0] < fed - 10)
+    steady = rate[even, 1].mean()
+    assert rate[even, 1].std() < 0.03 * steady
+    early = rate[(rate[:, 0] > began + 4) & (rate[:, 0] < began + 40), 1]
+    assert early[0] < 0.5 * steady
+    assert (np.diff(early[::20]) > 0).all()
+    # Even means: what has passed grows in a straight line.
+    line = np.polyfit(*product[even].T, 1)
+    assert np.abs(np.polyval(line, product[even, 0]) - product[even, 1]).max() < 0.05
+    # After the last feed the rate falls; what lies there at the end is coarser than the mesh.
+    late = rate[:, 0] > fed + 4
+    assert rate[late, 1][-1] < 0.1 * steady
+    assert load[-1, 1] < 0.6 * load[even, 1].mean()
+    assert bench.operation("sieve").outputs[1].d50 > 63e-6
 
 
 def test_blinding_shows_in_rate_then_load_then_oversize_and_is_answered() -> None:

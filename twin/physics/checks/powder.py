@@ -16,7 +16,7 @@ __all__ = ["CHECKS"]
 
 _MACHINE: Final = "powder"
 _OWN = Source("Own calculation by the formula")
-_TIAL = Source("Recycled Ti-48Al-2Cr-2Nb in PBF-EB, full text", 2017, "PMC5585364")
+_TIAL = Source("Recycled Ti-48Al-2Cr-2Nb in PBF-EB, full text")
 _TI64_EB = Source("Cited in JOM 71", 2019, "10.1007/s11837-018-3305-2")
 _TI64_LB = Source("Reuse of Ti-6Al-4V in PBF-LB", 2022, "10.1080/00325899.2022.2133357")
 _EIGA = Source("Ti-6Al-4V by EIGA", 2019, "10.7513/j.issn.1004-7638.2019.03.002")
