@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from twin.equipment.feedstock_plant import FeedstockPlant
-from twin.machine import Equipment
+from twin.equipment.stock import Stock, refuse_twice
 from twin.powder.ageing import Use, build_operation, joined
 from twin.powder.effects import NEUTRAL, Effects, effects
 from twin.powder.lot import PowderLot
@@ -17,65 +17,22 @@ __all__ = ["OwnLots", "PowderLots", "PowderPlant", "refuse_twice"]
 _REFUSED = {"hold": "is on hold", "scrap": "is scrap"}
 
 
-class PowderLots(Equipment):
+class PowderLots(Stock[PowderLot]):
     """Lots that were put at a machine; without any it has the usual powder, as much as it needs.
 
     A job takes all lots of its alloys; when it is over, what is left comes back as new lots.
     """
 
     def __init__(self, process: str) -> None:
-        super().__init__()
-        self.process = process
-        self.waiting: list[PowderLot] = []
-        """At the machine, for the next job."""
-        self.taken: list[PowderLot] = []
-        """In the machine, for the present one."""
-        self.managed = False
-        """Whether lots were ever brought: from then on, no job begins without."""
-        self.began = 0.0
+        super().__init__(process)
         self._known: dict[str, tuple[PowderLot, Effects]] = {}
 
-    def put(self, lots: Sequence[PowderLot]) -> None:
-        """Bring lots; `ValueError`, and none brought, for one that must not be used."""
-        for lot in lots:
-            if lot.status in _REFUSED:
-                raise ValueError(f"lot {lot.id} {_REFUSED[lot.status]}")
-            if not lot.metal > 0.0:
-                raise ValueError(f"lot {lot.id} is empty")
-        refuse_twice(lots, [lot.id for lot in (*self.waiting, *self.taken)])
-        self.waiting += lots
-        self.managed = self.managed or bool(lots)
-
-    def recall(self, ids: Collection[str]) -> list[PowderLot]:
-        """Take waiting lots away again."""
-        gone = [lot for lot in self.waiting if lot.id in ids]
-        self.waiting = [lot for lot in self.waiting if lot.id not in ids]
-        return gone
-
-    def hindrance(self, needs: Mapping[str, float]) -> str:
-        """Why a job that needs so much (kg by alloy) cannot begin; empty if it can."""
-        if not self.managed:
-            return ""
-        lots = self.waiting
-        for lot in lots:
-            if lot.alloy not in needs:
-                return (f"lot {lot.id} is {lot.alloy}; the job is for "
-                        + " and ".join(needs))
-        for alloy, mass in needs.items():
-            there = [lot for lot in lots if lot.alloy == alloy]
-            held = sum(lot.mass for lot in there)
-            if not there:
-                return f"no lot of {alloy} is at the machine"
-            if held < mass:
-                names = ", ".join(lot.id for lot in there)
-                return f"lot {names} has {held:.4g} kg; the job needs {mass:.4g} kg"
-        return ""
+    def unfit(self, thing: PowderLot) -> str:
+        return _REFUSED.get(thing.status, "" if thing.metal > 0.0 else "is empty")
 
     def begin(self, needs: Mapping[str, float]) -> None:
         """A job takes the lots of its alloys."""
-        self.taken = [lot for lot in self.waiting if lot.alloy in needs]
-        self.waiting = [lot for lot in self.waiting if lot.alloy not in needs]
-        self.began = self.now
+        self.taken = self.for_job(needs)
         self._known = {}
 
     def of(self, alloy: str) -> tuple[PowderLot, ...]:
@@ -141,15 +98,6 @@ class PowderLots(Equipment):
         self.taken = [PowderLot.of(data) for data in hidden["taken"]]
         self.managed, self.began = hidden["managed"], hidden["began"]
         self._known = {}
-
-
-def refuse_twice(lots: Sequence[PowderLot], there: Iterable[str]) -> None:
-    """`ValueError` for a lot that is brought twice, or is at the machine already."""
-    seen = set(there)
-    for lot in lots:
-        if lot.id in seen:
-            raise ValueError(f"lot {lot.id} is at the machine already")
-        seen.add(lot.id)
 
 
 class OwnLots:

@@ -97,7 +97,8 @@ class WirePlant(DepositionPlant, FeedstockPlant):
         return [*self.wire.recall(ids)]
 
     def hindrance(self, job: DepositionJob) -> str:
-        return self.wire.hindrance(self.feedstock_needed(job), _diameter(job))
+        wire = self.wire
+        return wire.hindrance(self.feedstock_needed(job)) or wire.fits(_diameter(job))
 
     def load(self, job: DepositionJob | None) -> None:
         self.unload()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from twin.equipment.stock import Stock
 from twin.equipment.wire_account import WireAccount
-from twin.machine import Equipment
 from twin.materials import alloy as metal_of
 from twin.powder.ageing import Use
 from twin.powder.effects import NEUTRAL, Effects
@@ -19,25 +19,19 @@ WIRE_PROCESSES = ("ded-arc", "ded-wire-laser")
 CRUMB = 1e-9  # kg: a spool with less is empty
 
 
-class WireSpools(Equipment):
+class WireSpools(Stock[Item]):
     """Spools that were brought; without any the machine puts on usual ones, as many as it needs.
 
     A job takes the spools of its alloy in the order in which they came; what is left on them when
-    it is over stays at the machine for the next one.
+    it is over stays at the machine for the next one. Of those ``taken`` the last is on the feeder.
     """
 
+    NOUN = "spool"
+
     def __init__(self, process: str) -> None:
-        super().__init__()
-        self.process = process
-        self.waiting: list[Item] = []
-        """At the machine, for the next job."""
-        self.taken: list[Item] = []
-        """For the present job, as they were when it began; the last one is on the feeder."""
+        super().__init__(process)
         self.ready: list[Item] = []
         """Of the present job, not put on yet."""
-        self.managed = False
-        """Whether spools were ever brought: from then on, no job begins without."""
-        self.began = 0.0
         self.account = WireAccount()
         self._needs: dict[str, float] = {}
         self._drawn: dict[str, float] = {}  # kg by spool
@@ -45,57 +39,28 @@ class WireSpools(Equipment):
 
     # -- bringing, beginning ------------------------------------------------------------------
 
-    def put(self, spools: Sequence[Item]) -> None:
-        """Bring spools; `ValueError`, and none brought, for what is none, or is here already."""
-        seen = {each.id for each in (*self.waiting, *self.taken, *self.ready)}
-        for each in spools:
-            if getattr(each, "kind", "powder") != "spool":
-                raise ValueError(f"{each.id} is no spool of wire")
-            if each.id in seen:
-                raise ValueError(f"spool {each.id} is at the machine already")
-            if not each.mass > CRUMB:
-                raise ValueError(f"spool {each.id} is empty")
-            seen.add(each.id)
-        self.waiting += spools
-        self.managed = self.managed or bool(spools)
+    def unfit(self, thing: Item) -> str:
+        if getattr(thing, "kind", "powder") != "spool":
+            return "is none, but " + str(getattr(thing, "kind", "powder"))
+        return "" if thing.mass > CRUMB else "is empty"
 
-    def recall(self, ids: Collection[str]) -> list[Item]:
-        """Take waiting spools away again."""
-        gone = [each for each in self.waiting if each.id in ids]
-        self.waiting = [each for each in self.waiting if each.id not in ids]
-        return gone
+    def held(self) -> list[str]:
+        return [*super().held(), *(each.id for each in self.ready)]
 
-    def hindrance(self, needs: Mapping[str, float], diameter: float = 0.0) -> str:
-        """Why a job that needs so much (kg by alloy) cannot begin; empty if it can.
-
-        `diameter` of the wire, m; 0: any.
-        """
-        if not self.managed:
-            return ""
+    def fits(self, diameter: float) -> str:
+        """Why a job with wire of a diameter (m) cannot have the spools here; empty if it can."""
         for each in self.waiting:
-            if each.alloy not in needs:
-                return f"spool {each.id} is {each.alloy}; the job is for " + " and ".join(needs)
             own = float(each.about.get("diameter", diameter))
-            if diameter and abs(own - diameter) > 1e-6:
+            if abs(own - diameter) > 1e-6:
                 return (f"spool {each.id} is {own * 1e3:g} mm wire; the job is for "
                         f"{diameter * 1e3:g} mm")
-        for alloy, mass in needs.items():
-            there = [each for each in self.waiting if each.alloy == alloy]
-            held = sum(each.mass for each in there)
-            if not there:
-                return f"no spool of {alloy} is at the machine"
-            if held < mass:
-                names = ", ".join(each.id for each in there)
-                return f"spool {names} has {held:.4g} kg; the job needs {mass:.4g} kg"
         return ""
 
     def begin(self, needs: Mapping[str, float]) -> None:
         """A job takes the spools of its alloy."""
-        self.ready = [each for each in self.waiting if each.alloy in needs]
-        self.waiting = [each for each in self.waiting if each.alloy not in needs]
+        self.ready = self.for_job(needs)
         self.taken, self._drawn, self._short = [], {}, {}
         self._needs, self.account = dict(needs), WireAccount()
-        self.began = self.now
 
     def effects(self, alloy: str) -> Effects:
         """What wire does to a build: nothing that powder would do."""

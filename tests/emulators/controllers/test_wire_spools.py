@@ -185,7 +185,7 @@ def test_what_is_no_spool_is_refused() -> None:
         plant.supply_items([wound("ded-arc")])
     with pytest.raises(ValueError, match="W-2 is empty"):
         plant.supply_items([wound("ded-arc", "W-2", 0.0)])
-    with pytest.raises(ValueError, match="G-1 is no spool"):
+    with pytest.raises(ValueError, match="spool G-1 is none, but green part"):
         plant.supply_items([Item("G-1", "green part", "316L", 1.0, {"Fe": 1.0})])
     with pytest.raises(ValueError, match="takes no powder lots"):
         plant.supply([load_lot("316l-fresh")])
