@@ -11,24 +11,25 @@ __all__ = ["TRIAL"]
 
 
 def _quick(folder: Path, layers: int) -> Settings:
-    """So many short rods, atomized in air; they count as layers."""
+    """So many short rods that are soon cool, atomized in air; they count as layers."""
     quick = recipe(
         folder,
-        "Ti-6Al-4V",
+        "AlSi10Mg",
         "gas-atomizer",
+        charge__melting={"value": "EIGA"},
         charge__count=layers,
         charge__mass=0.5,
         charge__time=0,
         charge__power=250,
-        rod__diameter=80,
-        rod__feed=130,
-        rod__stub=0.3,
+        rod={"diameter": {"value": 80, "unit": "mm"}, "feed": {"value": 130, "unit": "mm/min"},
+             "stub": {"value": 0.3, "unit": "kg"}},
         chamber__vacuum=1100,
         chamber__leak_time=1,
         chamber__leak_limit=10_000,
         chamber__oxygen_limit=250_000,
-        chamber__settling=0,
+        chamber__settling=4,
         cooling__powder=300,
+        cooling__vessel=1400,
         cooling__passivation=0,
         cooling__discharge=0,
     )
