@@ -234,8 +234,9 @@ class Plant(Component):
 
     @property
     def energised(self) -> bool:
-        """Whether the hard-wired chain lets beams and drives work."""
-        return True
+        """Whether the hard-wired chain, if there is one, lets beams and drives work."""
+        chain: Any = self.children.get("Safety")
+        return chain is None or bool(chain.chain_closed)
 
     @property
     def layers_done(self) -> int:

@@ -34,27 +34,19 @@ class DedService(ServiceWork):
     @command()
     def reference_axes(self) -> str:
         """Reset the axis drives, reference and calibrate the axes."""
-        work = self.begin("axes referenced")
-        self._plant.drive("Head.DriveFault", False)
-        self._plant.drive("Head.StepError", 0.0)
-        self._plant.head.log("process", work)
-        return work
+        return self.mend("axes referenced", self._plant.head, DriveFault=False, StepError=0.0)
 
     @command()
     def free_head(self) -> str:
         """Free the head after a collision and grind away what it struck."""
         work = self.begin("head freed")
         self._plant.head.free()
-        self._plant.head.log("process", work)
-        return work
+        return self.tell(work, self._plant.head)
 
     @command()
     def tighten_clamps(self) -> str:
         """Tighten the plate's clamps and open the table's cooling."""
-        work = self.begin("clamps tight")
-        self._plant.drive("Part.CoolingLoss", 0.0)
-        self._plant.part.log("process", work)
-        return work
+        return self.mend("clamps tight", self._plant.part, CoolingLoss=0.0)
 
 
 class LaserHeadService(DedService):
@@ -65,8 +57,7 @@ class LaserHeadService(DedService):
         """Change the protective window of the laser head."""
         work = self.begin("window changed")
         self._plant.laser.clean()
-        self._plant.laser.log("process", work)
-        return work
+        return self.tell(work, self._plant.laser)
 
 
 class DedController(BuildController):

@@ -28,8 +28,7 @@ class Service(WireService):
         for name, value in (("IgnitionFailure", False), ("ArcDisturbance", False),
                             ("VoltageError", 0.0)):
             self._plant.drive(f"Arc.{name}", value)
-        self._plant.source.log("process", work)
-        return work
+        return self.tell(work, self._plant.source)
 
 
 class DedArcController(WireController):

@@ -29,16 +29,12 @@ class Service(LaserHeadService):
         work = self.begin("feeder cleared and calibrated")
         for hopper in self._plant.feeder.hoppers:
             hopper.unblock()
-        self._plant.feeder.log("process", work)
-        return work
+        return self.tell(work, self._plant.feeder)
 
     @command()
     def change_nozzle(self) -> str:
         """Put a new powder nozzle into the head."""
-        work = self.begin("nozzle changed")
-        self._plant.drive("Feeder.NozzleWear", 0.0)
-        self._plant.feeder.log("process", work)
-        return work
+        return self.mend("nozzle changed", self._plant.feeder, NozzleWear=0.0)
 
     @command()
     def refill(self) -> str:
@@ -46,17 +42,12 @@ class Service(LaserHeadService):
         work = self.begin("hoppers filled")
         for hopper in self._plant.feeder.hoppers:
             hopper.refill()
-        self._plant.feeder.log("process", work)
-        return work
+        return self.tell(work, self._plant.feeder)
 
     @command()
     def mend_gas(self) -> str:
         """Mend hoses and change the gas bottle."""
-        work = self.begin("gas supply mended")
-        self._plant.drive("Gas.ShieldLoss", 0.0)
-        self._plant.drive("Gas.SupplyFailure", False)
-        self._plant.gas.log("process", work)
-        return work
+        return self.mend("gas supply mended", self._plant.gas, ShieldLoss=0.0, SupplyFailure=False)
 
 
 class DedPowderController(DedController):

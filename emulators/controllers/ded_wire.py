@@ -38,16 +38,14 @@ class WireService(DedService):
         """Cut the wire free of part or tip and clean its end."""
         work = self.begin("wire cut and clean")
         self._plant.feeder.thread()
-        self._plant.feeder.log("process", work)
-        return work
+        return self.tell(work, self._plant.feeder)
 
     @command()
     def change_spool(self) -> str:
         """Put on a fresh spool and thread the wire to the tip."""
         work = self.begin("spool changed")
         self._plant.feeder.fresh()
-        self._plant.feeder.log("process", work)
-        return work
+        return self.tell(work, self._plant.feeder)
 
     @command()
     def service_feeder(self) -> str:

@@ -28,8 +28,7 @@ class Service(WireService, LaserHeadService):
         work = self.begin("laser and hot wire calibrated")
         for path in ("Laser.PowerDrift", "HotWire.CurrentError"):
             self._plant.drive(path, 0.0)
-        self._plant.laser.log("process", work)
-        return work
+        return self.tell(work, self._plant.laser)
 
 
 class DedWireLaserController(WireController):

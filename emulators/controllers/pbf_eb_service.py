@@ -41,18 +41,16 @@ class Service(ServiceWork):
         """Fill the hoppers; during a job through the lock, under gas."""
         done = self.begin("powder refilled")
         self._plant.rake.refill()
-        self._plant.rake.log("process", done)
-        return done
+        return self.tell(done, self._plant.rake)
 
     @command()
     def change_powder(self) -> str:
         """Empty the hoppers and fill them with dry powder of another lot."""
         done = self.begin("powder changed")
-        self._plant.drive("Platform.OxidisedPowder", 1.0)
-        self._plant.drive("Vacuum.WetPowder", 1.0)
+        self.end(self._plant.stage, OxidisedPowder=1.0)
+        self.end(self._plant.vacuum, WetPowder=1.0)
         self._plant.rake.refill()
-        self._plant.rake.log("process", done)
-        return done
+        return self.tell(done, self._plant.rake)
 
     @command()
     def change_cathode(self) -> str:
@@ -60,8 +58,8 @@ class Service(ServiceWork):
         done = self._inside("cathodes changed")
         for beam in self._plant.beams:
             beam.aged, beam.cathode_hours = 0.0, 0.0
-            self._plant.drive(f"{beam.path}.CathodeWear", 0.0)
-            beam.log("process", done)
+            self.end(beam, CathodeWear=0.0)
+            self.tell(done, beam)
         return done
 
     @command()
@@ -69,44 +67,33 @@ class Service(ServiceWork):
         """Measure current, focus and position of the beams on the pattern plate; correct them."""
         done = self.begin("beams calibrated")
         for beam in self._plant.beams:
-            for name, none in (("CalibrationLoss", 0.0), ("FocusDrift", 0.0), ("Astigmatism", 0.0)):
-                self._plant.drive(f"{beam.path}.{name}", none)
-        self._plant.drive("Deflection.Drift", 0.0)
-        self._plant.deflection.log("process", done)
-        return done
+            self.end(beam, CalibrationLoss=0.0, FocusDrift=0.0, Astigmatism=0.0)
+        self.end(self._plant.deflection, Drift=0.0)
+        return self.tell(done, self._plant.deflection)
 
     @command()
     def condition_gun(self) -> str:
         """Burn dirt off the insulator at raised voltage, without beam."""
-        done = self.begin("gun conditioned")
-        self._plant.drive("HighVoltage.Arcing", 0.0)
-        self._plant.high_voltage.log("process", done)
-        return done
+        return self.mend("gun conditioned", self._plant.high_voltage, Arcing=0.0)
 
     @command()
     def mend_leak(self) -> str:
         """Find the leaks of chamber and column with a helium spray and close them."""
-        done = self.begin("leaks mended")
-        self._plant.drive("Vacuum.Leak", 0.0)
-        self._plant.drive("Vacuum.ColumnLeak", 0.0)
-        self._plant.vacuum.log("process", done)
-        return done
+        return self.mend("leaks mended", self._plant.vacuum, Leak=0.0, ColumnLeak=0.0)
 
     @command()
     def change_helium(self) -> str:
         """Connect a full helium bottle."""
         done = self._outside("helium bottle changed")
-        self._plant.drive("Vacuum.HeliumFailure", False)
-        self._plant.vacuum.log("process", done)
-        return done
+        self.end(self._plant.vacuum, HeliumFailure=False)
+        return self.tell(done, self._plant.vacuum)
 
     @command()
     def change_heat_shields(self) -> str:
         """Put new heat shields around the bed."""
         done = self._inside("heat shields changed")
-        self._plant.drive("Platform.ShieldDamage", 1.0)
-        self._plant.stage.log("process", done)
-        return done
+        self.end(self._plant.stage, ShieldDamage=1.0)
+        return self.tell(done, self._plant.stage)
 
     @command()
     def free_rake(self) -> str:
@@ -115,8 +102,6 @@ class Service(ServiceWork):
         Allowed under vacuum, by a feed-through in the wall: only so can a held job go on.
         """
         done = self.begin("rake freed")
-        self._plant.drive("Rake.Jam", False)
-        self._plant.drive("Rake.BladeNick", 0.0)
+        self.end(self._plant.rake, Jam=False, BladeNick=0.0)
         self._plant.rake.protrusion = 0.0
-        self._plant.rake.log("process", done)
-        return done
+        return self.tell(done, self._plant.rake)

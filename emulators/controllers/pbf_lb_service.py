@@ -19,8 +19,7 @@ class Service(ServiceWork):
         """Fill the powder supply and empty the overflow."""
         done = self.begin("powder refilled")
         self._plant.recoater.refill()
-        self._plant.recoater.log("process", done)
-        return done
+        return self.tell(done, self._plant.recoater)
 
     @command()
     def change_filter(self) -> str:
@@ -28,9 +27,8 @@ class Service(ServiceWork):
         done = self.begin("filter changed")
         self._plant.gas.fume = 0.0
         self._plant.gas.driven("fume")
-        self._plant.drive("Gas.FilterClog", 1.0)
-        self._plant.gas.log("process", done)
-        return done
+        self.end(self._plant.gas, FilterClog=1.0)
+        return self.tell(done, self._plant.gas)
 
     @command()
     def clean_windows(self) -> str:
@@ -38,23 +36,19 @@ class Service(ServiceWork):
         done = self.begin("windows cleaned")
         for laser in self._plant.lasers:
             laser.deposit = 0.0
-            self._plant.drive(f"{laser.path}.Contamination", 0.0)
-            laser.log("process", done)
+            self.end(laser, Contamination=0.0)
+            self.tell(done, laser)
         return done
 
     @command()
     def change_blade(self) -> str:
         """Put in a blade without nicks."""
-        done = self.begin("blade changed")
-        self._plant.drive("Recoater.BladeNick", 0.0)
-        self._plant.recoater.log("process", done)
-        return done
+        return self.mend("blade changed", self._plant.recoater, BladeNick=0.0)
 
     @command()
     def free_recoater(self) -> str:
         """Take away what blocks the recoater, and level what stands out of the powder."""
         done = self.begin("recoater freed")
-        self._plant.drive("Recoater.Jam", False)
+        self.end(self._plant.recoater, Jam=False)
         self._plant.recoater.protrusion = 0.0
-        self._plant.recoater.log("process", done)
-        return done
+        return self.tell(done, self._plant.recoater)

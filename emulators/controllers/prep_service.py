@@ -25,76 +25,57 @@ class Service(ServiceWork):
         """Clean the chuck, straighten or turn the rod and balance the rotor."""
         done = self._stopped("rotor balanced")
         self._plant.spindle.balance()
-        self._plant.drive("Spindle.Unbalance", 0.0)
-        self._plant.drive("Spindle.RodBow", 0.0)
-        self._plant.spindle.log("process", done)
-        return done
+        self.end(self._plant.spindle, Unbalance=0.0, RodBow=0.0)
+        return self.tell(done, self._plant.spindle)
 
     @command()
     def change_bearings(self) -> str:
         """Put in new bearings with the right preload."""
         done = self._stopped("bearings changed")
         self._plant.spindle.wear = 0.0
-        self._plant.drive("Spindle.BearingWear", 0.0)
-        self._plant.drive("Spindle.Preload", 0.0)
-        self._plant.spindle.log("process", done)
-        return done
+        self.end(self._plant.spindle, BearingWear=0.0, Preload=0.0)
+        return self.tell(done, self._plant.spindle)
 
     @command()
     def repair_drive(self) -> str:
         """Repair the spindle's drive."""
-        done = self.begin("spindle drive repaired")
-        self._plant.drive("Spindle.DriveFailure", False)
-        self._plant.spindle.log("process", done)
-        return done
+        return self.mend("spindle drive repaired", self._plant.spindle, DriveFailure=False)
 
     @command()
     def change_electrode(self) -> str:
         """Put a new electrode and nozzle into the torch and set its gas right."""
         done = self._stopped("electrode changed")
-        self._plant.drive("Arc.ElectrodeWear", 0.0)
-        self._plant.drive("Arc.VoltageDrift", 0.0)
-        self._plant.drive("Arc.GasLoss", False)
-        self._plant.arc.log("process", done)
-        return done
+        self.end(self._plant.arc, ElectrodeWear=0.0, VoltageDrift=0.0, GasLoss=False)
+        return self.tell(done, self._plant.arc)
 
     @command()
     def clear_magazine(self) -> str:
         """Free a rod that has jammed in the magazine."""
         done = self._stopped("magazine cleared")
-        self._plant.drive("Feed.Jam", False)
-        self._plant.feed.log("process", done)
-        return done
+        self.end(self._plant.feed, Jam=False)
+        return self.tell(done, self._plant.feed)
 
     @command()
     def clean_gauge(self) -> str:
         """Clean the window of the length gauge."""
-        done = self.begin("length gauge cleaned")
-        self._plant.drive("Feed.GaugeError", 0.0)
-        self._plant.feed.log("process", done)
-        return done
+        return self.mend("length gauge cleaned", self._plant.feed, GaugeError=0.0)
 
     @command()
     def tighten_rollers(self) -> str:
         """Clean and tighten the feed rollers."""
         done = self._stopped("feed rollers tightened")
-        self._plant.drive("Feed.Slip", 0.0)
-        self._plant.feed.log("process", done)
-        return done
+        self.end(self._plant.feed, Slip=0.0)
+        return self.tell(done, self._plant.feed)
 
     @command()
     def mend_seals(self) -> str:
         """Change the seals of the spindle."""
         done = self._stopped("seals changed")
-        self._plant.drive("Chamber.Leak", 0.0)
-        self._plant.chamber.log("process", done)
-        return done
+        self.end(self._plant.chamber, Leak=0.0)
+        return self.tell(done, self._plant.chamber)
 
     @command()
     def change_gas(self) -> str:
         """Connect full bottles of helium and argon."""
-        done = self.begin("gas supply changed")
-        self._plant.drive("Chamber.HeliumLoss", False)
-        self._plant.drive("Chamber.SupplyFailure", False)
-        self._plant.chamber.log("process", done)
-        return done
+        return self.mend("gas supply changed", self._plant.chamber,
+                         HeliumLoss=False, SupplyFailure=False)

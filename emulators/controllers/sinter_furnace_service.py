@@ -17,43 +17,31 @@ class Service(ServiceWork):
     @command()
     def tighten_retort(self) -> str:
         """Find and close the air leak."""
-        done = self.begin("retort tightened")
-        self._plant.drive("Retort.Leak", 0.0)
-        self._plant.retort.log("process", done)
-        return done
+        return self.mend("retort tightened", self._plant.retort, Leak=0.0)
 
     @command()
     def change_gas(self) -> str:
         """Connect full bottles of dry hydrogen, nitrogen and argon."""
-        done = self.begin("gas supply changed")
-        for name, value in (("HydrogenLoss", False), ("InertLoss", False), ("WetGas", 0.0)):
-            self._plant.drive(f"Retort.{name}", value)
-        self._plant.retort.log("process", done)
-        return done
+        return self.mend("gas supply changed", self._plant.retort, HydrogenLoss=False,
+                         InertLoss=False, WetGas=0.0)
 
     @command()
     def relight_pilot(self) -> str:
         """Clean and relight the pilot burner."""
-        done = self.begin("pilot relit")
-        self._plant.drive("Retort.PilotFailure", False)
-        self._plant.retort.log("process", done)
-        return done
+        return self.mend("pilot relit", self._plant.retort, PilotFailure=False)
 
     @command()
     def repair_elements(self) -> str:
         """Repair heating elements and their power controllers."""
         done = self.begin("elements repaired")
         for zone in self._plant.zones:
-            self._plant.drive(f"{zone.path}.ElementFailure", 0.0)
-            self._plant.drive(f"{zone.path}.Runaway", False)
-        self._plant.furnace.log("process", done)
-        return done
+            self.end(zone, ElementFailure=0.0, Runaway=False)
+        return self.tell(done, self._plant.furnace)
 
     @command()
     def change_thermocouples(self) -> str:
         """Put new thermocouples into the zones."""
         done = self.begin("thermocouples changed")
         for zone in self._plant.zones:
-            self._plant.drive(f"{zone.path}.ThermocoupleDrift", 0.0)
-        self._plant.furnace.log("process", done)
-        return done
+            self.end(zone, ThermocoupleDrift=0.0)
+        return self.tell(done, self._plant.furnace)

@@ -86,10 +86,6 @@ class DepositionPlant(Plant, ABC):
         return changed
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return int(self.head.layer_done)
 

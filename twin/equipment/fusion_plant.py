@@ -13,7 +13,6 @@ from twin.equipment.deflection import Deflection
 from twin.equipment.exposure import BuildJob, ExposureResult
 from twin.equipment.powder_bed import Recoater
 from twin.equipment.powder_lots import PowderPlant
-from twin.equipment.services import SafetyChain
 from twin.equipment.solidified import solid_height
 from twin.meltpool import Mode
 from twin.meltpool.defects import (
@@ -81,7 +80,6 @@ class FusionPlant(PowderPlant):
     GAS_SAMPLE = 2e-2  # share of the gas pores of a lot that are placed one by one, default
     ENTRAINED: ClassVar[float] = 0.0
     """Powder that the vapour carries off as spatter, per mass of vapour."""
-    safety: SafetyChain
     consumption: Consumption
     bed: Recoater
     """What spreads the powder."""
@@ -113,10 +111,6 @@ class FusionPlant(PowderPlant):
     def told_of_job(self) -> dict[str, Any]:
         """What else the lot of a finished part is told to have gone through."""
         return {}
-
-    @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
 
     @property
     def layers_done(self) -> int:

@@ -177,10 +177,6 @@ class BinderJet(PowderPlant):
         return packing * float(job.alloy.density(300.0)) * sums["volume"]
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return int(self.head.layer_done)
 

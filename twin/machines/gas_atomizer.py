@@ -209,10 +209,6 @@ class GasAtomizer(Plant):
         return changed
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return self.done
 

@@ -119,10 +119,6 @@ class Prep(Plant):
         return changed
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return self._done
 

@@ -224,10 +224,6 @@ class RecyclingLine(Plant):
         return changed
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return int(self.bins.batches)
 

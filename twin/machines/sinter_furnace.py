@@ -208,10 +208,6 @@ class SinterFurnace(Plant):
         return changed
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return int(self.furnace.segment)
 

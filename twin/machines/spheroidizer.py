@@ -148,10 +148,6 @@ class Spheroidizer(Plant):
         self.job = None
 
     @property
-    def energised(self) -> bool:
-        return bool(self.safety.chain_closed)
-
-    @property
     def layers_done(self) -> int:
         return int(self.collector.batches)
 
