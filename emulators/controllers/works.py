@@ -11,6 +11,7 @@ from emulators.controllers.states import MachineState
 from emulators.controllers.works_board import Board
 from emulators.controllers.works_desk import Desk
 from emulators.controllers.works_jobs import Expectation, Job, StationView, Wish
+from emulators.controllers.works_limits import FREE, RETRY, Limits
 from emulators.controllers.works_material import Materials
 from emulators.controllers.works_signals import Dispatch, Orders, StationStatus, WorksAlarms
 from emulators.works.orders import OrderBook
@@ -23,9 +24,8 @@ __all__ = ["Dispatcher", "Expectation", "Job", "StationView"]
 
 CHECK = 0.5 * HOUR
 """How long somebody looks at a machine that has stopped by itself, default."""
-RETRY, TRIES = 60.0, 10
-"""s between orders to go on that a machine refuses, and how many it gets, default."""
-_FREE = (MachineState.IDLE, MachineState.FINISHED)
+TRIES = 10
+"""Orders to go on that a machine may refuse, default."""
 _BEGUN = (*WORKING, *INTERRUPTED, MachineState.FINISHED, MachineState.ABORTED)
 _BEFORE = ("setting up", "ready", "ordered")
 REFUSALS = 3
@@ -64,6 +64,7 @@ class Dispatcher(Controller):
         """The job that each machine is busy with, by machine."""
         self.finished: list[Job] = []
         self.board = Board(self)
+        self.limits = Limits(self)
         self._states: dict[str, MachineState] = {}
         self.repairs: dict[str, str] = {}
         """Machines that wait for repair or maintenance, and for which."""
@@ -72,7 +73,7 @@ class Dispatcher(Controller):
         self.plans: dict[str, MachinePlan] = (
             {m.name: m for m in plan.machines} if plan else {})
         self._count = self._failed_now = 0
-        self._short: set[str] = set()
+        self.short: set[str] = set()
         if plan is not None:
             self.dispatch.power_limit = plan.power_limit_kw * 1e3
         for name, shown in self.shown.items():
@@ -87,7 +88,7 @@ class Dispatcher(Controller):
         return self.plan is not None and self.book.all_done and not self.jobs
 
     def memory(self) -> Any:
-        return self._count, len(self.jobs), len(self.finished), tuple(sorted(self._short))
+        return self._count, len(self.jobs), len(self.finished), tuple(sorted(self.short))
 
     def inputs(self) -> None:
         works, now = self.works, self.now
@@ -96,7 +97,7 @@ class Dispatcher(Controller):
         attended = any("staff" in job.reasons for job in self.jobs.values())
         self.conditions = {
             "mains_lost": not works.mains.present,
-            "power_limit": "power" in self._short,
+            "power_limit": "power" in self.short,
             "gas_low": any(g.on_order for g in works.gases.values()),
             "gas_empty": any(g.empty for g in works.gases.values()),
             "machine_down": any(m.broken for m in works.machines.values()),
@@ -122,7 +123,7 @@ class Dispatcher(Controller):
             self._follow(name)
         self.material.buy()
         self.material.deliver(self.now)
-        self._serve()
+        self.limits.serve()
         self._dispatch()
         self.wake = min(self.wake, self.book.next_time(self.now))
         self.board.show(self.now)
@@ -192,7 +193,7 @@ class Dispatcher(Controller):
             machine.work(working)
             self._count += 1
         job = self.jobs.get(name)
-        blocked = (not station.safe and state in _FREE) or (
+        blocked = (not station.safe and state in FREE) or (
             state is MachineState.ABORTED and (job is None or job.step in _BEFORE))
         if blocked and self.works.mains.present:
             # A loss of power opened its safety chain, or a job that is not ours was aborted, or
@@ -221,7 +222,7 @@ class Dispatcher(Controller):
         elif state in (MachineState.FINISHED, MachineState.ABORTED):
             self._end(job, state is MachineState.ABORTED)
             return
-        self._reasons(job)
+        self.limits.reasons(job)
         self._steer(job, station, state)
 
     def _ordered(self, job: Job, station: StationView, state: MachineState) -> None:
@@ -236,29 +237,6 @@ class Dispatcher(Controller):
             job.robbed = not station.recall(job.things)
             self.say("Dispatch", f"{job.id} on {job.machine} is refused: {why}"[:240],
                       job=job.id, machine=job.machine)
-
-    def _reasons(self, job: Job) -> None:
-        """Why a job must not go on at the moment."""
-        works, plan = self.works, self.plans[job.machine]
-        machine = works.machines[job.machine]
-        tank = works.gases.get(plan.gas)
-        found = {
-            "failure": machine.broken,
-            "gas": tank is not None and tank.empty,
-            # It is no use to go on with chillers that will not do: it would be warm again soon.
-            "water": self.alarms["Alarms.WaterWarm"].active or (
-                "water" in job.reasons and self._power_with(job.machine, job.program)
-                * works.water.share > works.water.available),
-            "mains": not works.mains.present,
-            "staff": plan.attended and works.people.present_until(plan.skill, self.now) <= self.now,
-        }
-        reasons = {name for name, on in found.items() if on}
-        if reasons != job.reasons:
-            job.reasons = reasons
-            job.tries = 0
-            self.say("Dispatch", f"{job.id} on {job.machine}: " + (
-                "waits for " + ", ".join(sorted(reasons)) if reasons else "may go on"),
-                job=job.id, machine=job.machine)
 
     def _steer(self, job: Job, station: StationView, state: MachineState) -> None:
         """Pause, resume or abort a job as its reasons want it."""
@@ -318,41 +296,17 @@ class Dispatcher(Controller):
         self.say("Dispatch", f"{job.id} on {job.machine} closed: {good} good, {bad} not",
                   job=job.id, machine=job.machine, good=good, rejected=bad)
 
-    # -- upkeep -------------------------------------------------------------------------------
-
-    def _serve(self) -> None:
-        """Ask for repairs and, between jobs, for planned maintenance."""
-        works = self.works
-        for name, machine in works.machines.items():
-            if name in self.repairs or name not in self.stations:
-                continue
-            skill = self.plans[name].upkeep.skill
-            if machine.broken:
-                self.repairs[name] = "repair"
-                works.people.request("repair", name, skill, machine.repair_time(), f"repair {name}",
-                                     1)
-                self.say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
-            elif name not in self.jobs and machine.service_due:
-                if self.stations[name].state is not MachineState.IDLE:
-                    self.stations[name].clear()
-                    continue
-                self.repairs[name] = "maintenance"
-                self.stations[name].maintain(True)
-                works.people.request("maintenance", name, skill, machine.upkeep.service,
-                                     f"maintenance {name}", 4)
-                self.say("Dispatch", f"{name}: planned maintenance", machine=name)
-
     # -- new jobs -----------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         """Start what is ready, then find jobs for machines that are free."""
-        self._short = set()
+        self.short = set()
         self.dispatch.reason = ""
         for name, job in sorted(self.jobs.items(), key=lambda pair: pair[1].rank):
             if job.step == "ready":
-                hindrance = self._hindrance(name, job)
+                hindrance = self.limits.hindrance(name, job)
                 self.shown[name].waits_for = hindrance
-                if job.robbed and self.stations[name].state in _FREE:
+                if job.robbed and self.stations[name].state in FREE:
                     self.material.sweep(name, {thing.id for thing in job.things})
                     self._lost(job, "has lost its material to another job")
                 elif not hindrance:
@@ -368,7 +322,7 @@ class Dispatcher(Controller):
             return False
         machine = self.works.machines[name]
         return (not machine.broken and not machine.service_due
-                and self.stations[name].state in _FREE)
+                and self.stations[name].state in FREE)
 
     def _assign(self) -> bool:
         """Give the most urgent wish that can be met to a machine; whether there was one."""
@@ -411,55 +365,6 @@ class Dispatcher(Controller):
         else:
             job.step = "ready"
         return True
-
-    def _hindrance(self, name: str, job: Job) -> str:
-        """Why a job cannot start now; empty if it can."""
-        works, machine, program = self.works, self.plans[name], job.program
-        state = self.stations[name].state
-        if state not in _FREE:
-            return f"machine: {state.name.lower()}"
-        if job.refused and self.now < job.asked_at + RETRY:
-            self.wake = min(self.wake, job.asked_at + RETRY)
-            return "machine: refused"
-        if works.machines[name].broken:
-            return "repair"
-        if not works.mains.present:
-            return "mains"
-        tank = works.gases.get(machine.gas)
-        if tank is not None and (tank.empty or tank.scarce):
-            return f"gas: {machine.gas}"
-        if self.alarms["Alarms.WaterWarm"].active:
-            return "cooling water"
-        power = self._power_with(name, program)
-        if power > self.dispatch.power_limit:
-            self._short.add("power")
-            return "power"
-        if power * works.water.share > works.water.available:
-            return "cooling capacity"
-        if machine.attended:
-            there = works.people.present_until(machine.skill, self.now)
-            expected = self.stations[name].expected(program.name)
-            if there < self.now + expected.duration:
-                return f"people: {machine.skill}"
-        return ""
-
-    def _power_with(self, name: str, program: ProgramPlan) -> float:
-        """Power (W) of the works with a program at work on a machine."""
-        own = max(self.stations[name].expected(program.name).power,
-                  float(self.works.machines[name].power))
-        return self.committed(name) + own
-
-    def committed(self, without: str = "") -> float:
-        """Power (W) of the jobs in work at their highest, and of the machines that stand."""
-        total = 0.0
-        for name, machine in self.works.machines.items():
-            if name == without:
-                continue
-            job = self.jobs.get(name)
-            most = self.stations[name].expected(job.program.name).power \
-                if job is not None and job.step in ("ordered", "running", "held") else 0.0
-            total += max(most, float(machine.power))
-        return total
 
     def _start(self, job: Job) -> None:
         station = self.stations[job.machine]

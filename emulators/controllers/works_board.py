@@ -54,7 +54,7 @@ class Board:
         dispatch.down = ways.count("failed") + ways.count("service")
         dispatch.waiting = ways.count("starting") + ways.count("unloading")
         dispatch.on_hold = sum(lot.mass for lot in of.material.laboratory.held())
-        dispatch.committed = of.committed()
+        dispatch.committed = of.limits.committed()
         orders.open, orders.late = len(book.open()), len(book.late(now))
         orders.done = sum(not o.open and not o.cancelled for o in book.orders.values())
         orders.parts_shipped = of.material.shipped
