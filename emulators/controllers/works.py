@@ -271,7 +271,8 @@ class Dispatcher(Controller):
         station, plan = self.stations[job.machine], self.plans[job.machine]
         job.layers = station.layer
         self.works.people.withdraw(job.id)
-        why = f": {station.reason}" if failed and station.reason else ""
+        job.why = station.reason if failed else ""
+        why = f": {job.why}" if job.why else ""
         self.say("Dispatch", f"{job.id} on {job.machine} "
                   + ("failed" if failed else "finished") + why, job=job.id, machine=job.machine)
         if plan.unload_h > 0:
@@ -383,7 +384,7 @@ class Dispatcher(Controller):
         """A job that was never begun is given up; what is left of its material goes back."""
         self.say("Dispatch", f"{job.id} on {job.machine} {why}"[:240], job=job.id,
                   machine=job.machine)
-        job.failed, job.ended = True, self.now
+        job.failed, job.ended, job.why = True, self.now, why
         self._failed_now += 1
         self._close(job)
 

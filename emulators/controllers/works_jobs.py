@@ -149,6 +149,8 @@ class Job:
     ended: float | None = None
     closed: float | None = None
     failed: bool = False
+    why: str = ""
+    """Why it failed."""
     layers: int = 0
     reasons: set[str] = field(default_factory=set)
     """Why it must not go on now."""

@@ -103,9 +103,11 @@ def sheet(emulator: Any) -> str:
     now = emulator.time
     lines = [f"{now / HOUR:.2f} h simulated, seed {works.seed}.", ""]
     if dispatcher is not None:
+        lines += _short(told, dispatcher)
         lines += _orders(dispatcher, now)
         lines += _parts(dispatcher)
         lines += _use(works, dispatcher, now)
+        lines += _failed(dispatcher)
     lines += _supplies(works, now)
     lines += _stores(works)
     lines += _ledger(works, now, told)
@@ -113,21 +115,59 @@ def sheet(emulator: Any) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _short(told: Mapping[str, Any], dispatcher: Dispatcher) -> list[str]:
+    """The figures that somebody who has a minute wants to know."""
+    orders = [o for o in dispatcher.book.orders.values() if not o.cancelled]
+    ended = [o for o in orders if o.ended is not None]
+    in_time = sum(o.ended is not None and o.ended <= o.due for o in ended)
+    lines = [f"Of {len(orders)} orders {len(ended)} are done, {in_time} of them in time; "
+             f"{told['orders_open']} are open, {told['orders_late']} of these late. "
+             f"{told['shipped']} parts were shipped, {told['parts_rejected']} rejected; of "
+             f"{told['jobs'] + told['jobs_failed']} jobs {told['jobs_failed']} failed. It took "
+             f"{told['energy_kwh']:.0f} kWh, {told['labour_h']:.0f} h of labour, "
+             f"{told['carbon_kg']:.0f} kg CO2e and {told['cost']:.0f} in the plan's currency."]
+    return [*lines, ""]
+
+
 def _orders(dispatcher: Dispatcher, now: float) -> list[str]:
+    """By product, and one by one those that are not done or were not done in time."""
+    orders = [*dispatcher.book.orders.values()]
     rows = []
-    for order in dispatcher.book.orders.values():
+    for product in dict.fromkeys(o.product for o in orders):
+        own = [o for o in orders if o.product == product and not o.cancelled]
+        ended = [(o, o.ended) for o in own if o.ended is not None]
+        took = sum(end - o.placed for o, end in ended) / HOUR / len(ended) if ended else 0.0
+        rows.append((product, len(own), sum(o.quantity for o in own),
+                     sum(o.delivered for o in own), len(ended),
+                     sum(end <= o.due for o, end in ended), f"{took:.0f}" if ended else ""))
+    lines = ["## Orders", "", *_table(
+        ("product", "orders", "quantity", "delivered", "done", "in time", "mean h to the end"),
+        rows)]
+    listed = []
+    for order in orders:
         if order.cancelled:
             state = "cancelled"
-        elif order.ended is not None:
-            late = order.ended - order.due
-            state = f"done at {order.ended / HOUR:.1f} h"
-            state += f", {late / HOUR:.1f} h late" if late > 0 else ""
-        else:
+        elif order.ended is None:
             state = "open, late" if now > order.due else "open"
-        rows.append((order.number, order.product, order.quantity, order.delivered,
-                     f"{order.placed / HOUR:.1f}", f"{order.due / HOUR:.1f}", state))
-    return ["## Orders", "", *_table(
-        ("number", "product", "quantity", "delivered", "placed h", "due h", "state"), rows)]
+        elif order.ended > order.due:
+            state = f"{(order.ended - order.due) / HOUR:.1f} h late"
+        else:
+            continue
+        listed.append((order.number, order.product, order.quantity, order.delivered,
+                       f"{order.placed / HOUR:.1f}", f"{order.due / HOUR:.1f}", state))
+    if listed:
+        lines += ["Not done, or not in time:", "", *_table(
+            ("number", "product", "quantity", "delivered", "placed h", "due h", "state"), listed)]
+    return lines
+
+
+def _failed(dispatcher: Dispatcher) -> list[str]:
+    rows = [(job.id, job.machine, job.program.name, f"{(job.ended or 0.0) / HOUR:.1f}",
+             job.why or "not told") for job in dispatcher.finished if job.failed]
+    if not rows:
+        return []
+    return ["## Jobs that failed", "",
+            *_table(("job", "machine", "program", "ended h", "why"), rows)]
 
 
 def _parts(dispatcher: Dispatcher) -> list[str]:
