@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 import trimesh
 from PIL import Image
@@ -20,9 +21,11 @@ from emulators.lots import LotError, load_lot, load_lots, load_spools, lot_names
 from emulators.record import META
 from emulators.recorder import Recorder
 from scenarios.cli import app
+from scenarios.lot_pictures import MOST, _chosen
 from scenarios.lots import read_book
 from twin.materials import alloy
 from twin.powder.ageing import Use, build_operation
+from twin.powder.genealogy import Genealogy
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Draw, Item, Operation, draw, renamed
 from twin.powder.wire import spool, wire_operation
@@ -159,7 +162,7 @@ def refused(*arguments: object) -> str:
     assert told.stdout == ""
     lines = [line for line in told.stderr.splitlines() if line]
     assert len(lines) == 1, lines
-    return lines[0]
+    return str(lines[0])
 
 
 def test_what_a_run_has_used_up_is_shown_but_cannot_be_used_again(tmp_path: Path) -> None:
@@ -330,3 +333,25 @@ def test_a_tree_without_end_is_cut(tmp_path: Path) -> None:
     assert "and 180 lines more; --json tells all" in told.output
     assert len(json.loads(amtwin("store", "--within", folder.parent, "--json").output)[
         "children"]) == 300
+
+
+def test_a_large_genealogy_is_drawn_reduced_and_still_reaches_its_origins() -> None:
+    """A part made of powder that went round many times: the melt stays in the picture."""
+    steel = PowderLot.virgin("melt", "316L", 60.0, 34e-6, 1.4, low=15e-6, high=63e-6,
+                             status="released")
+    operations = [Operation("atomize", "GA", 0.0, (), (steel,))]
+    lot = steel
+    for turn in range(60):
+        used, rest = draw(lot, 2.0, f"used-{turn}")
+        rest, sieved = replace(rest, id=f"rest-{turn}"), replace(used, id=f"sieved-{turn}")
+        whole = replace(lot, id=f"lot-{turn}")
+        operations += [
+            Operation("build", "LB", turn + 0.1, (Draw.all(lot),), (used, rest)),
+            Operation("sieve", "RL", turn + 0.2, (Draw.all(used),), (sieved,)),
+            Operation("blend", "RL", turn + 0.3, (Draw.all(rest), Draw.all(sieved)), (whole,))]
+        lot = whole
+    graph, total = _chosen(Genealogy(operations), lot.id)
+    assert total > 150
+    assert 10 < len(graph) <= MOST
+    assert {"melt", lot.id} <= set(graph)
+    assert nx.has_path(graph, "melt", lot.id)
