@@ -104,7 +104,7 @@ def page(results: Sequence[Result], plan: Plan) -> str:
                   _line(("---", *("---:" for _ in range(len(result.baseline.shares) + 1))))]
         for kind, outcome in (("baseline", result.baseline), ("improved", result.improved)):
             lines.append(_line((f"{kind}, {outcome.hours:.1f} h, {outcome.held:.1f} h of it held",
-                                *(f"{v:.0f}" for v in outcome.shares.values()),
+                                *(f"{round(v)}" for v in outcome.shares.values()),
                                 f"{outcome.cost:.0f}")))
         lines.append("")
     lines += ["## Assumptions", "", _line(("figure", "value", "unit", "source")),
