@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from emulators.catalog import build
 from emulators.controllers.states import MachineState
 from emulators.settings import Built, Settings, SettingsError
 from tests.wire_bench import WireBench
@@ -84,6 +85,5 @@ def test_the_real_file_finishes(machine: str) -> None:
 @pytest.mark.parametrize("machine", [*WIRE, "ded-powder"])
 @pytest.mark.parametrize("extra", [{"lasers": 2}, {"pictures": True}])
 def test_what_only_powder_bed_machines_have_is_refused(machine: str, extra: dict[str, Any]) -> None:
-    module = import_module(f"emulators.machines.{machine.replace('-', '_')}")
     with pytest.raises(SettingsError, match=next(iter(extra))):
-        module.build(Settings(machine, **extra), lambda *_, **__: None)
+        build(Settings(machine, **extra))
