@@ -49,12 +49,15 @@ class OrderBook:
     def __init__(self, plans: Sequence[OrderPlan], products: Sequence[str]) -> None:
         self.products = tuple(products)
         self.orders: dict[int, Order] = {}
+        self._live: list[Order] = []
+        """All open ones, and some that ended since somebody asked last."""
         self._plans = list(plans)
         self._next = [p.first_h * HOUR for p in plans]
 
     def open(self) -> list[Order]:
         """Open orders, the most urgent first."""
-        return sorted((o for o in self.orders.values() if o.open), key=lambda o: o.rank)
+        self._live = [o for o in self._live if o.open]
+        return sorted(self._live, key=lambda o: o.rank)
 
     def late(self, now: float) -> list[Order]:
         """Open orders past their due date."""
@@ -83,6 +86,7 @@ class OrderBook:
                priority: int = 5) -> Order:
         number = len(self.orders) + 1
         order = self.orders[number] = Order(number, product, quantity, now + due, priority, now)
+        self._live.append(order)
         return order
 
     def add(self, product: str, quantity: int, due: float, now: float) -> Order:
@@ -121,7 +125,7 @@ class OrderBook:
 
     def missing(self, product: str) -> int:
         """Parts of a product that open orders still want."""
-        return sum(o.quantity - o.delivered for o in self.orders.values()
+        return sum(o.quantity - o.delivered for o in self._live
                    if o.open and o.product == product)
 
     def urgent(self, product: str) -> Order | None:

@@ -187,19 +187,24 @@ def test_a_snapshot_goes_on_to_the_same_hash(folder: Path) -> None:
     assert _masses(first.operations) == _masses(second.operations) != {}
 
 
-def test_a_build_gives_its_powder_back_as_the_real_one(folder: Path) -> None:
+@pytest.mark.parametrize(("kind", "lot"), [
+    ("pbf-lb", "in718-fresh"), ("pbf-eb", "ti64-eb-fresh"), ("ded-powder", "316l-ded-fresh"),
+    ("binder-jet", "316l-jet-fresh")])
+def test_a_build_gives_its_powder_back_as_the_real_one(
+    kind: str, lot: str, folder: Path
+) -> None:
     """Powder of a build with lots: part, used powder and rest against the full model."""
-    lots = ("in718-fresh",)
-    settings = quick("pbf-lb", folder)
+    lots = (lot,)
+    settings = quick(kind, folder)
     full = real(replace(settings, lots=lots, seed=OTHER_SEED)).finish()
-    own = coarse(summary_of("pbf-lb", folder), lots=lots).finish()
+    own = coarse(summary_of(kind, folder), lots=lots).finish()
     made, wanted = _masses(own.operations), _masses(full.operations)
     assert made.keys() == wanted.keys()
     for name, mass in wanted.items():
         assert made[name] == pytest.approx(mass, rel=0.05), name
     (done,), (then,) = own.operations, full.operations
     assert done.error() < 1e-9
-    used = [[o for o in d.outputs if getattr(o, "origin", "") == "pbf-lb used"] for d in
+    used = [[o for o in d.outputs if getattr(o, "origin", "") == f"{kind} used"] for d in
             (done, then)]
     assert used[0][0].oxygen == pytest.approx(used[1][0].oxygen, rel=0.01)
     assert used[0][0].cycle == used[1][0].cycle
