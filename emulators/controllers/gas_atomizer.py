@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulators.controllers.gas_atomizer_signals import CHARGE_PHASES, POUR_PHASES
-from emulators.controllers.gas_atomizer_supervision import FLOWS, AtomizerSupervision
+from emulators.controllers.gas_atomizer_supervision import AtomizerSupervision
 from emulators.controllers.states import MachineState
 
 __all__ = ["GasAtomizerController"]
@@ -24,7 +24,7 @@ class GasAtomizerController(AtomizerSupervision):
     COMPLETE = "clean"
     LAYERS = CHARGE_PHASES
     CHECKPOINT = "charge"
-    RESET = ("leak_found", "oxygen_high", "filter_blocked", "gas_lost", "overflow")
+    RESET = ("leak_found", "fill_slow", "oxygen_high", "filter_blocked", "gas_lost", "overflow")
     RAMP = 20.0  # s that the gas may take to its pressure
     GRACE = 4.0  # s that the stream may take to show
     RESTART = 400.0  # s that a frozen nozzle may take to thaw
@@ -43,7 +43,7 @@ class GasAtomizerController(AtomizerSupervision):
         io = self.io
         if not self._fresh or not self.waited(3.0):
             return
-        if io.safety.chain_closed and io.chiller.flow > FLOWS:
+        if io.safety.chain_closed and io.chiller.flow > self.WATER:
             self.begin_layers("charge")
 
     # -- a charge -----------------------------------------------------------------------------

@@ -156,10 +156,10 @@ class Alarms(BuildAlarms):
         response="look for the leak, check the pumps",
     )
     fill_slow = alarm(
-        doc="filling takes too long", priority=Priority.MEDIUM, phases=("fill",),
+        doc="filling takes too long", priority=Priority.MEDIUM, action="B", phases=("fill",),
         cause="leak, impure or no gas, oxygen limit below what the gas has",
-        consequence="nothing is melted",
-        response="look for the leak, check the gas; stop the job if oxygen does not come down",
+        consequence="nothing is melted, the job is held",
+        response="look for the leak, check the gas, resume; stop the job if oxygen stays",
     )
     oxygen_high = alarm(
         doc="oxygen above the limit", priority=Priority.URGENT, action="B",

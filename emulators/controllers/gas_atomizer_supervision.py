@@ -31,11 +31,11 @@ from twin.equipment.services import SafetyChain
 from twin.image import Readings
 from twin.machines.gas_atomizer import GasAtomizer
 
-__all__ = ["FLOWS", "AtomizerSupervision"]
+__all__ = ["AtomizerSupervision"]
 
-FLOWS = 150e-3 / 60  # m3/s of water without which no power is given
 _BELOW_RANGE = 878.15  # K up to which a melt pyrometer may show its lower end
 _ASKEW = 0.035  # rad by which a crucible may stand over the tilt that is asked for
+_WAY_BACK = {**dict.fromkeys(HOT_PHASES, "fill"), "leak test": "pump", "tail": "cool"}
 _DISTURBED = ("gas_pressure_low", "gas_lost", "nozzle_cold", "freezing", "stream_lost")
 _DOUBTFUL = ("oxygen_high", "analysers_disagree")
 
@@ -46,6 +46,7 @@ class AtomizerSupervision(BuildController):
     Everything but alarms with a source is judged once a second, on the plant's grid.
     """
 
+    WATER = 150e-3 / 60  # m3/s without which no power is given, default
     # Without water the melt freezes, but nothing is lost for good.
     SPARED: ClassVar = {SafetyChain.COOLING_WATER: "water_lost"}
     LOOK = 1.0  # s
@@ -129,7 +130,8 @@ class AtomizerSupervision(BuildController):
     def _apart(self) -> bool:
         """Whether the two oxygen analysers contradict each other."""
         a, b = float(self.io.tower.oxygen_a), float(self.io.tower.oxygen_b)
-        return abs(a - b) > self.process.disagree_limit and abs(a - b) > 0.3 * max(a, b)
+        # One that tells nothing at all agrees with nothing.
+        return not (abs(a - b) <= self.process.disagree_limit or abs(a - b) <= 0.3 * max(a, b))
 
     def _pure(self) -> bool:
         """Whether both analysers show little oxygen; one that has failed shows none of it."""
@@ -229,7 +231,7 @@ class AtomizerSupervision(BuildController):
         """Water, and vacuum or inert gas."""
         io = self.io
         inert = io.tower.vacuum < 100.0 or (self._pure() and not self._apart())
-        return bool(io.chiller.flow > FLOWS and inert)
+        return bool(io.chiller.flow > self.WATER and inert)
 
     # -- hold, abort, end ---------------------------------------------------------------------
 
@@ -275,7 +277,7 @@ class AtomizerSupervision(BuildController):
             self._mark(doubt)
         super().hold(state, reason)
         if self.phase in CHARGE_PHASES:
-            self.resume_phase = self._way_back(self.phase)
+            self.resume_phase = _WAY_BACK.get(self.phase, self.phase)
 
     def complete(self) -> None:
         if not self.resume_phase:
@@ -285,17 +287,6 @@ class AtomizerSupervision(BuildController):
         self.resume_phase, self.stopping = "", True
         self.enter_state(MachineState.COMPLETING)
         self.enter("cool")
-
-    def _way_back(self, phase: str) -> str:
-        if phase == "leak test" or phase == "pump":
-            return "pump"
-        if phase in ("tail", "cool"):
-            return "cool"
-        if phase == "fill":
-            return "fill"
-        if phase in ("melt", "superheat", *POUR_PHASES):
-            return "fill"
-        return phase
 
     def make_safe(self) -> None:
         io = self.io
@@ -370,10 +361,6 @@ class AtomizerSupervision(BuildController):
             return
         io.safety.door_lock = False
         self._settled = True
-
-    def restore_supplies(self) -> None:
-        super().restore_supplies()
-        self.io.chiller.run = True
 
     # -- what to keep -------------------------------------------------------------------------
 

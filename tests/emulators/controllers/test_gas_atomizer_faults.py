@@ -255,6 +255,29 @@ def test_a_failed_analyser_does_not_let_melt_be_poured_in_air(melting: Poured) -
     assert "oxygen" in bench.read("Pour.Hindrance")
 
 
+def test_an_analyser_that_tells_nothing_stops_the_heat(melting: Poured) -> None:
+    bench = AtomizerBench.at(*melting)
+    bench.rest(60)
+    bench.sensor_fault("Tower.OxygenB", "dropout")
+    bench.to_state(S.SUSPENDED, 60)
+    assert bench.raised() == ["AnalysersDisagree"]
+    assert not bench.plant.generator.enable
+    assert not bench.plant.tundish.heat
+
+
+def test_a_tower_that_does_not_get_clean_is_held() -> None:
+    bench = AtomizerBench(program())
+    bench.start().to("fill")
+    bench.fault("Tower.Leak", 2000.0)
+    bench.write("Process.OxygenLimit", 5.0)
+    bench.to_state(S.SUSPENDED, 2500)
+    assert bench.raised()[-1] == "FillSlow"
+    bench.call("Service.TightenVessel")
+    bench.write("Process.OxygenLimit", 2000.0)
+    bench.job("Resume")
+    bench.to("melt", 0, 2000)
+
+
 def test_leak_test_finds_a_leak() -> None:
     bench = AtomizerBench(program(chamber__leak_limit=0.3))
     bench.start().to("pump")
