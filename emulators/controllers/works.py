@@ -243,7 +243,7 @@ class Dispatcher(Controller):
         machine = self.works.machines[job.machine]
         if machine.broken and machine.fatal:
             if job.asked != "abort":
-                job.asked = "abort"
+                job.asked, job.why = "abort", "a breakdown of its machine"
                 station.abort()
         elif job.reasons:
             if state in (MachineState.PREPARING, MachineState.BUILDING) and job.asked != "pause":
@@ -254,7 +254,7 @@ class Dispatcher(Controller):
                 job.asked, job.asked_at = "resume", self.now
                 job.tries += 1
                 if job.tries > TRIES:
-                    job.asked = "abort"
+                    job.asked, job.why = "abort", "its machine did not go on"
                     station.abort()
                 else:
                     station.resume()
@@ -271,7 +271,8 @@ class Dispatcher(Controller):
         station, plan = self.stations[job.machine], self.plans[job.machine]
         job.layers = station.layer
         self.works.people.withdraw(job.id)
-        job.why = station.reason if failed else ""
+        # Who aborted it here knows better why than the machine.
+        job.why = (job.why or station.reason) if failed else ""
         why = f": {job.why}" if job.why else ""
         self.say("Dispatch", f"{job.id} on {job.machine} "
                   + ("failed" if failed else "finished") + why, job=job.id, machine=job.machine)

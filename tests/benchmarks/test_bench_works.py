@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,3 +52,36 @@ def test_the_same_seed_gives_the_same_works_at_any_pace() -> None:
     run(built[1], 3, 20_000.0)
     assert built[0].trace_hash == built[1].trace_hash
     assert build_works(plan, 6).works.plant.seed != built[0].works.plant.seed
+
+
+def test_its_machines_are_busy_and_its_stores_neither_empty_nor_full() -> None:
+    """Thirty days: build machines at work half of the time and more, orders in time, powder kept.
+
+    What is bought and made for powder that goes round balances what leaves with parts, customers
+    and scrap, so that no store grows beyond twice of what the works began with.
+    """
+    built = build_works(load_plan("works"), 5)
+    dispatcher: Any = built.works.controller
+    plant: Any = built.works.plant
+
+    def powder(alloy: str) -> float:
+        return sum(t.mass for name, s in plant.stores.items() if name not in ("scrap", "parts")
+                   for t in s if t.alloy == alloy)
+
+    before = {alloy: powder(alloy) for alloy in ("Ti-6Al-4V", "316L")}
+    run(built, 30)
+    used = dispatcher.used(built.works.time)
+    shares = {name: ways.get("working", 0.0) / sum(ways.values()) for name, ways in used.items()}
+    print({name: f"{share:.0%}" for name, share in shares.items()})
+    for machine in built.plan.machines:
+        if machine.type in ("pbf-lb", "pbf-eb", "ded-powder", "binder-jet", "sinter-furnace"):
+            assert 0.35 < shares[machine.name] < 0.9, machine.name
+    assert 0.3 < shares["RECYCLING-01"] < 0.8
+    for name in ("VIGA-01", "PREP-01"):
+        assert sum(j.machine == name and not j.failed for j in dispatcher.finished) >= 4
+    late = sum(o.ended is not None and o.ended > o.due for o in dispatcher.book.orders.values())
+    assert late + dispatcher.orders.late <= 3
+    for alloy, mass in before.items():
+        assert 0.4 * mass < powder(alloy) < 2.0 * mass, alloy
+    borne, spent = plant.ledger.borne(plant.things).plain(), plant.ledger.spent.plain()
+    assert borne == pytest.approx(spent, rel=1e-9)
