@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from emulators.controllers.states import MachineState
 from emulators.machines.recycling_line import recycling_program, stock
 from emulators.recipes import load_recipe, recipe_names
 from emulators.works.station import Station
+from plc_interfaces.host import Act, ActKind
 from tests.machines import recipe
 from tests.recycling_bench import QUICK, RecyclingBench, program
 from twin.physics.sorting import TravellingField, plan
 from twin.powder.lot import PowderLot
 from twin.powder.operations import blend, renamed
-from twin.signals import Refused
+from twin.signals import Kind, Refused
 
 
 def test_a_batch_passes_the_stations_in_their_order() -> None:
@@ -348,6 +350,50 @@ def test_from_a_snapshot_it_goes_on_as_it_did() -> None:
     bench.emulator.next_scan = bench.emulator.scan_number + 1
     bench.finish()
     assert bench.emulator.trace.hexdigest == first
+
+
+SHORT = program("AlSi10Mg-from-316L", stock__used=0.3, stock__virgin=0.2, gas__start_oxygen=0.005,
+                gas__limiting_oxygen=0.2, separating__feed=60 / 3600, drying__temperature=313.15,
+                drying__time=40.0, surface__use=True, surface__feed=30 / 3600,
+                quality__tests="none")
+LAST = 9000
+
+
+def random_script(seed: int) -> dict[int, list[Act]]:
+    """Faults and wishes while a batch passes the stations."""
+    pick, bench = random.Random(seed), RecyclingBench(SHORT)
+    faults = bench.emulator.table.of_kind(Kind.FAULT)
+    script: dict[int, list[Act]] = {}
+    for _ in range(3):
+        scan, fault = pick.randint(2800, 7000), pick.choice(faults)
+        low, high = fault.low or 0.0, fault.high or 0.0
+        wrong: Any = True if fault.type is bool else low + (high - low) * pick.random()
+        script.setdefault(scan, []).append(Act(ActKind.FAULT, fault.path, wrong))
+        script.setdefault(scan + pick.randint(1, 400), []).append(
+            Act(ActKind.FAULT, fault.path, fault.start))
+    for scan in range(2900, LAST, 400):
+        wish = pick.choice(["Pause", "Resume", "Resume"])
+        script.setdefault(scan, []).append(Act(ActKind.CALL, f"Job.{wish}", ["J1"]))
+    return script
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_skipped_scans_change_nothing(seed: int) -> None:
+    script = random_script(seed) if seed else {}
+    start = {1: [Act(ActKind.CALL, "Job.StoreAndStart", ["J1", SHORT.job.name])]}
+    benches = []
+    for every_scan in (False, True):
+        bench = RecyclingBench(SHORT, every_scan=every_scan)
+        bench.emulator.script({**start, **script})
+        bench.emulator.run_to(LAST)
+        benches.append(bench)
+    quiet, every = benches
+    assert [(e.time, e.source, e.message) for e in quiet.events] \
+        == [(e.time, e.source, e.message) for e in every.events]
+    assert quiet.emulator.trace.hexdigest == every.emulator.trace.hexdigest
+    assert quiet.emulator.scans < every.emulator.scans
+    if not seed:
+        assert {"recover", "sieve", "separate", "recondition"} <= {o.name for o in quiet.operations}
 
 
 def test_parameters_out_of_range_are_refused() -> None:
