@@ -43,10 +43,12 @@ class Section(BaseModel):
                               validate_default=True)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^/\\.]+$")]
+Name = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^/\\.]+$",
+                            description="a name without / \\ and .")]
 Amount = Annotated[float, Field(gt=0, le=1e6)]
 Hours = Annotated[float, Field(ge=0, le=1e5)]
-Clock = Annotated[str, Field(pattern=r"^([01]?\d|2[0-4]):[0-5]\d$")]
+Clock = Annotated[str, Field(pattern=r"^(([01]?\d|2[0-3]):[0-5]\d|24:00)$",
+                             description="a time 00:00 to 24:00")]
 
 
 def seconds(clock: str) -> float:
@@ -196,7 +198,8 @@ class UpkeepPlan(Section):
 class MachinePlan(Section):
     """A machine, how it is looked after, and the jobs it can do."""
 
-    name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_-]+$",
+                               description="a name of letters (A to Z), digits, - and _")]
     type: str
     gas: str = ""
     skill: Name = "operator"

@@ -36,7 +36,10 @@ def clear(error: ValidationError, data: Any, root: type[BaseModel]) -> str:
         case "value_error":
             return f"{field} {context['error']}"
         case "string_pattern_mismatch":
-            return f"{field} must match {context['pattern']}, not {given}"
+            info = _model_at(first["loc"], root).model_fields.get(str(first["loc"][-1]))
+            wanted = info.description if info is not None else None
+            told = f"be {wanted}" if wanted else f"match {context['pattern']}"
+            return f"{field} must {told}, not {given}"
     if {"ge", "gt", "le", "lt"} & context.keys():
         return f"{field} must be {_range(first['loc'], root)}, not {given}"
     return f"{field}: {first['msg'][0].lower()}{first['msg'][1:]}, not {given}"

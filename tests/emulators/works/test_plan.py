@@ -80,7 +80,7 @@ def test_simulated_0_is_where_the_plan_begins(tmp_path: Path) -> None:
         ('alloy = "Ti-6Al-4V"', 'alloy = "unobtainium"',
          "stores[0] (Ti64).alloy must be a known alloy"),
         ('begins = "Mon 06:00"', 'begins = "Monday"', "begins must be a day (Mon, Tue"),
-        ('begins = "06:00"', 'begins = "25:00"', "shifts[0] (early).begins must match"),
+        ('begins = "06:00"', 'begins = "25:00"', "shifts[0] (early).begins must be a time 00:00 to 24:00, not '25:00'"),
         ('product = "pin"\nquantity', 'product = "bolt"\nquantity',
          "orders[0].product must be one of ring, green ring, pin, not 'bolt'"),
         ("start_m3 = 400", "start_m3 = 600",
