@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.equipment.deposition import (
-    Deposit,
     DepositionJob,
     LayerRecord,
     LayerResult,
@@ -403,25 +402,8 @@ class DepositionHead(Equipment):
         self._process.laid(volume * density, made, step, way)
         if self.plant.meter is not None:
             self.plant.meter.built(volume)
-        self._note(run, made, way, n, volume, energy)
-
-    def _note(self, run: PassCourse, made: Deposit, way: Floats, n: int, volume: float,
-              energy: float) -> None:
-        """A row about the pass."""
-        def mean(values: Floats) -> float:
-            return float(np.average(values, weights=way))
-
-        self._record.note({
-            "run": run.number + 1, "role": int(run.run.role), "part": run.run.part,
-            "begun": float(run.times[0]), "ended": float(run.times[n]),
-            "length": float(way.sum()), "volume": volume, "energy": energy,
-            "speed": mean(run.speed[:n]), "width": mean(made.width), "area": mean(made.area),
-            "stand_off": mean(run.stand_off[:n]),
-            "stand_off_low": float(run.stand_off[:n].min()),
-            "stand_off_high": float(run.stand_off[:n].max()), "interpass_temperature": self._warm,
-            **{name: mean(values) for name, values in made.fields.items()},
-            "x": float(self._at[0]), "y": float(self._at[1]),
-        })
+        self._record.note(run.row(made, way, n, volume=volume, energy=energy,
+                                  interpass_temperature=self._warm))
 
     # -- the end ------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +102,27 @@ class PassCourse:
         spots = on(self.run.points[:, :2], self.length, knots)
         own = np.clip(np.searchsorted(reached, knots[:-1], side="right") - 1, 0, max(n - 1, 0))
         return spots, np.diff(knots), own
+
+
+    def row(self, made: Deposit, way: Floats, n: int, *, volume: float, energy: float,
+            interpass_temperature: float) -> dict[str, Any]:
+        """What is recorded of the first `n` intervals, each `way` (m) long (n,); SI units."""
+        def mean(values: Floats) -> float:
+            return float(np.average(values, weights=way))
+
+        end = on(self.run.points[:, :2], self.length, self.reached[n:n + 1])[0]
+        return {
+            "run": self.number + 1, "role": int(self.run.role), "part": self.run.part,
+            "begun": float(self.times[0]), "ended": float(self.times[n]),
+            "length": float(way.sum()), "volume": volume, "energy": energy,
+            "speed": mean(self.speed[:n]), "width": mean(made.width), "area": mean(made.area),
+            "stand_off": mean(self.stand_off[:n]),
+            "stand_off_low": float(self.stand_off[:n].min()),
+            "stand_off_high": float(self.stand_off[:n].max()),
+            "interpass_temperature": interpass_temperature,
+            **{name: mean(values) for name, values in made.fields.items()},
+            "x": float(end[0]), "y": float(end[1]),
+        }
 
 
 def probes(layer: PassLayer, count: int) -> Spots:
