@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emulators.catalog import MACHINES
 from emulators.recipes import RecipeError, load_recipe
 from emulators.settings import SettingsError
 from emulators.works.plan import MachinePlan, Plan, ProgramPlan
@@ -29,6 +30,8 @@ def check_programs(plan: Plan) -> None:
 
 
 def _wrong(plan: Plan, machine: MachinePlan, program: ProgramPlan) -> Iterator[tuple[str, str]]:
+    if MACHINES[machine.type].technology and not program.parts:
+        yield "parts", f"is missing: what a {machine.type} builds"
     for part in program.parts:
         if not part.startswith("example:") and not Path(part).is_file():
             yield "parts", f"has {part!r}, and there is no such file"

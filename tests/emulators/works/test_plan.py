@@ -80,7 +80,8 @@ def test_simulated_0_is_where_the_plan_begins(tmp_path: Path) -> None:
         ('alloy = "Ti-6Al-4V"', 'alloy = "unobtainium"',
          "stores[0] (Ti64).alloy must be a known alloy"),
         ('begins = "Mon 06:00"', 'begins = "Monday"', "begins must be a day (Mon, Tue"),
-        ('begins = "06:00"', 'begins = "25:00"', "shifts[0] (early).begins must be a time 00:00 to 24:00, not '25:00'"),
+        ('begins = "06:00"', 'begins = "25:00"',
+         "shifts[0] (early).begins must be a time 00:00 to 24:00, not '25:00'"),
         ('product = "pin"\nquantity', 'product = "bolt"\nquantity',
          "orders[0].product must be one of ring, green ring, pin, not 'bolt'"),
         ("start_m3 = 400", "start_m3 = 600",
@@ -165,6 +166,12 @@ def test_what_cannot_be_run_is_told_before_anything_is_made(
         "machines": (line.model_copy(update={"programs": (program,)}),)})
     with pytest.raises(SettingsError, match=re.escape(f"machines (LINE-01).{message}")):
         check_programs(changed)
+
+
+def test_a_program_that_builds_says_what(tmp_path: Path) -> None:
+    """On its own a machine without a part builds an example; in a works nobody ordered that."""
+    with pytest.raises(SettingsError, match=r"\(LB-01\).programs \(\w+\).parts is missing"):
+        check_programs(load_plan(plan(tmp_path, PLAN)))
 
 
 def test_what_will_never_happen_is_hinted_at(tmp_path: Path) -> None:
