@@ -20,6 +20,7 @@ class CoilWater(Chiller):
 
     NOMINAL = 200e-3 / 60  # m3/s, default
     PUMP = 4_000.0  # W, default
+    CUT_OUT = 313.15  # K, default
 
     flow = measured("L/min", low=0, high=500, noise=0.5, quantum=0.1,
                     companion="Monitoring/Health/WaterFlow", doc="cooling water flow")

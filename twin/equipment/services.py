@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from math import inf
 from typing import Any
 
 from twin.machine import AMBIENT, Equipment
@@ -110,6 +111,8 @@ class Chiller(Equipment):
     UNCOOLED = 25.0  # K that it then warms by, default
     PUMP = 400.0  # W of the circulation pump, default
     PERFORMANCE = 3.0  # heat removed per electrical power, default
+    CUT_OUT = inf  # K of the water it supplies at which the motor protection stops its pump
+    AGAIN = 5.0  # K below that at which the pump runs again, default
 
     flow = measured("L/min", low=0, high=30, noise=0.05, quantum=0.01,
                     companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")
@@ -128,6 +131,7 @@ class Chiller(Equipment):
         super().__init__()
         self._chain = chain
         self._heat = 0.0
+        self._overheated = False
         self._epoch = 0
 
     def heat(self, power: float) -> None:
@@ -150,7 +154,7 @@ class Chiller(Equipment):
     def _anchor(self) -> None:
         now = self.now
         self.sense(now)
-        target = self.NOMINAL * (1 - self.flow_loss) * self.run
+        target = self.NOMINAL * (1 - self.flow_loss) * (self.run and not self._overheated)
         self.draw((self.PUMP + self._heat / self.PERFORMANCE) * self.run)
         self.follow("flow", Relaxation(now, self.flow, target, self.RESPONSE))
         # Water: rho c = 4.18 MJ/m3K; at no flow the heat stays in the laser (shown by its own
@@ -175,6 +179,20 @@ class Chiller(Equipment):
         elif isinstance(flow, Relaxation) and (flow.first - low) * (flow.target - low) < 0:
             falls = flow.target < low
             self.plant.run(self._switch(flow.crossing(low), falls, self._epoch))
+        supply = self.trajectories["supply_temperature"]
+        level = self.CUT_OUT - self.AGAIN * self._overheated
+        if isinstance(supply, Relaxation) \
+                and (supply.target > level) != self._overheated \
+                and (supply.first - level) * (supply.target - level) < 0:
+            self.plant.run(self._protect(supply.crossing(level), self._epoch))
+
+    def _protect(self, due: float, epoch: int) -> Generator[Any, Any, None]:
+        yield self.plant.env.at(due)
+        if epoch == self._epoch:
+            self._overheated = not self._overheated
+            self.log("interlock", "pump stopped by its motor protection: water hot"
+                     if self._overheated else "pump runs again")
+            self._anchor()
 
     def _switch(self, due: float, falls: bool, epoch: int) -> Generator[Any, Any, None]:
         yield self.plant.env.at(due)
@@ -184,7 +202,7 @@ class Chiller(Equipment):
             self._chain.switch(SafetyChain.COOLING_WATER, opens=falls)
 
     def hidden_state(self) -> dict[str, float]:
-        return {"heat": self._heat}
+        return {"heat": self._heat, "overheated": self._overheated}
 
     def restore_hidden(self, hidden: dict[str, float]) -> None:
-        self._heat = hidden["heat"]
+        self._heat, self._overheated = hidden["heat"], bool(hidden["overheated"])

@@ -20,6 +20,7 @@ class TorchWater(Chiller):
 
     NOMINAL = 120e-3 / 60  # m3/s, default
     PUMP = 2500.0  # W, default
+    CUT_OUT = 313.15  # K, default
 
     flow = measured("L/min", low=0, high=300, noise=0.2, quantum=0.1,
                     companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")

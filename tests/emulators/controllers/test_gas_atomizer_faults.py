@@ -318,6 +318,26 @@ def test_loss_of_water_cuts_the_power_within_a_second(melting: Poured) -> None:
     assert "WaterLost" in bench.raised()
 
 
+def test_chiller_loss_is_heat_then_no_flow_then_no_power(melting: Poured) -> None:
+    """Refrigeration lost: return temperature, flow, power; held, inert, and on with it after."""
+    bench = AtomizerBench.at(*melting)
+    bench.watch("Chiller.ReturnTemperature", "Chiller.Flow", "Generator.Power")
+    bench.rest(1)
+    bench.fault("Chiller.CoolingLoss", 100.0)
+    bench.to_state(S.SUSPENDED, 300)
+    bench.rest(1)
+    warm = first(bench, "Chiller.ReturnTemperature", lambda v: v > 35)
+    dry = first(bench, "Chiller.Flow", lambda v: v < 120)
+    off = first(bench, "Generator.Power", lambda v: v < 0.1)
+    assert warm < dry <= off < dry + 1.0
+    assert "WaterLost" in bench.raised()
+    bench.fault("Chiller.CoolingLoss", 0.0)
+    bench.until(lambda: bool(bench.plant.safety.reset_possible), 600)
+    bench.job("Resume")
+    bench.finish()
+    assert bench.lots()[0].status == "new"
+
+
 def test_power_needs_water_and_inert_gas(melting: Poured) -> None:
     """Water below the limit but above the flow switch: no power, no trip; it goes on with water."""
     bench = AtomizerBench.at(*melting)
