@@ -25,7 +25,7 @@ test: $(VENV)/ready tests/system/node/node_modules
 	$(BIN)/pytest -m "not slow" -n 3 --dist loadgroup
 
 check: $(VENV)/ready tests/system/node/node_modules lint
-	$(BIN)/pytest
+	$(BIN)/pytest --hypothesis-profile search
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -28,8 +28,10 @@ LONG = "test_a_run_with_clients_and_faults_is_replayed"
 """So is this one, of determinism."""
 WIRED = ("pbf-lb", "sinter-furnace", "gas-atomizer")
 
-# How long an example takes is a matter of the computer and of what else it does.
-settings.register_profile("amtwin", deadline=None)
+# How long an example takes is a matter of the computer and of what else it does. `make test` tries
+# the same examples every time, `make check` looks for new ones.
+settings.register_profile("amtwin", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
 settings.load_profile("amtwin")
 
 NODE_FOLDER = Path(__file__).parent / "system" / "node"

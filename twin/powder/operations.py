@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 ROUNDING = 1e-9
 """Part of a lot by which a draw may ask for more than there is, and gets all."""
+_ATOM = 1.67e-27  # kg, of hydrogen: less than one of any element is rounding
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Operation:
         worst = 0.0
         for element, difference in self.imbalance().items():
             handled = max(into.get(element, 0.0), out.get(element, 0.0))
-            worst = max(worst, abs(difference) / handled if handled else 0.0)
+            worst = max(worst, abs(difference) / handled if handled > _ATOM else 0.0)
         mass_in = sum(d.mass for d in self.inputs) + sum(self.gained.values())
         mass_out = sum(o.mass for o in self.outputs) + sum(self.lost.values())
         handled = max(mass_in, mass_out)

@@ -59,7 +59,8 @@ def held(things: Sequence[PowderLot | Item]) -> dict[str, float]:
 
 def close(before: dict[str, float], after: dict[str, float], rel: float = CLOSE) -> None:
     for element in {*before, *after}:
-        assert after.get(element, 0.0) == pytest.approx(before.get(element, 0.0), rel=rel), element
+        wanted = pytest.approx(before.get(element, 0.0), rel=rel, abs=1e-27)
+        assert after.get(element, 0.0) == wanted, element
 
 
 def sound(lot: PowderLot) -> None:
