@@ -30,8 +30,10 @@ def _plan(folder: Path, fidelity: str) -> tuple[Path, list[Path]]:
         "fidelity": fidelity, "products": ["bush"],
         "shifts": [{"name": "day", "days": ["Mon"], "begins": "00:00", "ends": "24:00"}],
         "people": [{"name": "Ann", "skills": ["operator", "maintenance"], "shift": "day"}],
+        "gases": [{"name": "argon", "capacity_m3": 500, "start_m3": 500, "reorder_m3": 50}],
         "machines": [{
-            "name": "SINTER-01", "type": "sinter-furnace", "setup_h": 0.05, "unload_h": 0.05,
+            "name": "SINTER-01", "type": "sinter-furnace", "gas": "argon",
+            "setup_h": 0.05, "unload_h": 0.05,
             "programs": [{
                 "name": "bushes", "makes": {"product": "bush"}, "parts": list(trial.parts),
                 "unit": trial.unit, "recipe": trial.recipe}]}],
