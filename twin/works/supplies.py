@@ -172,12 +172,16 @@ class ChilledWater(Equipment):
     """Cooling water of the works: machines' heat against what the chillers can remove.
 
     Heat above the capacity warms the water: C dT/dt = Q - capacity - K (T - T_set), so that the
-    supply temperature relaxes to T_set + (Q - capacity) / K, not below T_set.
+    supply temperature relaxes to T_set + (Q - capacity) / K within C / K. Pipes and tank lose little
+    heat: without chillers even a few machines warm it in hours. Chillers that can do more than they
+    must bring it back within `COOLING`.
     """
 
     SETPOINT = AMBIENT - 5.0  # K, default
-    WARMING = 900.0  # s, default
-    SPAN = 25.0  # K that heat of one capacity beyond it warms the water by, default
+    WARMING = 9000.0  # s: C / K, default
+    SPAN = 250.0  # K that heat of one capacity beyond it warms the water by, default
+    HOTTEST = AMBIENT + 60.0  # K: machines trip long before, default
+    COOLING = 900.0  # s, default
 
     heat = measured("kW", low=0, high=1e5, quantum=0.01, doc="heat that machines give to the water")
     supply_temperature = measured("degC", low=0, high=90, start=15, quantum=0.01,
@@ -214,7 +218,8 @@ class ChilledWater(Equipment):
         now = self.now
         self.sense(now)
         beyond = max(self.heat - self.available, 0.0)
-        target = self.SETPOINT + self.SPAN * beyond / self.capacity
+        target = min(self.SETPOINT + self.SPAN * beyond / self.capacity, self.HOTTEST)
+        within = self.WARMING if beyond > 0 else self.COOLING
         self.follow("supply_temperature",
-                    Relaxation(now, self.supply_temperature, target, self.WARMING))
+                    Relaxation(now, self.supply_temperature, target, within))
         self.follow("evaporated", Growth(now, self.evaporated, self.heat * self.water))
