@@ -172,9 +172,9 @@ class ChilledWater(Equipment):
     """Cooling water of the works: machines' heat against what the chillers can remove.
 
     Heat above the capacity warms the water: C dT/dt = Q - capacity - K (T - T_set), so that the
-    supply temperature relaxes to T_set + (Q - capacity) / K within C / K. Pipes and tank lose little
-    heat: without chillers even a few machines warm it in hours. Chillers that can do more than they
-    must bring it back within `COOLING`.
+    supply temperature relaxes to T_set + (Q - capacity) / K within C / K. Pipes and tank lose
+    little heat: without chillers even a few machines warm it in hours. Chillers that can do more
+    than they must bring it back within `COOLING`.
     """
 
     SETPOINT = AMBIENT - 5.0  # K, default
