@@ -73,3 +73,21 @@ class RecyclingBench(MachineBench):
         kept = sum(o.mass for op in self.operations for o in op.outputs if o.id not in gone)
         whole = abs(came - left - kept) / came if came else 0.0
         return max(whole, *(op.error() for op in self.operations))
+
+
+def finished(name: str = "Ti-6Al-4V", *, at: str = "", fault: tuple[str, Any] | None = None,
+             **changes: Any) -> RecyclingBench:
+    """A job run through, with a fault from the beginning of a phase on."""
+    bench = RecyclingBench(program(name, **changes)).start()
+    if fault is not None:
+        bench.to(at)
+        bench.fault(*fault)
+    bench.finish()
+    assert bench.balance() < 1e-9
+    return bench
+
+
+def out(bench: RecyclingBench) -> Any:
+    """The lot that left the line."""
+    return next(o for o in reversed(bench.operations)
+                if o.name in ("release", "hold", "scrap")).outputs[0]

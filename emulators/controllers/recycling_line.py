@@ -66,7 +66,7 @@ class RecyclingLineController(BuildController):
 
     def memory(self) -> Any:
         return (super().memory(), self.deblinding, self.blinded, self.dried,
-                 self.prolonged, self.asked, self.short, self.batch.suspect)
+                self.prolonged, self.asked, self.short, self.batch.suspect)
 
     def load(self, program: Program) -> None:
         super().load(program)

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from emulators.controllers.states import MachineState
-from tests.recycling_bench import RecyclingBench, program
+from tests.recycling_bench import RecyclingBench, finished, out, program
 from twin.signals import Refused
 
 OXYGEN = ("Line.OxygenA", "Line.OxygenB")
-
-
-def finished(name: str = "Ti-6Al-4V", *, at: str = "", fault: tuple[str, Any] | None = None,
-             **changes: Any) -> RecyclingBench:
-    """A job run through, with a fault from the beginning of a phase on."""
-    bench = RecyclingBench(program(name, **changes)).start()
-    if fault is not None:
-        bench.to(at)
-        bench.fault(*fault)
-    bench.finish()
-    assert bench.balance() < 1e-9
-    return bench
-
-
-def out(bench: RecyclingBench) -> Any:
-    """The lot that left the line."""
-    return next(o for o in reversed(bench.operations)
-                if o.name in ("release", "hold", "scrap")).outputs[0]
 
 
 # -- sieve ------------------------------------------------------------------------------------
@@ -418,41 +398,6 @@ def test_a_weak_torch_leaves_oxide_and_odd_grains() -> None:
     assert "PlasmaWeak" in weak.raised()
     assert out(sound).irregular < 0.65 * out(weak).irregular
     assert out(sound).oxygen < out(weak).oxygen - 20e-6
-
-
-# -- laboratory -------------------------------------------------------------------------------
-
-
-def test_a_biased_reading_releases_powder_that_is_out_of_its_limit() -> None:
-    bench = RecyclingBench(program(stock__oxygen=2100e-6, stock__coarse=0.0, blending__use=False)
-                           ).start()
-    bench.sensor_fault("Laboratory.Oxygen", "bias", -300.0)
-    bench.finish()
-    assert bench.read("Batch.Decision") == "released"
-    assert out(bench).oxygen > 2000e-6
-    honest = finished(stock__oxygen=2100e-6, stock__coarse=0.0, blending__use=False)
-    assert honest.read("Batch.Decision") == "hold"
-
-
-@pytest.mark.parametrize(("fault", "magnitude", "word"), [
-    ("Laboratory.OxygenError", 900.0, "oxygen"), ("Laboratory.PsdError", 60.0, "d90"),
-    ("Laboratory.MoistureError", 400.0, "moisture")])
-def test_an_instrument_out_of_calibration_holds_good_powder(
-    fault: str, magnitude: float, word: str
-) -> None:
-    bench = RecyclingBench(program(stock__oxygen=1300e-6, blending__use=False)).start()
-    bench.fault(fault, magnitude)
-    bench.finish()
-    assert bench.read("Batch.Decision") == "hold"
-    assert word in bench.read("Batch.Reason")
-    bench.call("Service.CalibrateLaboratory")
-
-
-def test_near_the_limit_the_guard_holds_what_may_be_good() -> None:
-    bench = finished(stock__oxygen=1985e-6, stock__coarse=0.0, blending__use=False)
-    assert out(bench).oxygen < 2000e-6
-    assert bench.read("Batch.Decision") == "hold"
-    assert "oxygen" in bench.read("Batch.Reason")
 
 
 def test_without_argon_the_purge_does_not_end() -> None:
