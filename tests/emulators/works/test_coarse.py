@@ -65,7 +65,9 @@ def test_is_the_real_machine_but_for_chance(kind: str, folder: Path) -> None:
     for meter, least in (("energy", 0.0), ("gas", 1e-6), ("feedstock", 1e-9),
                          ("built_volume", 1e-12)):
         expected = getattr(full.meter, meter)
-        assert getattr(own.meter, meter) == pytest.approx(expected, rel=0.03, abs=least), meter
+        # Of a pour that lasts some seconds, one more or less is a matter of chance.
+        near = 0.05 if kind == "gas-atomizer" else 0.03
+        assert getattr(own.meter, meter) == pytest.approx(expected, rel=near, abs=least), meter
     assert own.raised() == full.raised() == []
     came, comes = (Counter(path for _, path in each.notes.alarms) for each in (own, full))
     for path in {*came, *comes}:
