@@ -368,6 +368,8 @@ class BuildController(PhasedController):
         """End the job for good."""
         self.stop_work()
         self.make_safe()
+        # It stops before what it has made is counted: nothing is laid or fed after that.
+        self.rack.write()
         self.plant.unload()
         self.enter_state(MachineState.ABORTED, reason)
         self.enter("none")

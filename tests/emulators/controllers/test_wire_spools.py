@@ -163,8 +163,12 @@ def test_an_aborted_job_is_a_part_of_a_part_and_the_next_one_takes_the_rest() ->
     part = next(o for o in operation.outputs if isinstance(o, Item) and o.kind == "part")
     assert part.about["complete"] is False
     assert part.about["layers"] == 1
-    first = operation.inputs[0]
-    assert bench.plant.wire.waiting[0].mass == pytest.approx(first.about["left"])
+    first, plant = operation.inputs[0], bench.plant
+    assert plant.wire.waiting[0].mass == pytest.approx(first.about["left"])
+    # The pass that the abort cut off is in the account, too: the scale and the part say the same.
+    assert plant.feeder.spool_mass == pytest.approx(first.about["left"], rel=1e-12)
+    laid = plant.head.map.volume * float(plant.head.job.alloy.density(300.0))
+    assert part.mass == pytest.approx(laid, rel=1e-9)
 
 
 @pytest.mark.parametrize(("bad", "words"), [
