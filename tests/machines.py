@@ -188,17 +188,13 @@ async def settled(emulator: Emulator, *devices: Device) -> None:
     """
     path = "Simulation.SimulatedTime"
 
-    def published() -> float:
+    def now() -> float:
+        # A scan that was under way when the clock was stopped may still be published.
         return float(emulator.frame().values[emulator.table.index[path]])
 
     async with asyncio.timeout(20):
-        now = -1.0
-        while published() != now:
-            # A scan may have been under way when the clock was stopped.
-            now = published()
-            await asyncio.sleep(0.05)
         for device in devices:
-            while abs((await device.read(path)).value - now) > 0.5 * emulator.scan_period:
+            while abs((await device.read(path)).value - now()) > 0.5 * emulator.scan_period:
                 await asyncio.sleep(0.002)
 
 
