@@ -309,7 +309,7 @@ class Alarms(BuildAlarms):
         response="look into the magazine, resume",
     )
     pump_fails = alarm(
-        doc="chamber does not come down",
+        doc="pressure of the chamber does not come down",
         priority=Priority.MEDIUM,
         phases=("pump",),
         cause="leak, pump",
