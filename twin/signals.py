@@ -246,7 +246,9 @@ class Component:
         # Of all bases, so that a class may mix in what another one declares.
         merged: dict[str, Signal] = {}
         for base in reversed(cls.__mro__[1:]):
-            merged |= vars(base).get("signals", {})
+            # What it only inherits counts less than what a class before it declares anew.
+            merged |= {name: signal for name, signal in vars(base).get("signals", {}).items()
+                       if name in vars(base) or name not in merged}
         for name, value in list(vars(cls).items()):
             signal = value if isinstance(value, Signal) else getattr(value, "__signal__", None)
             if isinstance(signal, Signal):

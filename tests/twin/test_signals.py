@@ -187,3 +187,8 @@ def test_a_class_may_mix_in_what_others_declare() -> None:
 
     assert list(Both.signals) == ["speed", "heat", "light"]
     assert Both.signals["speed"].doc == "faster"
+
+    class Other(Hot, Fast):
+        """The other way round: as an attribute, too, the speed is the faster one."""
+
+    assert Other.signals["speed"].doc == Other.speed.doc == "faster"

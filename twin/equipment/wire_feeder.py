@@ -101,7 +101,7 @@ class WireFeeder(Equipment):
         self.settle("spool_mass", max(mass - self.spool_missing, 0.0))
         self.lacks(mass - self.spool_mass)
         self.wire_present = self.at_tip = True
-        self._taken, self.stuck, self.drawn = self.spool_missing, "", 0.0
+        self._taken, self.stuck, self.drawn = mass - self.spool_mass, "", 0.0
         self._anchor()
 
     def _at(self, attribute: str, time: float) -> float:
@@ -137,7 +137,8 @@ class WireFeeder(Equipment):
             before = self.spool_mass
             self.settle("spool_mass", max(before - self.spool_missing + self._taken, 0.0))
             self.lacks(before - self.spool_mass)
-            self._taken = self.spool_missing
+            # No more than there was: nothing comes back that was not taken.
+            self._taken += before - self.spool_mass
         self._anchor()
 
     def started(self) -> None:
@@ -265,8 +266,9 @@ class WireFeeder(Equipment):
         self._anchor()
 
     def fresh(self) -> None:
-        """Somebody puts on the next spool and threads its wire."""
+        """Somebody puts on the next spool, whose label is true, and threads its wire."""
         self._weigh(self.now)
+        self.spool_missing = self._taken = 0.0
         self.settle("spool_mass", self.next_spool())
         self.wire_present = True
         self.thread()

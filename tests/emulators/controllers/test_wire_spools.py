@@ -150,6 +150,25 @@ def test_a_spool_with_less_than_its_label_says_leaves_less() -> None:
     assert operation.inputs[0].mass == pytest.approx(bench.plant.consumption.feedstock, rel=1e-12)
 
 
+def test_a_spool_has_no_less_than_nothing_and_the_next_one_is_whole() -> None:
+    bench, _ = wire("ded-arc", wound("ded-arc"), wound("ded-arc", "W-2", 3.0))
+    bench.start()
+    bench.to("pass", 1)
+    bench.depositing()
+    feeder, before = bench.plant.feeder, bench.read("WireFeeder.SpoolMass")
+    bench.fault("WireFeeder.SpoolMissing", 400.0)
+    bench.fault("WireFeeder.SpoolMissing", 0.0)
+    # What was never there does not come back.
+    assert bench.read("WireFeeder.SpoolMass") == pytest.approx(before, abs=0.02)
+    bench.fault("WireFeeder.SpoolMissing", 1.9)
+    bench.to_state(S.SUSPENDED, 10)
+    bench.work("ChangeSpool")
+    assert feeder.spool_missing == 0.0
+    assert feeder.spool_mass == pytest.approx(3.0)
+    bench.fault("WireFeeder.SpoolMissing", 0.4)
+    assert feeder.spool_mass == pytest.approx(2.6)
+
+
 def test_an_aborted_job_is_a_part_of_a_part_and_the_next_one_takes_the_rest() -> None:
     bench, operations = wire("ded-arc", wound("ded-arc"), layers=4)
     bench.start()
