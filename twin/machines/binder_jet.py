@@ -90,7 +90,7 @@ class BinderJet(PowderPlant):
         self.head = self.add("Head", PrintHead(self.PLATE, fidelity, self._printed))
         self.hood = self.add("Hood", Extraction(lambda: self.dryer.anchor()))
         self.dryer = self.add("Dryer", Dryer(
-            self.safety, self.hood, self.PLATE[0] * self.PLATE[1], lambda: self.box.temperature))
+            self.safety, self.hood, self.PLATE[0] * self.PLATE[1], self._below))
         self.camera = self.add("Camera", LayerCamera())
         self.oven = self.add("Oven", CuringOven())
         self.depowdering = self.add("Depowdering", Depowdering(self._inspect))
@@ -104,6 +104,11 @@ class BinderJet(PowderPlant):
         self.fresh_packing = 0.55
         self._tables: list[tuple[str, Columns]] = []
         self.assemble()
+
+    def _below(self) -> float:
+        """Temperature (K) of the powder under the layer, now: whenever it was last looked at."""
+        self.box.sense(float(self.env.now))
+        return float(self.box.temperature)
 
     def load(self, job: JetJob | None) -> None:
         """Take a job: an empty box, powder filled up."""

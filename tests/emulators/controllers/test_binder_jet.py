@@ -592,3 +592,14 @@ def test_heating_the_box_takes_what_the_box_takes_up() -> None:
     air = 170.0 * (4 * 3600 - oven.RESPONSE)  # K s over the hall: a first-order rise, by hand
     assert took == pytest.approx(stored + oven.LOSS * air, rel=0.02)
     assert bench.time - began == pytest.approx(4 * 3600, abs=1)
+
+
+def test_a_layer_dries_the_same_over_a_box_that_warms_however_often_one_looks() -> None:
+    def run(every_scan: bool) -> list[float]:
+        bench = JetBench(jet([block((5e-3, 5e-3, 3.3e-4))]), every_scan=every_scan).start()
+        bench.to("dry")
+        bench.write("Process.BoxTemperature", 50.0)
+        bench.to("dry", 1)
+        return list(bench.plant.dryer.trajectories["bed_temperature"].values)
+
+    assert run(every_scan=False) == run(every_scan=True)
