@@ -113,6 +113,7 @@ class Chiller(Equipment):
     PERFORMANCE = 3.0  # heat removed per electrical power, default
     CUT_OUT = inf  # K of the water it supplies at which the motor protection stops its pump
     AGAIN = 5.0  # K below that at which the pump runs again, default
+    STARTING = 10.0  # s in which a pump must bring the flow before the switch counts, default
 
     flow = measured("L/min", low=0, high=30, noise=0.05, quantum=0.01,
                     companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")
@@ -155,7 +156,8 @@ class Chiller(Equipment):
         now = self.now
         self.sense(now)
         target = self.NOMINAL * (1 - self.flow_loss) * (self.run and not self._overheated)
-        self.draw((self.PUMP + self._heat / self.PERFORMANCE) * self.run)
+        pump = self.PUMP * (not self._overheated)
+        self.draw((pump + self._heat / self.PERFORMANCE) * self.run)
         self.follow("flow", Relaxation(now, self.flow, target, self.RESPONSE))
         # Water: rho c = 4.18 MJ/m3K; at no flow the heat stays in the laser (shown by its own
         # temperature), so the rise is limited to what the loop can hold.
@@ -179,6 +181,10 @@ class Chiller(Equipment):
         elif isinstance(flow, Relaxation) and (flow.first - low) * (flow.target - low) < 0:
             falls = flow.target < low
             self.plant.run(self._switch(flow.crossing(low), falls, self._epoch))
+        elif isinstance(flow, Relaxation) and flow.target < low \
+                and SafetyChain.COOLING_WATER not in self._chain.causes():
+            # It never came: a pump that fails from the start is lost water, too.
+            self.plant.run(self._switch(flow.since + self.STARTING, True, self._epoch))
         supply = self.trajectories["supply_temperature"]
         level = self.CUT_OUT - self.AGAIN * self._overheated
         if isinstance(supply, Relaxation) \

@@ -155,3 +155,15 @@ def test_what_was_never_melted_is_given_back_as_it_was() -> None:
         (item,) = operation.outputs
         assert item.kind == kind  # type: ignore[union-attr]
         assert item.mass == pytest.approx(operation.inputs[0].mass, rel=1e-12)
+
+
+def test_water_that_never_comes_is_told_instead_of_waited_for() -> None:
+    for machine in MACHINES:
+        bench = MACHINES[machine]()
+        bench.fault("Chiller.FlowLoss", 100.0)
+        bench.start().to_state(S.SUSPENDED, 700)
+        assert bench.raised() == ["WaterLost"]
+        bench.fault("Chiller.FlowLoss", 0.0)
+        bench.rest(5)
+        bench.job("Resume")
+        bench.until(lambda b=bench: "pump" in b.controller.phase, 700)
