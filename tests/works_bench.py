@@ -15,7 +15,7 @@ from emulators.works.plan import Plan, load_plan
 from emulators.works.plant import make_works
 from plc_interfaces.host import Act, ActKind, Identity
 from twin.image import Readings
-from twin.powder.lot import PowderLot
+from twin.powder.lot import PowderLot, Status
 from twin.powder.operations import Draw, Item, Operation, draw, renamed
 from twin.works.plant import Works
 from twin.works.stores import Thing
@@ -146,6 +146,8 @@ class ClockMachine:
     done: list[Operation] = field(default_factory=list)
     refuses: str = ""
     porosity: float = 0.001
+    verdict: Status = "new"
+    """What a line says of what it made."""
     safe: bool = True
     left: float = 0.0
     began: float = 0.0
@@ -239,7 +241,8 @@ class ClockMachine:
             for lot in lots:
                 self.done.append(Operation(
                     "sieve", self.name, now, (Draw.all(lot),),
-                    (renamed(lot, self.works.new_id("R"), parents=(lot.id,), status="new"),)))
+                    (renamed(lot, self.works.new_id("R"), parents=(lot.id,),
+                             status=self.verdict),)))
         self.things = []
         self._go(MachineState.FINISHED)
 

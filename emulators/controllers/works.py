@@ -151,6 +151,8 @@ class Dispatcher(Controller):
             if not batch:
                 continue
             job = self.jobs.get(name)
+            if job is not None and job.step in ("setting up", "ready"):
+                job = None  # somebody else ordered it
             labour = job.take_labour() if job else 0.0
             steps = station.expected(job.program.name).steps if job else ()
             for done in self.works.operations(name, batch, labour, steps):
@@ -198,10 +200,7 @@ class Dispatcher(Controller):
         if blocked and self.works.mains.present:
             # A loss of power opened its safety chain, or a job that is not ours was aborted, or
             # it could not be reset when it was unloaded: nobody can start it like this.
-            if self.now >= self._cleared.get(name, -RETRY) + RETRY:
-                self._cleared[name] = self.now
-                station.clear()
-            self.wake = min(self.wake, self._cleared[name] + RETRY)
+            self.reset(name)
         if job is None:
             return
         if job.step == "ordered":
@@ -224,6 +223,13 @@ class Dispatcher(Controller):
             return
         self.limits.reasons(job)
         self._steer(job, station, state)
+
+    def reset(self, name: str) -> None:
+        """Have a machine reset; so often at most, as it may refuse while a cause remains."""
+        if self.now >= self._cleared.get(name, -RETRY) + RETRY:
+            self._cleared[name] = self.now
+            self.stations[name].clear()
+        self.wake = min(self.wake, self._cleared[name] + RETRY)
 
     def _ordered(self, job: Job, station: StationView, state: MachineState) -> None:
         """Whether a machine begins what it was ordered to do: somebody else may order it, too."""
@@ -350,12 +356,12 @@ class Dispatcher(Controller):
         name = machine.name
         self.material.standby(name)
         self.material.sweep(name)
-        things = self.material.fetch(program, name)
-        if things is None:
+        fetched = self.material.fetch(program, name)
+        if fetched is None:
             return False
         job = Job(f"JOB-{len(self.finished) + len(self.jobs) + 1:04d}", name, program, wish.rank,
                   self.now)
-        job.things = things
+        job.things, job.came = fetched
         self.jobs[name] = job
         shown = self.shown[name]
         shown.job, shown.program, shown.waits_for = job.id, program.name, ""
@@ -370,6 +376,7 @@ class Dispatcher(Controller):
 
     def _start(self, job: Job) -> None:
         station = self.stations[job.machine]
+        self.material.sweep(job.machine, job.came)
         problem = station.supply(job.program.name, job.things)
         if problem:
             key = job.machine, job.program.name

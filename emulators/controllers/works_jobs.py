@@ -144,6 +144,8 @@ class Job:
     step: str = "setting up"
     things: list[Thing] = field(default_factory=list)
     """Material that was handed over."""
+    came: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Store and product that it came from, by id."""
     operations: list[Operation] = field(default_factory=list)
     started: float | None = None
     ended: float | None = None

@@ -76,6 +76,11 @@ class Laboratory:
             self.works.people.request("analysis", "laboratory", self._skill,
                                       analysis.time, lot_id, 4)
 
+    def held_back(self, job: Job) -> None:
+        """A machine made nothing for its store but what it put on hold itself."""
+        maker = f"{job.machine}: {job.program.name}"
+        self._refused[maker] = self._refused.get(maker, 0) + 1
+
     def analysed(self, lot_id: str, labour: float) -> None:
         """The laboratory is done with a lot: it is released, held or scrapped."""
         works, store = self.works, self._testing.pop(lot_id)

@@ -110,9 +110,10 @@ class Limits:
                                      1)
                 self._of.say("Dispatch", f"{name} has failed: a repair is asked for", machine=name)
             elif name not in self._of.jobs and machine.service_due:
-                if self._of.stations[name].state is not MachineState.IDLE:
-                    self._of.stations[name].clear()
-                    continue
+                if (state := self._of.stations[name].state) is not MachineState.IDLE:
+                    if state is MachineState.FINISHED:
+                        self._of.reset(name)
+                    continue  # somebody else works with it, or it is reset already
                 self._of.repairs[name] = "maintenance"
                 self._of.stations[name].maintain(True)
                 works.people.request("maintenance", name, skill, machine.upkeep.service,

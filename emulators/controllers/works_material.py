@@ -175,8 +175,9 @@ class Materials:
         used = self._plans[store].holds == "used powder"
         return ("new", "released", "hold") if used else ("released",)
 
-    def fetch(self, program: ProgramPlan, machine: str) -> list[Thing] | None:
-        """Hand over to a machine what a program takes.
+    def fetch(self, program: ProgramPlan,
+              machine: str) -> tuple[list[Thing], dict[str, tuple[str, str]]] | None:
+        """Hand over to a machine what a program takes; with store and product of each, by id.
 
         None, and all is put back, if a part of it is not there, for powder was taken by mistake.
         """
@@ -205,7 +206,7 @@ class Materials:
                     return None
             things += found
             came |= {t.id: (take.store or PARTS, take.product) for t in found}
-        return things
+        return things, came
 
     # -- accounts -----------------------------------------------------------------------------
 
@@ -241,8 +242,14 @@ class Materials:
             if isinstance(thing, Item) and thing.kind in GOOD and thing.id not in handed:
                 parts += self._single(thing, job)
             else:
-                works.put_away(machine, thing.id, self._home(thing, job, handed))
-                self.laboratory.arrived(thing.id, job)
+                store = self._home(thing, job)
+                works.put_away(machine, thing.id, store)
+                if store == PARTS:
+                    self.stock[job.came[thing.id][1]].append(thing.id)
+                # What comes back as it was says nothing about what the program makes.
+                self.laboratory.arrived(thing.id, None if _unchanged(thing, job) else job)
+        if not job.failed and self._held_back(at, job):
+            self.laboratory.held_back(job)
         good = bad = 0
         product = job.program.makes.product
         for part in parts:
@@ -333,25 +340,40 @@ class Materials:
         at.update({p.id: p for p in pieces})
         return [*pieces]
 
-    def _home(self, thing: Thing, job: Job, handed: set[str]) -> str:
+    def _held_back(self, things: Iterable[Thing], job: Job) -> bool:
+        """Whether all powder that a job made for its store is on hold by its maker's verdict."""
+        store = self._plans.get(job.program.makes.store)
+        if store is None or not store.used:
+            return False
+        made = [t.status for t in things if isinstance(t, PowderLot)
+                and not _unchanged(t, job) and self._fits(t, store, WANTED) and not is_scrap(t)]
+        return bool(made) and all(status == "hold" for status in made)
+
+    def _source(self, lot: PowderLot, job: Job) -> StorePlan | None:
+        """The store of which a job had a lot, or what it was made of."""
+        names = [job.came[i][0] for i in (lot.id, *lot.parents) if i in job.came]
+        stores = [self._plans[n] for n in [*names, *(t.store for t in job.program.takes)]
+                  if n in self._plans]
+        return next((s for s in stores if s.alloy == lot.alloy), None)
+
+    def _home(self, thing: Thing, job: Job) -> str:
         """The store that something goes to after a job."""
         if isinstance(thing, Item):
-            return SCRAP
+            # Parts that no machine has had yet are as good as before.
+            return PARTS if thing.id in job.came and job.started is None else SCRAP
         if is_scrap(thing):
             return SCRAP
-        sources = [self._plans[t.store] for t in job.program.takes if t.store]
-        source = next((s for s in sources if s.alloy == thing.alloy), None)
-        untouched = thing.id in handed or thing.status == "released"
+        source = self._source(thing, job)
+        untouched = thing.id in job.came or thing.status == "released"
         if source is not None and job.program.makes.product:
             if untouched and (not job.failed or job.started is None):
                 return source.name
             return source.used or source.name
-        if source is not None and thing.id in handed:
+        if source is not None and _unchanged(thing, job):
             return source.name
         wanted = [self._plans[job.program.makes.store]] if job.program.makes.store else []
         for store in [*wanted, *self._powders]:
-            if self._fits(thing, store, WANTED if store in wanted
-                                                      else FITS):
+            if self._fits(thing, store, WANTED if store in wanted else FITS):
                 # What its maker holds back is worked up once more.
                 return store.used if thing.status == "hold" and store.used else store.name
         return RESIDUES
@@ -403,3 +425,8 @@ class Materials:
                     self.delivered[lot.id] = (name, order.number, self.works.ledger.of(lot), lot)
                 self._say("Orders", f"{mass} kg of {name} for order {order.number}",
                           number=order.number, mass=mass)
+
+
+def _unchanged(thing: Thing, job: Job) -> bool:
+    """Whether a job gave something back as it was handed over."""
+    return thing.id in job.came or (isinstance(thing, PowderLot) and thing.origin == "return")

@@ -471,6 +471,63 @@ def test_a_top_up_takes_fresh_powder_as_far_as_there_is_some(tmp_path: Path) -> 
     assert bench.works.close() < 1e-9
 
 
+def test_powder_that_a_line_did_not_come_to_is_where_it_was(tmp_path: Path) -> None:
+    """A top-up does not end among used powder, and says nothing about what the line makes."""
+    bench = Bench(tmp_path, TOPPED)
+    for hour in range(1, 24 * 5):
+        bench.run(hour)
+        job = bench.dispatcher.jobs.get("LINE-01")
+        if job is not None and job.step == "running":
+            break
+    assert job is not None
+    fresh = {t.id for t in job.things if isinstance(t, PowderLot) and t.cycle == 0}
+    used = {t.id for t in job.things} - fresh
+    assert fresh
+    assert used
+    refused = bench.dispatcher.material.laboratory._refused
+    refused["LINE-01: recycle"] = 3
+    bench.dispatcher.dispatch.release_jobs = False
+    bench.machines["LINE-01"].abort()
+    while job.closed is None:
+        hour += 1
+        bench.run(hour)
+    assert fresh <= {*bench.works.stores["Ti64"].things}
+    assert used <= {*bench.works.stores["Ti64 used"].things}
+    assert refused["LINE-01: recycle"] == 3
+    assert bench.works.close() < 1e-9
+
+
+def test_a_line_that_holds_back_all_that_it_makes_is_given_up(tmp_path: Path) -> None:
+    """What it holds back is worked up again, but not for ever."""
+    bench = Bench(tmp_path, QUIET)
+    bench.machines["LINE-01"].verdict = "hold"
+    bench.run(24 * 9)
+    done = [j for j in bench.dispatcher.finished if j.machine == "LINE-01"]
+    assert len(done) == 4
+    assert not any(j.failed for j in done)
+    assert "PowderStopped" in bench.active()
+    bench.machines["LINE-01"].verdict = "released"
+    assert bench.call("Dispatch.TryAgain") == "LINE-01: recycle"
+    bench.run(24 * 12)
+    assert len([j for j in bench.dispatcher.finished if j.machine == "LINE-01"]) > 4
+    assert "PowderStopped" not in bench.active()
+
+
+def test_green_parts_that_a_furnace_does_not_take_are_not_lost(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, QUIET)
+    bench.machines["OVEN-01"].refuses = "OVEN-01: not these"
+    bench.run(40)
+    assert [j.failed for j in bench.dispatcher.finished if j.machine == "OVEN-01"] == [True] * 3
+    green = bench.dispatcher.material.stock["green ring"]
+    assert len(green) == 4
+    assert {*green} <= {*bench.works.stores["parts"].things}
+    bench.machines["OVEN-01"].refuses = ""
+    bench.call("Dispatch.TryAgain")
+    bench.run(72)
+    assert figures(bench.emulator)["orders_open"] == 1
+    assert "OVEN-01" in {j.machine for j in bench.dispatcher.finished if not j.failed}
+
+
 def test_powder_that_nobody_makes_is_bought_and_looked_at(tmp_path: Path) -> None:
     """Ordered once below its level, delivered after its lead time, released by the laboratory."""
     bench = Bench(tmp_path, QUIET.replace("reorder_kg = 30", "reorder_kg = 70\nbuys = { "

@@ -179,6 +179,28 @@ def test_a_job_of_somebody_else_that_is_aborted_blocks_nothing(bench: Bench) -> 
     bench.done()
 
 
+def test_maintenance_waits_for_a_client_s_job_and_does_not_press_it(
+    told: dict[str, Any], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose job somebody else holds is not told to reset in every scan."""
+    monkeypatch.setenv("AMTWIN_HOME", str(home))
+    (machine,) = told["machines"]
+    upkeep = {"between_failures_h": 0, "service_every_h": 0.01, "service_h": 0.5}
+    bench = Bench(told | {"orders": [], "machines": [machine | {"upkeep": upkeep}]}, tmp_path)
+    bench.call("Job.StoreAndStart", "C1", "blocks")
+    bench.on(100.0)
+    bench.call("Job.Pause", "C1")
+    before = bench.printer.scans
+    bench.on(HOUR)
+    assert bench.plant.machines[PRINTER].service_due
+    assert bench.printer.scans - before < 100
+    assert not bench.dispatcher.repairs
+    bench.call("Job.Resume", "C1")
+    bench.on(2 * HOUR)
+    assert not bench.plant.machines[PRINTER].service_due
+    assert not bench.dispatcher.repairs
+
+
 def test_mains_lost_while_a_failed_job_is_unloaded(bench: Bench) -> None:
     job = bench.to_step("running")
     bench.call("Job.Abort", job.id)
