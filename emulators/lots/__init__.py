@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -192,6 +192,25 @@ def _of_json(data: Any) -> PowderLot:
     return lot
 
 
+def _spool_of_json(data: Any) -> Item:
+    """A spool of a file that anybody may have written; `ValueError` names field and range."""
+    found = Item.of(data)
+    if not isinstance(found.about, Mapping):
+        raise ValueError(f"about must be a table, not {found.about!r}")
+    numbers = {"mass": found.mass, **{f"elements {e}": m for e, m in found.elements.items()},
+               "diameter": found.about.get("diameter", 1.2e-3)}
+    for name, value in numbers.items():
+        low, high = (0.6e-3, 2.4e-3) if name == "diameter" else (0.0, MOST)
+        if isinstance(value, bool) or not isinstance(value, int | float) \
+                or not low <= value <= high:
+            raise ValueError(f"{name} must be a number of {low:g} to {high:g} (SI), not {value!r}")
+    alloy(found.alloy)
+    whole = sum(found.elements.values())
+    if abs(whole - found.mass) > 1e-6 * found.mass:
+        raise ValueError(f"its elements are {whole:g} kg, its mass is {found.mass:g} kg")
+    return found
+
+
 def load_lot(reference: str) -> PowderLot:
     """A powder lot by its reference, as for `load_feedstock`; `LotError` for a spool."""
     found = load_feedstock(reference)
@@ -224,13 +243,13 @@ def load_feedstock(reference: str) -> PowderLot | Item:
         if suffix == ".json":
             data = json.loads(path.read_text(encoding="utf-8"))
             wire = isinstance(data, dict) and data.get("kind") == "spool"
-            return Item.of(data) if wire else _of_json(data)
+            return _spool_of_json(data) if wire else _of_json(data)
     except RecipeError as error:
         raise LotError(str(error)) from None
     except OSError as error:
         raise LotError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise LotError(f"{path.name}: is not a powder lot: {error}") from None
+        raise LotError(f"{path.name}: is not a powder lot or spool: {error}") from None
     run, colon, identity = reference.rpartition(":")
     if colon and run:
         return find_feedstock(run, identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,24 @@ def test_a_spool_of_a_file_names_field_and_range(tmp_path: Path) -> None:
     path.write_text(text + 'diameter = { value = 1, unit = "mm" }\n')
     (found,) = load_spools([str(path)])
     assert (found.id, found.mass, found.about["heat"]) == ("mine", 5.0, "H 1")
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"mass": 3}, "its elements are 2 kg, its mass is 3 kg"),
+    ({"mass": float("inf")}, "mass must be a number of 0 to 100000"),
+    ({"about": {"diameter": "thick"}}, "diameter must be a number of 0.0006 to 0.0024"),
+    ({"about": []}, "about must be a table"),
+    ({"alloy": "unobtainium"}, "alloy 'unobtainium' is unknown"),
+])
+def test_plain_data_of_a_spool_that_cannot_be_are_refused(
+        changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    path = tmp_path / "spool.json"
+    data = wound("ded-arc").plain()
+    path.write_text(json.dumps(data))
+    assert load_spools([str(path)])[0].mass == 2.0
+    path.write_text(json.dumps({**data, **changes}))
+    with pytest.raises(ValueError, match=f"spool.json: .*{words}"):
+        load_spools([str(path)])
 
 
 @pytest.mark.parametrize("machine", MACHINES)
