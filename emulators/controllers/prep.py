@@ -28,6 +28,7 @@ from twin.physics import rotating_electrode as physics
 __all__ = ["PrepController"]
 
 _STANDS = 30.0 / 60.0  # 1/s below which the spindle counts as standing
+_STANDING = Watch("Spindle.Speed", _STANDS * 60.0)
 _IN_BAND = 0.01  # of the speed, within which an arc may be struck
 _SPEED_OFF = 0.03  # of the speed, at which the arc is cut
 _INERT = 0.9  # of the filling pressure: a chamber that is still full
@@ -417,10 +418,9 @@ class PrepController(BuildController):
 
     def watches(self) -> list[Watch]:
         level = self.level
-        standing = Watch("Spindle.Speed", _STANDS * 60.0)
         match self.phase:
             case "close":
-                return [standing]
+                return [_STANDING]
             case "pump":
                 return [level("Chamber.Pressure", "Vacuum")]
             case "fill":
@@ -435,13 +435,19 @@ class PrepController(BuildController):
             case "atomize":
                 return [level("Feed.Length", "Stub"), *self._about(_SPEED_OFF), self._helium()]
             case "spin down":
-                return [standing]
+                return [_STANDING]
             case "cool":
-                return [standing, level("Chamber.Temperature", "UnloadTemperature")]
+                return [_STANDING, level("Chamber.Temperature", "UnloadTemperature")]
             case "none":
-                return [standing, Watch("Chamber.Pressure", 1020.0),
+                return [_STANDING, Watch("Chamber.Pressure", 1020.0),
                         level("Chamber.Temperature", "UnloadTemperature", 5.0)]
         return []
+
+    def levels(self) -> list[Watch]:
+        found = super().levels()
+        if self.state in INTERRUPTED:
+            found.append(_STANDING)  # Plasma gas ends then, whatever the phase was.
+        return found
 
     def _about(self, share: float) -> list[Watch]:
         target = self.io.spindle.target * 60.0

@@ -299,3 +299,16 @@ def test_looking_changes_nothing(twice: dict[str, bool]) -> None:
         bench.to_state(MachineState.FINISHED)
         hashes.append((bench.emulator.trace.hexdigest, bench.lot.plain()))
     assert hashes[0] == hashes[1]
+
+
+def test_plasma_gas_of_a_held_job_ends_in_the_same_scan_however_often_it_looks() -> None:
+    ended = []
+    for every_scan in (True, False):
+        bench = PrepBench(prep_bench_program(rods__count=1, rods__length=0.08),
+                          every_scan=every_scan)
+        bench.start().to("atomize")
+        bench.rest(17.3)
+        bench.job("Pause")
+        bench.until(lambda b=bench: b.plant.arc.gas_flow == 0.0, 200)
+        ended.append(bench.time)
+    assert ended[0] == ended[1]
