@@ -120,6 +120,13 @@ class Dryer(Equipment):
             return 0.0
         return float((1.0 if self.lamp_runaway else self.lamp) * (1.0 - self.lamp_failure))
 
+    def empty(self) -> None:
+        """Another box is under the lamp: nothing in it is wet, its powder as warm as the room."""
+        self.settle("moisture", 0.0)
+        self.settle("bed_temperature", AMBIENT)
+        self.printed = 0.0
+        self.anchor()
+
     def cover(self) -> None:
         """A fresh layer of powder lies on the bed; what was wet below wets it."""
         self.sense(self.now)

@@ -119,6 +119,7 @@ class BinderJet(PowderPlant):
         self.head.load(job)
         self.box.clear()
         self.recoater.empty()
+        self.dryer.empty()
         self.depowdering.empty()
         self.sums = []
         if job is None:

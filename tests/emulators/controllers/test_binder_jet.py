@@ -603,3 +603,18 @@ def test_a_layer_dries_the_same_over_a_box_that_warms_however_often_one_looks() 
         return list(bench.plant.dryer.trajectories["bed_temperature"].values)
 
     assert run(every_scan=False) == run(every_scan=True)
+
+
+def test_the_box_after_an_abort_amid_a_print_is_dry() -> None:
+    bench = JetBench(jet([block((5e-3, 5e-3, 3.3e-4))])).start()
+    bench.to("print", 1).rest(0.6)
+    bench.job("Abort")
+    bench.rest(60)
+    assert bench.plant.dryer.moisture > 1e-3
+    bench.call("Machine.Clear")
+    bench.until(bench.controller.unblocked)
+    bench.call("Job.StoreAndStart", "J2", bench.name)
+    bench.to("print")
+    assert bench.plant.dryer.moisture == 0.0
+    bench.to_state(S.COMPLETING)
+    assert "Oversaturated" not in bench.raised()
