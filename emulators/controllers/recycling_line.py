@@ -25,6 +25,7 @@ __all__ = ["RecyclingLineController"]
 
 _STATIONS = {"recover": "conveyor", "magnet": "magnet", "sieve": "sieve", "separate": "separator",
              "dry": "dryer", "surface": "surface", "blend": "blender"}
+_MIXED = ", mixed"
 _SWITCHES = {"magnet": "use_magnet", "sieve": "use_sieve", "separate": "use_separator",
              "heat": "use_dryer", "dry": "use_dryer", "cool": "use_dryer",
              "surface": "use_surface", "sample": "use_blender", "blend": "use_blender"}
@@ -54,7 +55,7 @@ class RecyclingLineController(BuildController):
         super().__init__(plant, readings, programs, Machine, self.process, Feedstock(), alarms)
         self.batch = self.add("Batch", Batch())
         self.add("Service", Service(plant, lambda: self.state not in WORKING, self.cleaned))
-        self.dirty_with = ""  # alloy that went through the line since it was cleaned
+        self.dirty_with = ""  # what went through the line since it was cleaned: alloy, or a mix
         self.deblinding = -1.0  # when deblinding began; below 0: it does not
         self.blinded = 0  # looks in a row at which the sieve was blinded
         self.dried = 0.0  # s of drying that are over
@@ -83,6 +84,12 @@ class RecyclingLineController(BuildController):
         """Somebody has cleaned the line."""
         self.dirty_with = ""
 
+    def _powder(self) -> str:
+        """What the job in work leaves in the line: powder of its alloy, or a mix to be sorted."""
+        program = self.programs.get(self.job.program)
+        mixed = program is not None and program.job.separate != "none"
+        return f"{self.feedstock.name}{_MIXED if mixed else ''}"
+
     # -- looking ------------------------------------------------------------------------------
 
     def observe(self) -> dict[str, bool]:
@@ -97,7 +104,7 @@ class RecyclingLineController(BuildController):
             "dryer_lags": self.phase == "heat" and self.now >= self.since + self.LAG,
             "gas_humid": self.phase == "dry" and self.prolonged,
             "virgin_short": self.short,
-            "not_cleaned": self.dirty_with not in ("", self.feedstock.name),
+            "not_cleaned": self.dirty_with not in ("", self.feedstock.name, self._powder()),
             "not_separable": self.phase == "separate" and not io.separator.possible,
             "batch_held": decide and self.batch.decision == "hold",
             "batch_scrapped": decide and self.batch.decision == "scrap",
@@ -224,7 +231,7 @@ class RecyclingLineController(BuildController):
             batch.deblinded, self.dried, self.prolonged = 0, 0.0, False
             self.asked, self.short, self.blinded = "", False, 0
             batch.virgin_share = batch.used_oxygen = 0.0
-            self.dirty_with = self.feedstock.name
+        self.dirty_with = self._powder()  # on the way back from a hold, too: it may be clean now
         self.feedstock.remaining_quantity = io.bins.waiting
         io.conveyor.charge = 0.0 if left == 1 else io.bins.waiting / left
         io.conveyor.run = True

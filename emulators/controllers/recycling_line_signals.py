@@ -353,7 +353,7 @@ class Alarms(BuildAlarms):
         doc="line not cleaned since another alloy",
         priority=Priority.HIGH,
         phases=("load", "close", "purge"),
-        cause="the last job was of another alloy",
+        cause="the last job was of another alloy, or of mixed powder",
         consequence="what lies in the line's corners gets into the first batches: foreign grains",
         response="pause before powder is recovered, clean the line, resume",
     )

@@ -150,6 +150,10 @@ class Station(Equipment):
     def idle(self) -> None:
         """Bring readings to rest."""
 
+    def clear(self) -> None:
+        """What was in it has been taken out."""
+        self.begun = self.done = False
+
     def always(self) -> bool:
         """Whether it must tick though it does not work, such as while hot."""
         return False
@@ -273,6 +277,11 @@ class FlowStation(Station):
     def kept(self) -> np.ndarray[Any, Any]:
         """The mean share over all that has flown."""
         return np.clip(np.asarray(self._sum) / self.total, 0.0, 1.0)
+
+    def clear(self) -> None:
+        super().clear()
+        self.left = 0.0
+        self.settle("remaining", 0.0)
 
     def idle(self) -> None:
         self.settle("rate", 0.0)

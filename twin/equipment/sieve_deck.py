@@ -86,6 +86,11 @@ class SieveDeck(FlowStation):
         """Put a clean mesh in."""
         self.open = 1.0
 
+    def clear(self) -> None:
+        super().clear()
+        self._waits, self._deck = np.zeros(BINS), np.zeros(BINS)
+        self.settle("deck_load", 0.0)
+
     def begin(self) -> None:
         super().begin()
         batch = self._line.batch

@@ -162,7 +162,7 @@ class RecyclingLine(Plant):
         line.batch, line.feed, line.virgin = None, [], []
         line.film = line.unmixed = line.contrast = 0.0
         for station in self.stations:
-            station.begun = station.done = False
+            station.clear()
         self.bins.weigh()
 
     def clean(self) -> None:

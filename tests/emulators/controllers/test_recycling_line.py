@@ -237,6 +237,9 @@ def test_an_aborted_job_gives_all_its_powder_back_held(phase: str) -> None:
     assert bench.operations[-1].name in ("turn out", "return")
     assert bench.balance() < 1e-9
     gone = {d.id for o in bench.operations for d in o.inputs}
+    bench.rest(30)
+    for reading in ("Conveyor.Remaining", "Sieve.Remaining", "Sieve.DeckLoad", "Bins.Batch"):
+        assert bench.read(reading) == pytest.approx(0.0, abs=0.06), reading
     left = [o for op in bench.operations for o in op.outputs
             if isinstance(o, PowderLot) and o.id not in gone]
     # Samples, and what lies in the line's corners, are no lots.
@@ -279,6 +282,36 @@ def test_powder_of_the_last_alloy_gets_into_the_next_unless_the_line_is_cleaned(
     assert isinstance(swept, PowderLot)
     assert (swept.alloy, swept.status) == ("316L", "scrap")
     assert swept.mass == pytest.approx(0.06, rel=0.01)
+
+
+def test_what_mixed_powder_leaves_is_warned_of_though_its_alloy_is_the_same() -> None:
+    quick = {"stock__used": 1.0, "drying__use": False, "surface__use": False,
+             "blending__use": False}
+    bench = RecyclingBench(program("Ti-6Al-4V-from-316L", **quick, separating__feed=60 / 3600))
+    bench.controller.programs["pure"] = program("Ti-6Al-4V", **quick)
+    bench.start().finish()
+    assert bench.plant.line.foul
+    bench.call("Job.StoreAndStart", "J2", bench.name)  # Mixed again: no harm.
+    bench.to("recover").rest(1)
+    assert "NotCleaned" not in bench.raised()
+    bench.finish()
+    bench.call("Job.StoreAndStart", "J3", "pure")
+    bench.to("purge").rest(2)
+    assert "NotCleaned" in bench.raised()
+
+
+def test_a_line_cleaned_while_powder_is_recovered_is_not_clean_after_it() -> None:
+    quick = {"stock__used": 2.0, "recovery__batches": 2, "drying__use": False,
+             "surface__use": False, "blending__use": False}
+    bench = RecyclingBench(program("316L", **quick)).start()
+    bench.to("recover", 1).rest(3)
+    bench.job("Pause")
+    bench.call("Service.CleanLine")
+    bench.job("Resume")
+    bench.finish()
+    assert bench.plant.line.heel is not None
+    assert bench.controller.dirty_with == "316L"
+    assert bench.balance() < 1e-9
 
 
 def test_a_held_lot_is_measured_again_with_nothing_else_done_to_it() -> None:
