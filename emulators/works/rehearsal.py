@@ -207,9 +207,10 @@ def _run(settings: Settings, progress: Progress) -> tuple[JobSummary, _Middle | 
             boundary = controller.checkpoint is not None and plant.quiet
             if middle is None and boundary and planned // 2 <= done:
                 middle = emulator.state()
-        if controller.state is MachineState.COMPLETING and not notes.uses \
-                and isinstance(plant, FeedstockPlant):
-            notes.uses = {alloy: asdict(use) for alloy, use in plant.feedstock_used().items()}
+        if controller.state is MachineState.COMPLETING and isinstance(plant, FeedstockPlant):
+            # As it is last: how green parts are is known only when they are out of the powder.
+            used = plant.feedstock_used()
+            notes.uses = {alloy: asdict(use) for alloy, use in used.items()} or notes.uses
         if not remaining and len(notes.stages) > 1:
             remaining.append(float(controller.feedstock.remaining_quantity))
         if controller.state in (MachineState.HELD, MachineState.SUSPENDED):

@@ -15,7 +15,7 @@ from emulators.works.coarse import coarse_member
 from plc_interfaces.host import ActKind
 from tests.coarse_bench import JOB, coarse, quick, real, summary_of
 from twin.powder.lot import PowderLot
-from twin.powder.operations import Operation, renamed, scaled, with_oxygen
+from twin.powder.operations import Item, Operation, renamed, scaled, with_oxygen
 from twin.works.repeat import is_virgin
 from twin.works.summary import JobSummary
 
@@ -207,6 +207,11 @@ def test_a_build_gives_its_powder_back_as_the_real_one(
         assert made[name] == pytest.approx(mass, rel=0.05), name
     (done,), (then,) = own.operations, full.operations
     assert done.error() < 1e-9
+    judged = ("complete", "sound", "good")
+    own_parts, parts = ([{j: o.about[j] for j in judged if j in o.about} for o in d.outputs
+                         if isinstance(o, Item) and o.kind in ("part", "green part")]
+                        for d in (done, then))
+    assert own_parts == parts != []
     used = [[o for o in d.outputs if getattr(o, "origin", "") == f"{kind} used"] for d in
             (done, then)]
     assert used[0][0].oxygen == pytest.approx(used[1][0].oxygen, rel=0.01)
