@@ -73,13 +73,13 @@ def _keep_inputs(settings: Settings, folder: Path) -> Settings:
     try:
         parts = tuple(keep(part) for part in settings.parts)
         recipe = keep(settings.recipe) if settings.recipe else settings.recipe
-        lots = tuple(_keep_lot(lot, inputs) for lot in settings.lots)
+        lots = tuple(keep_lot(lot, inputs) for lot in settings.lots)
     except OSError as error:
         raise RecordError(f"{folder}: the record cannot be written: {error.strerror}") from None
     return replace(settings, parts=parts, recipe=recipe, lots=lots)
 
 
-def _keep_lot(reference: str, inputs: Path) -> str:
+def keep_lot(reference: str, inputs: Path) -> str:
     """A lot of a file or of another run is kept as it was; a ready-made one by its name."""
     if reference.casefold() in {name.casefold() for name in (*lot_names(), *spool_names())}:
         return reference

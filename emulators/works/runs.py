@@ -18,7 +18,7 @@ from emulators.emulator import Emulator
 from emulators.journal import Journal, read_journal
 from emulators.record import RecordError, Run, open_run
 from emulators.recorder import Recorder
-from emulators.runs import Replay, acts, summarise
+from emulators.runs import Replay, acts, keep_lot, summarise
 from emulators.works.build import BuiltWorks, build_works, jobs_of
 from emulators.works.keys import summary_key
 from emulators.works.plan import Plan, load_plan
@@ -52,10 +52,14 @@ def _folders(built: BuiltWorks, folder: Path) -> list[tuple[Emulator, Path]]:
     return [(built.works, folder), *own]
 
 
-def _with_files(plan: Plan, name: Callable[[str | None], str | None]) -> Plan:
-    """The plan with other names of its part and recipe files."""
+def _with_files(plan: Plan, name: Callable[[str | None], str | None],
+                lot: Callable[[str], str | None]) -> Plan:
+    """The plan with other names of its part and recipe files, and of its lots."""
     machines = tuple(machine.model_copy(update={"programs": tuple(
-        p.model_copy(update={"parts": tuple(map(name, p.parts)), "recipe": name(p.recipe)})
+        p.model_copy(update={
+            "parts": tuple(map(name, p.parts)), "recipe": name(p.recipe),
+            "settings": p.settings | ({"lots": [*map(lot, p.settings["lots"])]}
+                                      if "lots" in p.settings else {})})
         for p in machine.programs)}) for machine in plan.machines)
     return plan.model_copy(update={"machines": machines})
 
@@ -77,7 +81,10 @@ def _keep_plan(plan: Plan, folder: Path) -> str:
             kept[name] = str(target.relative_to(inputs))
         return kept[name]
 
-    told = _with_files(plan, keep).model_dump(mode="json")
+    def keep_feedstock(reference: str) -> str:
+        return keep_lot(reference, inputs).removeprefix("inputs/")
+
+    told = _with_files(plan, keep, keep_feedstock).model_dump(mode="json")
     path = inputs / "plan.yaml"
     path.write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return str(Path("inputs") / path.name)
@@ -211,7 +218,7 @@ def _located(plan: Plan, folder: Path) -> Plan:
         kept = folder / "inputs" / (name or "")
         return str(kept) if name and kept.is_file() else name
 
-    return _with_files(plan, find)
+    return _with_files(plan, find, find)
 
 
 def _reached(folder: Path, names: list[Path]) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from emulators import lots
 from emulators.record import RecordError, open_run
-from emulators.works import keys, rehearsal
-from emulators.works.build import BuiltWorks
+from emulators.works import keys, rehearsal, runs
+from emulators.works.build import BuiltWorks, jobs_of
 from emulators.works.plan import load_plan
 from emulators.works.runs import WorksRun, begin, close, replay, resume
 from emulators.works.summaries import load, save
@@ -56,6 +57,31 @@ def test_fidelity_is_the_plans_unless_asked_otherwise(
     assert [Path(p).name for p in program.parts] == [part.name for part in parts]
     parts[0].unlink()  # the record has its own
     assert replay(folder).same
+
+
+def test_a_record_has_the_lots_that_its_plan_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copyfile(Path(lots.__file__).with_name("316l-fresh.toml"), tmp_path / "mine.toml")
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({
+        "products": ["bracket"],
+        "shifts": [{"name": "day", "days": ["Mon"], "begins": "00:00", "ends": "24:00"}],
+        "people": [{"name": "Ann", "skills": ["operator", "maintenance"], "shift": "day"}],
+        "machines": [{"name": "LB-01", "type": "pbf-lb", "programs": [{
+            "name": "bracket", "makes": {"product": "bracket"}, "parts": ["example:bracket"],
+            "recipe": "316L", "settings": {"lots": ["mine.toml", "316l-fresh"]}}]}]}))
+    plan = load_plan("plan.yaml")
+    (before,) = jobs_of(plan, 50.0).values()
+    key = keys.summary_key(before)
+    folder = tmp_path / "run"
+    kept = runs._keep_plan(plan, folder)
+    (tmp_path / "mine.toml").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    folder = folder.rename(tmp_path / "elsewhere" / "run")
+    (after,) = jobs_of(runs._located(load_plan(folder / kept), folder), 50.0).values()
+    assert after.lots[1] == "316l-fresh"
+    assert keys.summary_key(after) == key
 
 
 @pytest.fixture
