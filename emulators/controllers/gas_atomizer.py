@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from emulators.controllers.gas_atomizer_signals import CHARGE_PHASES, POUR_PHASES
 from emulators.controllers.gas_atomizer_supervision import AtomizerSupervision
-from emulators.controllers.states import MachineState
 
 __all__ = ["GasAtomizerController"]
 
@@ -375,8 +374,8 @@ class GasAtomizerController(AtomizerSupervision):
             return
         if self.io.separator.discharged:
             self.io.tower.vent = self.io.tower.outlet = False
-            if self.state is MachineState.COMPLETING:
-                self.complete()  # it was given up and does not count
+            if self._given_up:
+                self.complete()
             else:
                 self.layer_finished("charge")
 

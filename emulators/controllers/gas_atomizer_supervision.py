@@ -36,6 +36,7 @@ __all__ = ["AtomizerSupervision"]
 _BELOW_RANGE = 878.15  # K up to which a melt pyrometer may show its lower end
 _ASKEW = 0.035  # rad by which a crucible may stand over the tilt that is asked for
 _WAY_BACK = {**dict.fromkeys(HOT_PHASES, "fill"), "leak test": "pump", "tail": "cool"}
+_POURED = ("cool", "passivate", "discharge")
 _DISTURBED = ("gas_pressure_low", "gas_lost", "nozzle_cold", "freezing", "stream_lost")
 _DOUBTFUL = ("oxygen_high", "analysers_disagree")
 
@@ -72,6 +73,7 @@ class AtomizerSupervision(BuildController):
         self._leaks = False
         self._first = 0.0  # Pa at the start of a leak test
         self._reached = -1.0  # s when the melt came to its temperature; below 0: not yet
+        self._given_up = False  # the charge in work will not count
         self._settled = False  # idle and everything released
         self._opened = 0.0  # s when the gas valve opened, then when the stopper was lifted
         self._weighed = (0.0, 0.0)  # s and kg when the cans were last seen to grow
@@ -86,7 +88,7 @@ class AtomizerSupervision(BuildController):
     def load(self, program: Program) -> None:
         super().load(program)
         self._leaks, self._reached, self._settled = False, -1.0, False
-        self._bare, self._bled = False, -1.0
+        self._bare, self._bled, self._given_up = False, -1.0, False
         self.pour.restarts, self.pour.quarantined = 0, False
         self.io.separator.quarantine = False
 
@@ -283,7 +285,8 @@ class AtomizerSupervision(BuildController):
         if not self.resume_phase:
             super().complete()
             return
-        # Stopped with a charge in work: it cools down and comes out as a charge that is done.
+        # Stopped with a charge in work: it cools down and comes out; it counts if it was poured.
+        self._given_up = self._given_up or self.resume_phase not in _POURED
         self.resume_phase, self.stopping = "", True
         self.enter_state(MachineState.COMPLETING)
         self.enter("cool")
@@ -369,7 +372,7 @@ class AtomizerSupervision(BuildController):
         taken["own"] |= {"leaks": self._leaks, "first": self._first, "reached": self._reached,
                          "settled": self._settled, "opened": self._opened,
                          "weighed": list(self._weighed), "tilted": self._tilted,
-                         "bare": self._bare, "bled": self._bled}
+                         "bare": self._bare, "bled": self._bled, "given_up": self._given_up}
         return taken
 
     def reinstate(self, snapshot: dict[str, Any]) -> None:
@@ -379,5 +382,6 @@ class AtomizerSupervision(BuildController):
         self._reached, self._settled = own["reached"], own["settled"]
         self._opened, self._tilted = own["opened"], own["tilted"]
         self._bare, self._bled = own["bare"], own["bled"]
+        self._given_up = own["given_up"]
         since, mass = own["weighed"]
         self._weighed = (since, mass)

@@ -167,3 +167,24 @@ def test_water_that_never_comes_is_told_instead_of_waited_for() -> None:
         bench.rest(5)
         bench.job("Resume")
         bench.until(lambda b=bench: "pump" in b.controller.phase, 700)
+
+
+@pytest.mark.parametrize(("phase", "counts"), [("melt", 0), ("steady", 0), ("cool", 1)])
+def test_a_stopped_charge_counts_if_it_was_poured_power_lost_meanwhile_or_not(
+    phase: str, counts: int
+) -> None:
+    for lost in (False, True):
+        bench = at("crucible", phase)
+        bench.job("Pause")
+        bench.rest(2)
+        bench.job("Stop")
+        bench.to("cool")
+        if lost:
+            bench.fault("Safety.PowerLoss", True)
+            bench.rest(20)
+            bench.fault("Safety.PowerLoss", False)
+            bench.rest(2)
+            bench.job("Resume")
+        bench.finish()
+        assert bench.layer == counts
+        balanced(bench)
