@@ -91,7 +91,8 @@ async def _session(url: str, port: int, folder: Path, emulator) -> None:  # type
         building = int(MachineState.BUILDING)
         while (await opcua.read("Machine.State")).value != building:
             await asyncio.sleep(0.05)
-        emulator.pacer.set_factor(0.0)
+        # Frozen, and the scan that was under way is done.
+        await asyncio.to_thread(emulator.pacer.step, 1, 20)
         await settled(emulator, opcua, modbus)
         for path in PATHS:
             seen, read = (await opcua.read(path)).value, (await modbus.read(path)).value
