@@ -260,6 +260,8 @@ class Work(Equipment):
                 overflow=use.overflow * share * self.effect.density,
                 spatter=use.spatter * share * self.effect.spatter, fume=use.fume * share,
                 ground=use.ground * share, hours=(self.now - self._began) / 3600.0, about=about,
+                pieces=use.pieces if complete else tuple(
+                    (part, {**known, "complete": False}) for part, known in use.pieces),
                 added={element: mass * share for element, mass in use.added.items()})
         self._powder.close(uses)
 

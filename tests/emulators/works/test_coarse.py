@@ -338,3 +338,17 @@ def test_other_powder_than_the_summarys_is_worked_up_as_the_real_line_does(folde
         assert lot.oxygen == pytest.approx(other.oxygen, rel=0.03)
         assert lot.d50 == pytest.approx(other.d50, rel=0.03)
     assert own.duration == pytest.approx(full.duration, rel=0.15)
+
+
+def test_green_parts_of_a_stopped_build_are_not_complete(folder: Path) -> None:
+    """The summary's were; those of a build that was stopped after a layer are not."""
+    machine = coarse(summary_of("binder-jet", folder), lots=("316l-jet-fresh",))
+    machine.to_layer(1)
+    machine.call("Job.Stop", JOB)
+    machine.finish()
+    assert machine.state is MachineState.FINISHED
+    (done,) = machine.operations
+    parts = [o for o in done.outputs if isinstance(o, Item) and o.kind == "green part"]
+    assert parts
+    assert not any(part.about["complete"] for part in parts)
+    assert done.error() < 1e-9
