@@ -119,13 +119,13 @@ class Chiller(Equipment):
                     companion="Monitoring/Health/ChillerFlow", doc="cooling water flow")
     supply_temperature = measured("degC", low=0, high=60, start=20, noise=0.02, quantum=0.01,
                                   companion="Monitoring/Health/ChillerSupplyTemperature",
-                                  doc="water to the laser")
+                                  doc="cooling water to the machine")
     return_temperature = measured("degC", low=0, high=60, start=20, noise=0.02, quantum=0.01,
                                   companion="Monitoring/Health/ChillerReturnTemperature",
-                                  doc="water from the laser")
+                                  doc="cooling water back from the machine")
     run = actuator(bool, doc="chiller on")
     cooling_loss = fault("%", low=0, high=100, doc="share of the refrigeration that is lost: the "
-                         "water warms, its flow stays")
+                         "water warms, its flow stays unless its pump trips")
     flow_loss = fault("%", low=0, high=100, doc="share of the flow that is lost")
 
     def __init__(self, chain: SafetyChain) -> None:

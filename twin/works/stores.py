@@ -69,7 +69,7 @@ class Store(Equipment):
     on_order = measured("kg", low=0, high=1e6, quantum=0.001, doc="bought powder on its way")
     bought = measured("kg", low=0, high=1e8, quantum=0.001, doc="powder bought so far")
     late = fault("h", low=0, high=5000, doc="so much later powder comes that is ordered")
-    mixed_up = fault(bool, doc="somebody takes any lot of the works for this store's next draw")
+    mixed_up = fault(bool, doc="while set, any lot of the works is taken for what this store gives")
 
     def __init__(self, name: str, purchase: Purchase | None = None) -> None:
         """`purchase`: what its supplier sends; None if it is not bought."""
