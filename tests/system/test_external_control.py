@@ -14,7 +14,7 @@ from emulators.journal import read_journal
 from emulators.record import open_run
 from emulators.runs import replay
 from plc_interfaces.connect import connect
-from plc_interfaces.host import ActKind
+from plc_interfaces.host import Act, ActKind
 from tests.machines import Machine, machine, until
 from twin.image import Device
 from twin.signals import Kind, Refused
@@ -35,6 +35,11 @@ async def wait(device: Device, path: str, met: Callable[[Any], bool], timeout: f
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"{path} is {value!r} after {timeout} s") from None
+
+
+def acts(machine: Machine, kind: ActKind) -> list[Act]:
+    """Those of a kind in the journal so far."""
+    return [e.act for e in read_journal(machine.record).entries if e.act.kind is kind]
 
 
 async def prepare(device: Device) -> None:
@@ -140,9 +145,9 @@ async def test_a_plc_builds_layers(plant: Machine, wire: str) -> None:
     rows = open_run(plant.record).sql("select layer, vectors, width_mean from layers").fetchall()
     assert [row[0] for row in rows] == [1, 2]
     assert all(row[1] > 10 and 50e-6 < row[2] < 300e-6 for row in rows)
-    acts = [e.act for e in read_journal(plant.record).entries if e.act.kind is ActKind.WRITE]
-    assert {a.source for a in acts} == {wire}
-    assert [a.value for a in acts if a.path == "Scanner.Layer"] == [1, 2]
+    writes = acts(plant, ActKind.WRITE)
+    assert {a.source for a in writes} == {wire}
+    assert [a.value for a in writes if a.path == "Scanner.Layer"] == [1, 2]
     assert replay(plant.record).same
 
 
@@ -161,9 +166,10 @@ async def test_the_chain_opens_when_the_plc_falls_silent(plant: Machine) -> None
         await observer.write("Laser1.Enable", True)
         await observer.write("Scanner.Layer", 1)
         await observer.write("Scanner.Run", True)
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(10):
+            while len(trips := acts(plant, ActKind.FAULT)) < 2:
+                await asyncio.sleep(0.05)
         assert (await observer.read("Scanner.Busy")).value is False
-    trips = [e.act for e in read_journal(plant.record).entries if e.act.kind is ActKind.FAULT]
     # It expired once; that somebody writes again ends this, and the chain still wants a reset.
     assert [(a.path, a.value, a.user) for a in trips] == [
         ("Safety.WatchdogExpired", True, "watchdog"),
