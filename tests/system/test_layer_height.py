@@ -123,7 +123,7 @@ def disturb(building: Machine, path: str, value: float) -> None:
     future.result(20)
 
 
-@pytest.mark.parametrize("wire", ["opcua", "modbus"])
+@pytest.mark.parametrize("wire", ["opcua", pytest.param("modbus", marks=pytest.mark.slow)])
 async def test_the_height_is_held(building: Machine, wire: str) -> None:
     disturbance = DISTURBED[building.settings.machine]
     steps, raised = await run(building, wire, held=True)

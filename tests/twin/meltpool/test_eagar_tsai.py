@@ -5,7 +5,7 @@ import pytest
 
 from twin.meltpool import eagar_tsai as et
 
-PECLETS = (0.02, 0.7, 3.3, 40.0)
+PECLETS = (0.02, 40.0, *(pytest.param(p, marks=pytest.mark.slow) for p in (0.7, 3.3)))
 RATIOS = np.array([1.05, 1.7, 4.0, 20.0])
 
 
