@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Self
 
 from emulators.controllers.build import Program
@@ -13,6 +14,9 @@ from tests.bench import MachineBench, dotted
 from twin.machines.gas_atomizer import GasAtomizer
 from twin.powder.lot import PowderLot
 from twin.powder.operations import Item
+
+Poured = tuple[Any, str]
+"""What a bench was made of, and its state."""
 
 QUICK = {
     "charge.time": 2.0,
@@ -86,3 +90,16 @@ class AtomizerBench(MachineBench):
                     what = str(item.about["what"])
                     found[what] = found.get(what, 0.0) + item.mass
         return found
+
+
+def kept(built: Any, go: Callable[[AtomizerBench], Any]) -> Poured:
+    """A bench that has gone so far, to be taken up by many tests."""
+    bench = AtomizerBench(built)
+    bench.start()
+    go(bench)
+    return built, bench.keep()
+
+
+def first(bench: AtomizerBench, path: str, holds: Callable[[float], bool]) -> float:
+    """When a watched reading was first so, s."""
+    return next((t for t, v in bench.traces[path] if holds(v)), float("inf"))

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from emulators.controllers.states import MachineState as S
-from tests.atomizer_bench import AtomizerBench, program
+from tests.atomizer_bench import AtomizerBench, Poured, first, kept, program
 from twin.equipment.services import SafetyChain
 from twin.powder.lot import PowderLot
 from twin.signals import Refused
-
-Poured = tuple[Any, str]
-
-
-def kept(built: Any, go: Callable[[AtomizerBench], Any]) -> Poured:
-    bench = AtomizerBench(built)
-    bench.start()
-    go(bench)
-    return built, bench.keep()
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +24,6 @@ def pouring() -> Poured:
 @pytest.fixture(scope="module")
 def dripping() -> Poured:
     return kept(program("Ti-6Al-4V"), lambda b: b.to("steady").rest(30))
-
-
-def first(bench: AtomizerBench, path: str, holds: Callable[[float], bool]) -> float:
-    """When a watched reading was first so, s."""
-    return next((t for t, v in bench.traces[path] if holds(v)), float("inf"))
 
 
 # -- gas ---------------------------------------------------------------------------------------

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from emulators.controllers.states import MachineState as S
-from tests.atomizer_bench import AtomizerBench, program
-
-Poured = tuple[Any, str]
-
-
-def kept(built: Any, go: Callable[[AtomizerBench], Any]) -> Poured:
-    bench = AtomizerBench(built)
-    bench.start()
-    go(bench)
-    return built, bench.keep()
+from tests.atomizer_bench import AtomizerBench, Poured, first, kept, program
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +29,6 @@ def cold() -> Poured:
         bench.to("pour start", 0, 100)
 
     return kept(program(charge__mass=40.0, charge__hold=9000.0, pour__level=0.15), go)
-
-
-def first(bench: AtomizerBench, path: str, holds: Callable[[float], bool]) -> float:
-    """When a watched reading was first so, s."""
-    return next((t for t, v in bench.traces[path] if holds(v)), float("inf"))
 
 
 SIGNS = ("Tundish.NozzleTemperature", "Spray.MeltFlow", "Spray.GasToMetal", "Spray.D50",
